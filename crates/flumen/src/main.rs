@@ -1,0 +1,3 @@
+//! crates/flumen.
+
+fn main() {}

@@ -1,0 +1,57 @@
+//! The port through which records leave.
+
+use crate::{Counters, FlowRecord, Ledger, Timestamp};
+
+/// Where records go. A sink is owned by one thread and never called while a lock is held.
+///
+/// A sink may buffer; what it took is only safe after [`RecordSink::finish`] returned `Ok`.
+pub trait RecordSink: Send {
+    /// Takes ended flows, in order.
+    ///
+    /// # Errors
+    /// When the records could not be taken; the error says how many were lost.
+    fn flows(&mut self, records: &[FlowRecord]) -> Result<(), SinkError>;
+
+    /// Takes a snapshot of all counters and of the ledger.
+    ///
+    /// # Errors
+    /// When the snapshot could not be taken.
+    fn stats(&mut self, stats: &Stats) -> Result<(), SinkError>;
+
+    /// Writes out what is buffered. Called once, last.
+    ///
+    /// # Errors
+    /// When buffered records could not be written; the error says how many were lost.
+    fn finish(&mut self) -> Result<(), SinkError>;
+}
+
+/// What a `stats` event carries.
+#[derive(Clone, Debug, Default)]
+pub struct Stats {
+    /// Wall clock of the event: statistics are about the process, so this is not packet time.
+    pub at: Timestamp,
+    /// Seconds since the start of the process.
+    pub uptime_secs: u64,
+    /// Counters in the order of the event.
+    pub counters: Counters,
+    /// The account of packets and bytes, written under `flumen`.
+    pub ledger: Ledger,
+}
+
+/// Why records could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum SinkError {
+    /// The reader of a pipe went away (`| head`): the run ends cleanly.
+    #[error("the reader of the output went away")]
+    Closed,
+    /// Writing failed.
+    #[error("{target}: {source}; {lost} records were not written")]
+    Io {
+        /// The file, or `standard output`.
+        target: String,
+        /// Records that were taken and are not on disk.
+        lost: u64,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+}

@@ -1,0 +1,121 @@
+//! The port through which packets come in.
+//!
+//! A [`PacketSource`] fills a [`PacketBatch`]. The batch holds one reference to the buffer (a mapped file, a block of
+//! a ring, a chunk of a stream) and says where in it each packet lies; packets borrow from the batch. What must
+//! outlive the batch takes a reference of its own ([`PacketBatch::block`]), and only then.
+
+use crate::Timestamp;
+use flumen_pbuf::Pbuf;
+use flumen_wire::LinkType;
+
+/// Where packets come from. Owned by one thread.
+pub trait PacketSource: Send {
+    /// Fills `batch` with the next packets, in the order of the source. Returns `false` at the end, with an empty batch.
+    ///
+    /// # Errors
+    /// When the source cannot go on. Packets that were read before the error were delivered by earlier calls: an
+    /// error comes alone, never instead of packets.
+    fn fill(&mut self, batch: &mut PacketBatch) -> Result<bool, SourceError>;
+}
+
+/// Why a source stopped, or what was wrong with its input.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{source_name}: {}{reason}", .offset.map(|o| format!("at byte {o}: ")).unwrap_or_default())]
+pub struct SourceError {
+    /// File or device.
+    pub source_name: String,
+    /// Where in the (decompressed) file, if that is known.
+    pub offset: Option<u64>,
+    /// What is wrong, in words.
+    pub reason: String,
+    /// Whether anything of this source was usable: a damaged capture as opposed to none at all.
+    pub damaged: bool,
+}
+
+/// A run of captured packets that lie in one buffer.
+#[derive(Debug, Default)]
+pub struct PacketBatch {
+    block: Option<Pbuf>,
+    entries: Vec<Entry>,
+}
+
+/// Where a packet lies in the block of its batch, and what the capture says of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// Time of capture.
+    pub timestamp: Timestamp,
+    /// Offset of the first byte from the start of the block.
+    pub offset: usize,
+    /// Bytes captured.
+    pub captured_len: u32,
+    /// Bytes that were on the wire; not less than `captured_len`.
+    pub wire_len: u32,
+    /// What the first header is.
+    pub link: LinkType,
+    /// Interface of the capture, 0 when there is only one.
+    pub device: u16,
+}
+
+/// One captured packet.
+#[derive(Clone, Copy, Debug)]
+pub struct Packet<'a> {
+    /// Its bytes.
+    pub data: &'a [u8],
+    /// What the capture says of it.
+    pub entry: &'a Entry,
+}
+
+impl PacketBatch {
+    /// A batch without packets.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+    /// Forgets the packets and lets go of the block.
+    pub fn clear(&mut self) {
+        self.entries.clear();
+        self.block = None;
+    }
+    /// Starts a new run of packets that lie in `block`.
+    pub fn start(&mut self, block: Pbuf) {
+        self.entries.clear();
+        self.block = Some(block);
+    }
+    /// Adds a packet.
+    ///
+    /// # Panics
+    /// When the packet does not lie within the block: a source checks lengths before it gets here.
+    pub fn push(&mut self, entry: Entry) {
+        let len = self.block.as_ref().map_or(0, |b| b.as_slice().len());
+        let end = entry.offset.checked_add(entry.captured_len as usize);
+        assert!(end.is_some_and(|end| end <= len), "packet outside its block");
+        self.entries.push(entry);
+    }
+    /// How many packets there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+    /// The buffer in which the packets lie. Clone it to keep a packet beyond the batch.
+    #[must_use]
+    pub fn block(&self) -> Option<&Pbuf> {
+        self.block.as_ref()
+    }
+    /// The packets in order.
+    pub fn packets(&self) -> impl ExactSizeIterator<Item = Packet<'_>> + '_ {
+        let block = self.block.as_ref().map_or(&[][..], Pbuf::as_slice);
+        self.entries
+            .iter()
+            .map(move |entry| Packet { data: &block[entry.offset..entry.offset + entry.captured_len as usize], entry })
+    }
+    /// What the capture says of each packet.
+    #[must_use]
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+}

@@ -1,0 +1,254 @@
+//! What decoding a frame yields: one type a stage can match on, plain data, nothing borrowed.
+//!
+//! A frame ends in exactly one of three ways ([`Decoded`]): it belongs to a flow, it is a fragment that must
+//! meet its siblings first, or it belongs to no flow for a stated reason. There is no fourth way, which is what
+//! lets the ledger close.
+
+use crate::{Event, NonFlow};
+
+/// An IPv4 or IPv6 address in sixteen bytes; IPv4 stands in the first four, the rest is zero.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+#[repr(transparent)]
+pub struct Address(pub [u8; 16]);
+
+impl Address {
+    /// The address of four bytes in network order.
+    #[must_use]
+    pub const fn v4(b: [u8; 4]) -> Self {
+        Self([b[0], b[1], b[2], b[3], 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+    }
+}
+
+/// Version of the Internet protocol of a packet or a flow.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+#[repr(u8)]
+pub enum IpVersion {
+    /// RFC 791.
+    #[default]
+    V4 = 4,
+    /// RFC 8200.
+    V6 = 6,
+}
+
+/// Up to three VLAN ids, outermost first. An id keeps its 12 bits; priority and drop bits are not kept.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+pub struct VlanTags {
+    /// Ids; those past `count` are zero.
+    pub ids: [u16; 3],
+    /// How many tags the packet carried, at most three.
+    pub count: u8,
+}
+
+/// Source and destination MAC address of the outermost Ethernet header.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub struct Macs {
+    /// Who sent the frame.
+    pub src: [u8; 6],
+    /// Who it was for.
+    pub dst: [u8; 6],
+}
+
+/// How one captured frame ended.
+#[derive(Clone, Copy, Debug)]
+pub enum Decoded {
+    /// The frame belongs to a flow.
+    Flow(FlowPacket),
+    /// The frame is one fragment of an IP datagram.
+    Fragment(Fragment),
+    /// The frame belongs to no flow, and why.
+    NonFlow(NonFlow),
+}
+
+/// A packet that wants a flow: who talks to whom, and what the flow needs to know of it.
+#[derive(Clone, Copy, Debug)]
+pub struct FlowPacket {
+    /// Source address of the IP header.
+    pub src: Address,
+    /// Destination address of the IP header.
+    pub dst: Address,
+    /// VLAN ids of the frame.
+    pub vlan: VlanTags,
+    /// IP version.
+    pub ip_version: IpVersion,
+    /// IP protocol number (IPv6: of the last header of the chain).
+    pub protocol: u8,
+    /// Time to live, or hop limit.
+    pub ttl: u8,
+    /// 0 for a frame as captured; one more for every tunnel that was opened.
+    pub recursion: u8,
+    /// What follows the IP header.
+    pub transport: Transport,
+    /// MAC addresses, when the link layer has them.
+    pub macs: Option<Macs>,
+    /// First event raised although the packet is usable (a bad TCP option, say); its counter is already up.
+    pub event: Option<Event>,
+    /// A packet inside this one, still to be decoded.
+    pub inner: Option<Inner>,
+}
+
+/// The transport header, as far as the flow engine looks at it.
+#[derive(Clone, Copy, Debug)]
+pub enum Transport {
+    /// TCP (RFC 9293).
+    Tcp(TcpSegment),
+    /// UDP (RFC 768).
+    Udp(Ports),
+    /// SCTP (RFC 9260).
+    Sctp(Ports),
+    /// ICMP over IPv4 (RFC 792).
+    Icmp4(Icmp),
+    /// ICMP over IPv6 (RFC 4443).
+    Icmp6(Icmp),
+    /// ESP (RFC 4303): the security parameters index.
+    Esp {
+        /// Security parameters index.
+        spi: u32,
+    },
+    /// Another protocol, of which the header is not looked at.
+    Other,
+}
+
+/// Source and destination port.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+pub struct Ports {
+    /// Port of the sender.
+    pub src: u16,
+    /// Port of the receiver.
+    pub dst: u16,
+}
+
+/// A TCP header with what of its options the session state machine needs.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct TcpSegment {
+    /// Ports.
+    pub ports: Ports,
+    /// Sequence number.
+    pub seq: u32,
+    /// Acknowledgement number; meaningful with [`TcpFlags::ACK`].
+    pub ack: u32,
+    /// Window as it stands in the header, unscaled.
+    pub window: u16,
+    /// Header flags, CWR to FIN.
+    pub flags: TcpFlags,
+    /// Bytes after the TCP header by the IP length (not by what was captured).
+    pub payload_len: u16,
+    /// Shift count of the window scale option (RFC 7323 §2), as sent (may exceed 14).
+    pub window_scale: Option<u8>,
+    /// Timestamp option: value and echo reply (RFC 7323 §3).
+    pub timestamps: Option<(u32, u32)>,
+    /// The SACK permitted option was there (RFC 2018).
+    pub sack_permitted: bool,
+    /// A TCP Fast Open option was there (RFC 7413), and whether it carried a cookie.
+    pub fast_open: Option<FastOpen>,
+}
+
+/// A TCP Fast Open option (RFC 7413 §4.1.1), kind 34 or the experimental 254 with its magic.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FastOpen {
+    /// Without a cookie: a request for one.
+    Request,
+    /// With a cookie of this many bytes.
+    Cookie(u8),
+}
+
+/// The flag byte of a TCP header.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+#[repr(transparent)]
+pub struct TcpFlags(pub u8);
+
+impl TcpFlags {
+    /// No more data from the sender.
+    pub const FIN: u8 = 0x01;
+    /// Synchronise sequence numbers.
+    pub const SYN: u8 = 0x02;
+    /// Reset the connection.
+    pub const RST: u8 = 0x04;
+    /// Push.
+    pub const PSH: u8 = 0x08;
+    /// The acknowledgement number counts.
+    pub const ACK: u8 = 0x10;
+    /// The urgent pointer counts.
+    pub const URG: u8 = 0x20;
+    /// ECN echo (RFC 3168).
+    pub const ECE: u8 = 0x40;
+    /// Congestion window reduced (RFC 3168).
+    pub const CWR: u8 = 0x80;
+
+    /// Whether all of `mask` are set.
+    #[must_use]
+    pub const fn has(self, mask: u8) -> bool {
+        self.0 & mask == mask
+    }
+    /// Whether any of `mask` is set.
+    #[must_use]
+    pub const fn any(self, mask: u8) -> bool {
+        self.0 & mask != 0
+    }
+}
+
+/// An ICMP or ICMPv6 message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Icmp {
+    /// Type.
+    pub kind: u8,
+    /// Code.
+    pub code: u8,
+    /// The type that answers this one (echo request ↔ echo reply …), if there is one.
+    pub counterpart: Option<u8>,
+    /// Whether this is an error message, which never opens a flow of its own in IPv4.
+    pub is_error: bool,
+    /// The start of the packet that an error message quotes, when it is usable.
+    pub quoted: Option<Quoted>,
+}
+
+/// Tuple of the packet that an ICMP error message quotes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Quoted {
+    /// Source of the quoted packet.
+    pub src: Address,
+    /// Destination of the quoted packet.
+    pub dst: Address,
+    /// Its protocol: TCP, UDP or SCTP.
+    pub protocol: u8,
+    /// Its ports.
+    pub ports: Ports,
+}
+
+/// Where a packet inside a packet begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Inner {
+    /// Offset of its first byte from the start of the frame.
+    pub offset: u32,
+    /// Its length in bytes.
+    pub len: u32,
+    /// What it begins with.
+    pub kind: InnerKind,
+}
+
+/// First header of a packet inside a packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum InnerKind {
+    /// An IPv4 header.
+    Ipv4,
+    /// An IPv6 header.
+    Ipv6,
+}
+
+/// One fragment of an IP datagram.
+#[derive(Clone, Copy, Debug)]
+pub struct Fragment {
+    /// IP version.
+    pub ip_version: IpVersion,
+    /// Source address.
+    pub src: Address,
+    /// Destination address.
+    pub dst: Address,
+    /// Identification field.
+    pub id: u32,
+    /// Offset of this fragment in the datagram, in bytes.
+    pub offset: u32,
+    /// Whether more fragments follow.
+    pub more: bool,
+    /// VLAN ids of the frame.
+    pub vlan: VlanTags,
+}

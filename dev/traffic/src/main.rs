@@ -1,0 +1,3 @@
+//! dev/traffic.
+
+fn main() {}

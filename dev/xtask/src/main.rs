@@ -1,0 +1,3 @@
+//! dev/xtask.
+
+fn main() {}
