@@ -1,1 +1,5 @@
-//! Flumen engine.
+//! The pipeline.
+
+pub mod config;
+
+pub use config::{Checksums, EngineConfig, Threads};

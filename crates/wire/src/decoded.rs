@@ -78,6 +78,10 @@ pub struct FlowPacket {
     pub recursion: u8,
     /// What follows the IP header.
     pub transport: Transport,
+    /// Offset of the transport header from the start of the frame.
+    pub transport_offset: u32,
+    /// Bytes from the transport header to the end of the IP datagram, by the IP length.
+    pub transport_len: u32,
     /// MAC addresses, when the link layer has them.
     pub macs: Option<Macs>,
     /// First event raised although the packet is usable (a bad TCP option, say); its counter is already up.

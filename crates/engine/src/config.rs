@@ -1,0 +1,48 @@
+//! What the engine can be told beyond the table's own settings.
+
+use flumen_model::Span;
+use flumen_table::TableConfig;
+
+/// Settings of a run.
+#[derive(Clone, Debug, Default)]
+pub struct EngineConfig {
+    /// The flow table.
+    pub table: TableConfig,
+    /// Threads and their numbers.
+    pub threads: Threads,
+    /// `flumen.memory-limit`: ceiling in bytes of table, queues and output batches together.
+    pub memory_limit: Option<u64>,
+    /// `flumen.active-timeout`: write an update about every flow that lives this long, again and again.
+    pub active_timeout: Option<Span>,
+    /// Whether TCP checksums decide if a segment reaches the session.
+    pub checksums: Checksums,
+}
+
+/// Numbers of threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Threads {
+    /// Workers. With one worker everything runs in packet time on the caller's thread.
+    pub workers: usize,
+    /// `flow.managers`.
+    pub managers: usize,
+    /// `flow.recyclers`.
+    pub recyclers: usize,
+}
+
+impl Default for Threads {
+    fn default() -> Self {
+        Self { workers: 1, managers: 1, recyclers: 1 }
+    }
+}
+
+/// `-k`, `stream.checksum-validation` and `pcap-file.checksum-checks` in one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Checksums {
+    /// Validate unless the first packets show that the capture was made before offloading filled them in.
+    #[default]
+    Auto,
+    /// Validate all.
+    All,
+    /// Validate none.
+    None,
+}
