@@ -1,0 +1,246 @@
+//! A flow: who talks to whom, a count, and what is known of the conversation.
+//!
+//! Three cache lines. The first is identity and place: it does not change while the flow is in use, so that a holder of
+//! a reference may read it without a lock. The second is touched by every packet. The third is the TCP session.
+//!
+//! 1. A flow is in one place: a row, a row's evicted list, a queue of ended flows, or a spare queue.
+//! 2. The count is one for the place plus one for every [`FlowRef`](crate::FlowRef). A flow whose count is not one is
+//!    not ended by time or by force.
+//! 3. The body is read and written only under the lock of the flow's row, or by who owns the flow alone.
+
+use core::cell::UnsafeCell;
+
+use flumen_kref::Refcount;
+use flumen_model::record::{Endpoint, TcpRecord, Traffic};
+use flumen_model::{Address, Direction, FlowKey, FlowState, IpVersion, Ports, Span, TcpState, Timestamp};
+
+use crate::prim::AtomicU32;
+use crate::storage::SlotId;
+use crate::tcp::TcpSession;
+
+/// A flow. Reached through [`FlowGuard`](crate::FlowGuard), [`FlowRef`](crate::FlowRef) or an ended flow.
+#[repr(C, align(64))]
+#[derive(Debug)]
+pub struct Flow {
+    pub(crate) key: UnsafeCell<FlowKey>,
+    pub(crate) count: Refcount,
+    /// The row in which the flow is, or was last.
+    pub(crate) row: AtomicU32,
+    /// The next flow of an overflow chain or evicted list; see [`Link`].
+    pub(crate) next: AtomicU32,
+    pub(crate) slot: SlotId,
+    pub(crate) body: UnsafeCell<FlowBody>,
+}
+
+/// What is known of a conversation. Changes only under the row's lock.
+#[repr(C)]
+#[derive(Clone, Debug)]
+pub struct FlowBody {
+    /// Time of the latest packet; never moves back.
+    pub(crate) last_seen: Timestamp,
+    /// Time of the first packet.
+    pub(crate) first_seen: Timestamp,
+    /// Number of the frame that opened the flow, with its depth of tunnels: what the flow's id is made from.
+    pub(crate) origin: u64,
+    pub(crate) packets: [u64; 2],
+    pub(crate) bytes: [u64; 2],
+    /// Lowest and highest time to live of each direction.
+    pub(crate) ttl: [TtlRange; 2],
+    pub(crate) state: FlowState,
+    /// Worker that took the first packet.
+    pub(crate) owner: u8,
+    pub(crate) marks: Marks,
+    pub(crate) detail: Detail,
+}
+
+/// Lowest and highest time to live; empty while lowest is above highest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TtlRange {
+    pub(crate) low: u8,
+    pub(crate) high: u8,
+}
+
+/// What only some protocols have.
+#[derive(Clone, Debug)]
+pub(crate) enum Detail {
+    None,
+    Tcp(TcpSession),
+    Icmp { request: (u8, u8), response: Option<(u8, u8)> },
+}
+
+/// Facts that are true or not.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[repr(transparent)]
+pub(crate) struct Marks(u16);
+
+impl Marks {
+    /// A packet came from the client; the next bit: from the server.
+    pub(crate) const SEEN_TO_SERVER: u16 = 1;
+    pub(crate) const SEEN_TO_CLIENT: u16 = 1 << 1;
+    /// The key's client is the server: a SYN+ACK opened the session.
+    pub(crate) const REVERSED: u16 = 1 << 2;
+    /// The midstream policy was applied.
+    pub(crate) const MIDSTREAM_POLICY: u16 = 1 << 3;
+    /// A packet came on another worker.
+    pub(crate) const WRONG_THREAD: u16 = 1 << 4;
+    /// Elephant to the server; the next bit: to the client.
+    pub(crate) const ELEPHANT_TO_SERVER: u16 = 1 << 5;
+    pub(crate) const ELEPHANT_TO_CLIENT: u16 = 1 << 6;
+
+    pub(crate) const fn has(self, mark: u16) -> bool {
+        self.0 & mark == mark
+    }
+    pub(crate) const fn set(&mut self, mark: u16) {
+        self.0 |= mark;
+    }
+}
+
+impl TtlRange {
+    pub(crate) const EMPTY: Self = Self { low: u8::MAX, high: 0 };
+
+    fn add(&mut self, ttl: u8) {
+        self.low = self.low.min(ttl);
+        self.high = self.high.max(ttl);
+    }
+    const fn pair(self) -> Option<(u8, u8)> {
+        if self.low > self.high { None } else { Some((self.low, self.high)) }
+    }
+}
+
+impl FlowBody {
+    /// A body without a conversation.
+    pub(crate) const VACANT: Self = Self {
+        last_seen: Timestamp::ZERO,
+        first_seen: Timestamp::ZERO,
+        origin: 0,
+        packets: [0; 2],
+        bytes: [0; 2],
+        ttl: [TtlRange::EMPTY; 2],
+        state: FlowState::New,
+        owner: 0,
+        marks: Marks(0),
+        detail: Detail::None,
+    };
+
+    /// A new conversation of which the first packet has not been counted yet.
+    pub(crate) const fn begin(at: Timestamp, origin: u64, owner: u8, detail: Detail) -> Self {
+        Self { last_seen: at, first_seen: at, origin, owner, detail, ..Self::VACANT }
+    }
+
+    /// Counts a packet. Its direction is seen from now on, unless the packet only speaks about the flow (an ICMP
+    /// error), which says nothing about who has spoken.
+    #[inline]
+    pub(crate) fn count(&mut self, at: Timestamp, dir: Direction, bytes: u64, ttl: u8, speaks: bool) {
+        self.last_seen = self.last_seen.max(at);
+        let i = dir.index();
+        self.packets[i] += 1;
+        self.bytes[i] += bytes;
+        self.ttl[i].add(ttl);
+        if speaks {
+            self.marks.set(Marks::SEEN_TO_SERVER << i);
+        }
+    }
+    /// Whether both ends have spoken.
+    pub(crate) const fn both_seen(&self) -> bool {
+        self.marks.has(Marks::SEEN_TO_SERVER | Marks::SEEN_TO_CLIENT)
+    }
+    /// How long the flow had been silent at `now`.
+    pub(crate) const fn idle(&self, now: Timestamp) -> Span {
+        now.since(self.last_seen)
+    }
+    /// Whether packets are only counted.
+    pub(crate) const fn is_bypassed(&self) -> bool {
+        matches!(self.state, FlowState::LocalBypassed)
+    }
+    /// State of the TCP session, [`TcpState::None`] for other protocols.
+    pub(crate) const fn tcp_state(&self) -> TcpState {
+        match &self.detail {
+            Detail::Tcp(session) => session.state(),
+            _ => TcpState::None,
+        }
+    }
+    /// Swaps who is client and who is server, with all that was counted per direction.
+    pub(crate) fn reverse(&mut self) {
+        self.marks.0 ^= Marks::REVERSED;
+        self.packets.swap(0, 1);
+        self.bytes.swap(0, 1);
+        self.ttl.swap(0, 1);
+        let seen = self.marks.0 & 3;
+        self.marks.0 = self.marks.0 & !3 | seen >> 1 | (seen & 1) << 1;
+    }
+
+    /// Time of the first packet.
+    #[must_use]
+    pub const fn first_seen(&self) -> Timestamp {
+        self.first_seen
+    }
+    /// Time of the latest packet.
+    #[must_use]
+    pub const fn last_seen(&self) -> Timestamp {
+        self.last_seen
+    }
+    /// State of the flow.
+    #[must_use]
+    pub const fn state(&self) -> FlowState {
+        self.state
+    }
+    /// What one direction carried so far.
+    #[must_use]
+    pub const fn traffic(&self, dir: Direction) -> Traffic {
+        let i = dir.index();
+        Traffic { packets: self.packets[i], bytes: self.bytes[i], ttl: self.ttl[i].pair() }
+    }
+    pub(crate) const fn tcp_record(&self) -> Option<TcpRecord> {
+        match &self.detail {
+            Detail::Tcp(session) => Some(TcpRecord {
+                flags: session.tcp_flags(),
+                state: match session.state() {
+                    TcpState::None => None,
+                    state => Some(state),
+                },
+            }),
+            _ => None,
+        }
+    }
+    pub(crate) fn endpoint(&self, key: &FlowKey) -> Endpoint {
+        match (&self.detail, key.protocol) {
+            (Detail::Icmp { request, response }, _) => Endpoint::Icmp { request: *request, response: *response },
+            (_, PROTO_TCP | PROTO_UDP | PROTO_SCTP) => Endpoint::Ports(if self.marks.has(Marks::REVERSED) {
+                Ports { src: key.ports.dst, dst: key.ports.src }
+            } else {
+                key.ports
+            }),
+            (_, PROTO_ESP) => Endpoint::Spi(u32::from(key.ports.src) << 16 | u32::from(key.ports.dst)),
+            _ => Endpoint::None,
+        }
+    }
+}
+
+/// Numbers of the IP protocols that are told apart.
+pub(crate) const PROTO_ICMP: u8 = 1;
+pub(crate) const PROTO_TCP: u8 = 6;
+pub(crate) const PROTO_UDP: u8 = 17;
+pub(crate) const PROTO_ESP: u8 = 50;
+pub(crate) const PROTO_ICMPV6: u8 = 58;
+pub(crate) const PROTO_SCTP: u8 = 132;
+
+/// Key of a flow that is in no use.
+pub(crate) const NO_KEY: FlowKey = FlowKey {
+    client: Address([0; 16]),
+    server: Address([0; 16]),
+    ports: Ports { src: 0, dst: 0 },
+    vlan: [0; 3],
+    device: 0,
+    protocol: 0,
+    ip_version: IpVersion::V4,
+    recursion: 0,
+    vlan_count: 0,
+};
+
+#[cfg(not(loom))]
+const _: () = {
+    assert!(size_of::<FlowKey>() == 48, "key, count and place share the first line");
+    assert!(size_of::<FlowBody>() == 128, "counters one line, session one line");
+    assert!(size_of::<Flow>() == 192);
+    assert!(core::mem::offset_of!(Flow, body) == 64);
+};

@@ -1,0 +1,172 @@
+//! The keyed hash of a flow key.
+//!
+//! Both directions of a conversation hash alike, and whoever does not know the secret cannot choose keys that meet.
+//! The key's six words go through NH, the universal hash of UMAC (RFC 4418 §5.2): for any two keys the chance over the
+//! secret that they collide is 2^-64, whatever the keys are. A multiplication by two more secret words then folds the
+//! sum of 128 bits to 64. Three plus two multiplications, no branch on the key but the one that puts the ends in order.
+
+use flumen_model::FlowKey;
+
+/// Hash of a flow key: decides the row and the tag.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(transparent)]
+pub struct FlowHash(u64);
+
+/// The secret of a table.
+#[derive(Clone)]
+pub struct HashSecret {
+    words: [u64; 6],
+    fold: [u64; 2],
+}
+
+impl core::fmt::Debug for HashSecret {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("HashSecret")
+    }
+}
+
+impl HashSecret {
+    /// Spreads a seed over the secret. The seed must come from the operating system's randomness, or the table can be
+    /// flooded; a fixed one is for repeating an experiment.
+    #[must_use]
+    pub fn from_seed(seed: [u64; 2]) -> Self {
+        let mut state = seed[0];
+        let mut next = || {
+            state = mix(state.wrapping_add(0x9e37_79b9_7f4a_7c15), seed[1] ^ 0xd6e8_feb8_6659_fd93);
+            state
+        };
+        Self { words: core::array::from_fn(|_| next()), fold: core::array::from_fn(|_| next() | 1) }
+    }
+
+    /// Hash of `key`, the same for both orientations of its two ends.
+    #[inline]
+    #[must_use]
+    pub fn hash(&self, key: &FlowKey) -> FlowHash {
+        let (a, b) = (u128::from_ne_bytes(key.client.0), u128::from_ne_bytes(key.server.0));
+        let (a_port, b_port) = (key.ports.src, key.ports.dst);
+        let in_order = (a, a_port) <= (b, b_port);
+        let (a, b) = if in_order { (a, b) } else { (b, a) };
+        let (a_port, b_port) = if in_order { (a_port, b_port) } else { (b_port, a_port) };
+        let vlan = u64::from(key.vlan[0]) | u64::from(key.vlan[1]) << 16 | u64::from(key.vlan[2]) << 32;
+        let rest = u64::from(a_port)
+            | u64::from(b_port) << 16
+            | u64::from(key.protocol) << 32
+            | u64::from(key.recursion) << 40
+            | u64::from(key.device) << 48;
+        let rest2 = vlan | (key.ip_version as u64) << 56;
+        let w = &self.words;
+        let sum = nh(a as u64, w[0], (a >> 64) as u64, w[1])
+            .wrapping_add(nh(b as u64, w[2], (b >> 64) as u64, w[3]))
+            .wrapping_add(nh(rest, w[4], rest2, w[5]));
+        FlowHash(mix(sum as u64 ^ self.fold[0], (sum >> 64) as u64 ^ self.fold[1]))
+    }
+}
+
+impl FlowHash {
+    /// The row among `rows`, any number of them: the high half scaled, so that no division is needed.
+    #[inline]
+    #[must_use]
+    pub const fn row(self, rows: u32) -> u32 {
+        (((self.0 >> 32) * rows as u64) >> 32) as u32
+    }
+    /// What a row keeps of the hash to tell its flows apart without looking at them: independent of the row.
+    #[inline]
+    #[must_use]
+    pub const fn tag(self) -> u16 {
+        self.0 as u16
+    }
+    /// Which of `workers` takes the flow. Independent of the row's low bits as far as the numbers allow.
+    #[inline]
+    #[must_use]
+    pub const fn worker(self, workers: u32) -> u32 {
+        (((self.0 & 0xffff_ffff) >> 16) * workers as u64 >> 16) as u32
+    }
+    /// The hash itself.
+    #[must_use]
+    pub const fn value(self) -> u64 {
+        self.0
+    }
+}
+
+#[inline]
+const fn nh(a: u64, ka: u64, b: u64, kb: u64) -> u128 {
+    (a.wrapping_add(ka) as u128).wrapping_mul(b.wrapping_add(kb) as u128)
+}
+
+/// A product of 128 bits folded to 64.
+#[inline]
+const fn mix(a: u64, b: u64) -> u64 {
+    let product = (a as u128).wrapping_mul(b as u128);
+    product as u64 ^ (product >> 64) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flumen_model::{Address, IpVersion, Ports};
+
+    fn key(n: u64) -> FlowKey {
+        let spread = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        FlowKey {
+            client: Address::v4((n as u32).to_be_bytes()),
+            server: Address::v4([10, 0, 0, 1]),
+            ports: Ports { src: (spread >> 48) as u16, dst: 80 },
+            vlan: [0; 3],
+            device: 0,
+            protocol: 6,
+            ip_version: IpVersion::V4,
+            recursion: 0,
+            vlan_count: 0,
+        }
+    }
+    fn turned(k: &FlowKey) -> FlowKey {
+        FlowKey { client: k.server, server: k.client, ports: Ports { src: k.ports.dst, dst: k.ports.src }, ..*k }
+    }
+
+    #[test]
+    fn both_directions_hash_alike_under_every_secret() {
+        for seed in 0..50 {
+            let secret = HashSecret::from_seed([seed, !seed]);
+            for n in 0..200 {
+                assert_eq!(secret.hash(&key(n)), secret.hash(&turned(&key(n))), "seed {seed} key {n}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_field_of_the_key_changes_the_hash() {
+        let secret = HashSecret::from_seed([1, 2]);
+        let k = key(7);
+        let variants = [
+            FlowKey { client: Address::v4([1, 2, 3, 4]), ..k },
+            FlowKey { server: Address([9; 16]), ..k },
+            FlowKey { ports: Ports { src: 1, dst: 2 }, ..k },
+            FlowKey { vlan: [1, 0, 0], ..k },
+            FlowKey { vlan: [0, 1, 0], ..k },
+            FlowKey { vlan: [0, 0, 1], ..k },
+            FlowKey { device: 1, ..k },
+            FlowKey { protocol: 17, ..k },
+            FlowKey { ip_version: IpVersion::V6, ..k },
+            FlowKey { recursion: 1, ..k },
+        ];
+        for v in variants {
+            assert_ne!(secret.hash(&v), secret.hash(&k), "{v:?}");
+        }
+    }
+
+    #[test]
+    fn rows_and_tags_are_even_for_keys_that_differ_in_few_bits() {
+        let secret = HashSecret::from_seed([3, 4]);
+        let (rows, keys) = (1000_u32, 100_000_u64);
+        let mut per_row = vec![0_u32; rows as usize];
+        let mut tags = std::collections::HashSet::new();
+        for n in 0..keys {
+            let h = secret.hash(&key(n));
+            per_row[h.row(rows) as usize] += 1;
+            tags.insert(h.tag());
+        }
+        let longest = per_row.iter().max().copied().unwrap_or(0);
+        assert!(longest < 160, "100 a row on average, longest {longest}");
+        assert!(tags.len() > 50_000, "{} tags", tags.len());
+    }
+}
