@@ -1,5 +1,42 @@
-//! The flow table.
+//! The flow table: bounded, reference-counted, deterministic. Time and randomness are arguments; there are no threads,
+//! no clock and no input or output here.
+//!
+//! A packet's way: [`PacketKey::of`] says which flow it has to do with, [`FlowTable::hash`] where that is,
+//! [`FlowLookup::lock`] locks the row, and [`RowGuard::packet`] finds or makes the flow and counts the packet. What ends
+//! comes out as an [`EndedFlow`], becomes a record ([`EndedFlow::record`]) and is given back ([`FlowLookup::recycle`]).
+//! [`FlowTable::sweep`] ends what no packet meets any more.
+//!
+//! Read `flow` for what a flow is, `bucket` for a row, `storage` for where flows live, `lookup` for the way through.
+// Flows are reached by number under a row's lock and recycled without being dropped: `storage` says why, and why it is
+// sound. Every other module that needs `unsafe` only vouches for such a lock.
+#![allow(unsafe_code)]
 
+mod bucket;
 pub mod config;
+mod counters;
+mod emergency;
+mod flow;
+mod forced;
+mod guard;
+mod hash;
+mod key;
+mod lookup;
+mod memcap;
+mod pool;
+mod prim;
+mod record;
+mod rows;
+mod storage;
+mod table;
+mod tcp;
 
 pub use config::{Compat, MemcapPolicy, RateTracking, StateTimeouts, TableConfig, TimeoutClass, Timeouts};
+pub use counters::{EndCounters, LookupCounters};
+pub use flow::{Flow, FlowBody};
+pub use guard::{FlowGuard, FlowRef};
+pub use hash::{FlowHash, HashSecret};
+pub use key::PacketKey;
+pub use lookup::{FlowLookup, PacketView, RowGuard, Verdict};
+pub use record::FlowIds;
+pub use storage::EndedFlow;
+pub use table::{FlowTable, SweepCounts, TableError};

@@ -16,8 +16,6 @@ mod open;
 mod reuse;
 mod seq;
 mod state;
-#[cfg(test)]
-mod tests;
 
 use flumen_model::{Direction, FlowState, TcpState};
 use flumen_wire::{TcpFlags, TcpSegment};
@@ -184,10 +182,7 @@ impl TcpSession {
         }
         let old = self.state;
         self.advance(tcp, &segment, seconds_idle, policy);
-        Outcome {
-            flow_state: if self.state == old { None } else { flow_state_of(self.state) },
-            ..Outcome::default()
-        }
+        Outcome { flow_state: if self.state == old { None } else { flow_state_of(self.state) }, ..Outcome::default() }
     }
 
     const fn has(&self, mark: u16) -> bool {
@@ -219,11 +214,9 @@ impl TcpSession {
 const fn flow_state_of(state: TcpState) -> Option<FlowState> {
     match state {
         TcpState::None | TcpState::SynSent | TcpState::SynRecv => None,
-        TcpState::Established
-        | TcpState::FinWait1
-        | TcpState::FinWait2
-        | TcpState::Closing
-        | TcpState::CloseWait => Some(FlowState::Established),
+        TcpState::Established | TcpState::FinWait1 | TcpState::FinWait2 | TcpState::Closing | TcpState::CloseWait => {
+            Some(FlowState::Established)
+        }
         TcpState::LastAck | TcpState::TimeWait | TcpState::Closed => Some(FlowState::Closed),
     }
 }

@@ -212,7 +212,9 @@ impl TcpSession {
         }
         let loose = self.has(SessionMarks::MIDSTREAM | SessionMarks::ASYNC);
         let one_sided = self.has(SessionMarks::ASYNC)
-            || policy.async_oneside && self.has(SessionMarks::MIDSTREAM) && self.sender(segment.dir).next_seq == segment.seq;
+            || policy.async_oneside
+                && self.has(SessionMarks::MIDSTREAM)
+                && self.sender(segment.dir).next_seq == segment.seq;
         let (sender, receiver) = self.pair(segment.dir);
         if segment.end().before(sender.last_ack) {
             let fills_a_hole = sender.last_ack.after(sender.next_seq) && segment.end().after(sender.next_seq);

@@ -1,0 +1,333 @@
+//! A bucket is one row of the flow table, one cache line: a lock, the earliest moment any of its flows can expire, and
+//! up to eight flows as a tag of sixteen bits and a slot number each. More than eight are chained through the flows.
+//!
+//! 1. A flow is in at most one row. Its row owns one of its counts.
+//! 2. `deadline` is never later than the true earliest deadline. It may be earlier: who then looks corrects it.
+//! 3. The fields change only under the lock. They are atomics because the deadline and the slots are also read without
+//!    it, as hints: for the sweep, which then locks and looks again, and for prefetching.
+//! 4. A thread holds one row at a time (asserted in debug builds), and calls nothing that waits while it does.
+//!
+//! Zeroed memory is an empty, unlocked row without a deadline.
+
+use core::ptr::NonNull;
+
+use flumen_model::{Direction, FlowKey, Timestamp};
+
+use crate::flow::Flow;
+use crate::hash::FlowHash;
+use crate::key::direction;
+use crate::prim::{AtomicU32, AtomicU64, Ordering, wait};
+use crate::storage::{FlowStore, Link, SlotId};
+
+/// Flows that fit into the line.
+const INLINE: usize = 8;
+/// Tags of 16 bits in a word.
+const LANES: usize = 4;
+
+/// One row of the table.
+#[repr(C, align(64))]
+#[derive(Debug)]
+pub(crate) struct Bucket {
+    lock: AtomicU32,
+    deadline: Deadline,
+    tags: [AtomicU64; INLINE / LANES],
+    slots: [AtomicU32; INLINE],
+    /// First flow of the chain of those that did not fit.
+    overflow: AtomicU32,
+    /// First of the flows that ended here but belong to another worker.
+    evicted: AtomicU32,
+}
+
+/// The moment, in whole seconds, before which nothing needs to be looked at. Kept inverted so that zero is "never".
+#[derive(Debug)]
+#[repr(transparent)]
+pub(crate) struct Deadline(AtomicU32);
+
+/// Seconds of packet time as deadlines count them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Due(u32);
+
+impl Due {
+    pub(crate) const NEVER: Self = Self(u32::MAX);
+    /// At once.
+    pub(crate) const NOW: Self = Self(0);
+
+    /// The second of a moment, rounded down, so that it is never too late.
+    pub(crate) fn at(time: Timestamp) -> Self {
+        Self(u32::try_from(time.secs()).unwrap_or(u32::MAX - 1).min(u32::MAX - 1))
+    }
+}
+
+impl Deadline {
+    pub(crate) fn never() -> Self {
+        Self(AtomicU32::new(0))
+    }
+    pub(crate) fn due(&self) -> Due {
+        Due(!self.0.load(Ordering::Relaxed))
+    }
+    pub(crate) fn set(&self, due: Due) {
+        self.0.store(!due.0, Ordering::Relaxed);
+    }
+    /// Moves the deadline forward to `due` if that is earlier; acquires and releases so that who takes a deadline away
+    /// ([`Deadline::take`]) sees what its setters had written before.
+    pub(crate) fn bring_forward(&self, due: Due) {
+        if due < self.due() {
+            self.0.fetch_max(!due.0, Ordering::AcqRel);
+        }
+    }
+    pub(crate) fn take(&self) -> Due {
+        Due(!self.0.swap(0, Ordering::AcqRel))
+    }
+}
+
+/// Where in a row a flow is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Position {
+    Inline(usize),
+    /// Behind this flow of the chain; at its head without one.
+    Chained(Option<NonNull<Flow>>),
+}
+
+/// A flow that was found: who, where, and which way the packet goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found {
+    pub(crate) flow: NonNull<Flow>,
+    pub(crate) position: Position,
+    pub(crate) direction: Direction,
+}
+
+/// A row that this thread has locked.
+#[derive(Debug)]
+pub(crate) struct Locked<'t> {
+    pub(crate) bucket: &'t Bucket,
+    pub(crate) store: &'t FlowStore,
+}
+
+impl Bucket {
+    #[cfg(loom)]
+    pub(crate) fn new() -> Self {
+        Self {
+            lock: AtomicU32::new(0),
+            deadline: Deadline::never(),
+            tags: core::array::from_fn(|_| AtomicU64::new(0)),
+            slots: core::array::from_fn(|_| AtomicU32::new(0)),
+            overflow: AtomicU32::new(0),
+            evicted: AtomicU32::new(0),
+        }
+    }
+
+    /// Waits for the lock. The swap acquires what the last holder's store released.
+    #[inline]
+    pub(crate) fn lock<'t>(&'t self, store: &'t FlowStore) -> Locked<'t> {
+        let mut spins = 0;
+        while self.lock.swap(1, Ordering::Acquire) != 0 {
+            while self.lock.load(Ordering::Relaxed) != 0 {
+                spins += 1;
+                wait(spins);
+            }
+        }
+        one_row::enter();
+        Locked { bucket: self, store }
+    }
+
+    /// Takes the lock if it is free.
+    pub(crate) fn try_lock<'t>(&'t self, store: &'t FlowStore) -> Option<Locked<'t>> {
+        (self.lock.swap(1, Ordering::Acquire) == 0).then(|| {
+            one_row::enter();
+            Locked { bucket: self, store }
+        })
+    }
+
+    pub(crate) const fn deadline(&self) -> &Deadline {
+        &self.deadline
+    }
+
+    /// The first slot whose tag fits, for a prefetch: read without the lock.
+    #[inline]
+    pub(crate) fn hint(&self, hash: FlowHash) -> Option<SlotId> {
+        let lane = self.lanes(hash.tag()).next()?;
+        SlotId::from_raw(self.slots[lane].load(Ordering::Relaxed))
+    }
+
+    /// Places whose tag fits. May name a place too much behind one that fits; never one too few.
+    #[inline]
+    fn lanes(&self, tag: u16) -> impl Iterator<Item = usize> + '_ {
+        const LOW: u64 = 0x0001_0001_0001_0001;
+        const HIGH: u64 = 0x8000_8000_8000_8000;
+        self.tags.iter().enumerate().flat_map(move |(word, tags)| {
+            let differs = tags.load(Ordering::Relaxed) ^ LOW.wrapping_mul(u64::from(tag));
+            let mut zero = differs.wrapping_sub(LOW) & !differs & HIGH;
+            core::iter::from_fn(move || {
+                let lane = (zero != 0).then(|| zero.trailing_zeros() as usize / 16)?;
+                zero &= zero - 1;
+                Some(word * LANES + lane)
+            })
+        })
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        one_row::leave();
+        self.bucket.lock.store(0, Ordering::Release);
+    }
+}
+
+impl Locked<'_> {
+    /// The flow that a packet with key `key` belongs to.
+    #[inline]
+    pub(crate) fn find(&self, key: &FlowKey, hash: FlowHash) -> Option<Found> {
+        for lane in self.bucket.lanes(hash.tag()) {
+            let Some(flow) = self.inline(lane) else { continue };
+            if let Some(direction) = direction(key_of(flow), key) {
+                return Some(Found { flow, position: Position::Inline(lane), direction });
+            }
+        }
+        let mut before = None;
+        let mut next = self.bucket.overflow.load(Ordering::Relaxed);
+        while let Some(slot) = SlotId::from_raw(next) {
+            let flow = self.store.flow_ptr(slot);
+            if let Some(direction) = direction(key_of(flow), key) {
+                return Some(Found { flow, position: Position::Chained(before), direction });
+            }
+            before = Some(flow);
+            next = next_of(flow);
+        }
+        None
+    }
+
+    /// Puts a flow into the row, which owns its count from now on.
+    pub(crate) fn insert(&self, flow: NonNull<Flow>, slot: SlotId, hash: FlowHash) {
+        match self.bucket.slots.iter().position(|s| s.load(Ordering::Relaxed) == 0) {
+            Some(lane) => self.fill(lane, slot, hash.tag()),
+            None => {
+                set_next(flow, self.bucket.overflow.load(Ordering::Relaxed));
+                self.bucket.overflow.store(slot.raw(), Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Takes a flow out of the row; the caller owns the row's count of it.
+    pub(crate) fn remove(&self, flow: NonNull<Flow>, position: Position) {
+        match position {
+            Position::Inline(lane) => self.bucket.slots[lane].store(0, Ordering::Relaxed),
+            Position::Chained(None) => self.bucket.overflow.store(next_of(flow), Ordering::Relaxed),
+            Position::Chained(Some(before)) => set_next(before, next_of(flow)),
+        }
+        set_next(flow, Link::UNLINKED);
+    }
+
+    /// Shows every flow of the row to `visit`, which may say that it wants the flow taken out; `take` then owns it.
+    /// Chained flows move up into places that have become free.
+    pub(crate) fn extract(
+        &self,
+        mut wanted: impl FnMut(NonNull<Flow>) -> bool,
+        mut take: impl FnMut(NonNull<Flow>),
+        tag_of: impl Fn(NonNull<Flow>) -> u16,
+    ) {
+        for lane in 0..INLINE {
+            if let Some(flow) = self.inline(lane).filter(|&flow| wanted(flow)) {
+                self.remove(flow, Position::Inline(lane));
+                take(flow);
+            }
+        }
+        let mut before = None;
+        let mut next = self.bucket.overflow.load(Ordering::Relaxed);
+        while let Some(slot) = SlotId::from_raw(next) {
+            let flow = self.store.flow_ptr(slot);
+            next = next_of(flow);
+            let free = self.bucket.slots.iter().position(|s| s.load(Ordering::Relaxed) == 0);
+            if wanted(flow) {
+                self.remove(flow, Position::Chained(before));
+                take(flow);
+            } else if let Some(lane) = free {
+                self.remove(flow, Position::Chained(before));
+                set_next(flow, Link::END);
+                self.fill(lane, slot, tag_of(flow));
+            } else {
+                before = Some(flow);
+            }
+        }
+    }
+
+    /// Shows every flow of the row.
+    pub(crate) fn for_each(&self, mut visit: impl FnMut(NonNull<Flow>, Position)) {
+        for lane in 0..INLINE {
+            if let Some(flow) = self.inline(lane) {
+                visit(flow, Position::Inline(lane));
+            }
+        }
+        let mut before = None;
+        let mut next = self.bucket.overflow.load(Ordering::Relaxed);
+        while let Some(slot) = SlotId::from_raw(next) {
+            let flow = self.store.flow_ptr(slot);
+            next = next_of(flow);
+            visit(flow, Position::Chained(before));
+            before = Some(flow);
+        }
+    }
+
+    /// Puts a flow that has ended, and was taken out of the row, aside for the worker it belongs to.
+    pub(crate) fn evict(&self, flow: NonNull<Flow>, slot: SlotId) {
+        set_next(flow, self.bucket.evicted.load(Ordering::Relaxed));
+        self.bucket.evicted.store(slot.raw(), Ordering::Relaxed);
+    }
+
+    /// Takes all flows that were put aside.
+    pub(crate) fn take_evicted(&self, mut take: impl FnMut(NonNull<Flow>)) {
+        let mut next = self.bucket.evicted.load(Ordering::Relaxed);
+        self.bucket.evicted.store(0, Ordering::Relaxed);
+        while let Some(slot) = SlotId::from_raw(next) {
+            let flow = self.store.flow_ptr(slot);
+            next = next_of(flow);
+            set_next(flow, Link::UNLINKED);
+            take(flow);
+        }
+    }
+
+    fn inline(&self, lane: usize) -> Option<NonNull<Flow>> {
+        SlotId::from_raw(self.bucket.slots[lane].load(Ordering::Relaxed)).map(|slot| self.store.flow_ptr(slot))
+    }
+    fn fill(&self, lane: usize, slot: SlotId, tag: u16) {
+        let word = &self.bucket.tags[lane / LANES];
+        let shift = lane % LANES * 16;
+        let others = word.load(Ordering::Relaxed) & !(0xffff << shift);
+        word.store(others | u64::from(tag) << shift, Ordering::Relaxed);
+        self.bucket.slots[lane].store(slot.raw(), Ordering::Relaxed);
+    }
+}
+
+/// Key of a flow that is in a row.
+pub(crate) fn key_of<'a>(flow: NonNull<Flow>) -> &'a FlowKey {
+    // SAFETY:
+    // - Called for flows of a locked row only: they are in use, and a key does not change while its flow is.
+    unsafe { &*(*flow.as_ptr()).key.get() }
+}
+fn next_of(flow: NonNull<Flow>) -> u32 {
+    // SAFETY:
+    // - Slots in rows and lists name flows that are in use.
+    unsafe { flow.as_ref() }.next.load(Ordering::Relaxed)
+}
+fn set_next(flow: NonNull<Flow>, next: u32) {
+    // SAFETY:
+    // - As in `next_of`.
+    unsafe { flow.as_ref() }.next.store(next, Ordering::Relaxed);
+}
+
+/// Invariant 4: asserted in debug builds, free in release builds.
+mod one_row {
+    #[cfg(all(debug_assertions, not(loom)))]
+    std::thread_local!(static HELD: core::cell::Cell<bool> = const { core::cell::Cell::new(false) });
+
+    pub(super) fn enter() {
+        #[cfg(all(debug_assertions, not(loom)))]
+        HELD.with(|held| assert!(!held.replace(true), "a second row was locked while one is held"));
+    }
+    pub(super) fn leave() {
+        #[cfg(all(debug_assertions, not(loom)))]
+        HELD.with(|held| held.set(false));
+    }
+}
+
+#[cfg(not(loom))]
+const _: () = assert!(size_of::<Bucket>() == 64, "a row is one cache line");

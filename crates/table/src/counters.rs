@@ -1,0 +1,112 @@
+//! What one worker counts: plain numbers, merged when they are read.
+
+use flumen_model::{FlowState, TcpState};
+
+/// Counters of one worker. Field names follow Suricata's counter names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LookupCounters {
+    /// `flow.memcap`: packets for which no flow could be had.
+    pub memcap: u64,
+    /// `flow.total`.
+    pub total: u64,
+    /// `flow.tcp`.
+    pub tcp: u64,
+    /// `flow.udp`.
+    pub udp: u64,
+    /// `flow.icmpv4`.
+    pub icmpv4: u64,
+    /// `flow.icmpv6`.
+    pub icmpv6: u64,
+    /// `flow.tcp_reuse`.
+    pub tcp_reuse: u64,
+    /// `flow.elephant`.
+    pub elephant: u64,
+    /// `flow.elephant_toserver`.
+    pub elephant_toserver: u64,
+    /// `flow.elephant_toclient`.
+    pub elephant_toclient: u64,
+    /// `flow.get_used`: flows taken by force.
+    pub get_used: u64,
+    /// `flow.get_used_eval`: rows looked at for it.
+    pub get_used_eval: u64,
+    /// `flow.get_used_eval_reject`: rows in which every flow was too much alive.
+    pub get_used_eval_reject: u64,
+    /// `flow.get_used_eval_busy`: rows, or flows, that another thread held.
+    pub get_used_eval_busy: u64,
+    /// `flow.get_used_failed`: no row gave one.
+    pub get_used_failed: u64,
+    /// `flow.wrk.spare_sync`: blocks fetched from the pool.
+    pub spare_sync: u64,
+    /// Flows in them: `flow.wrk.spare_sync_avg` is the quotient.
+    pub spare_sync_flows: u64,
+    /// `flow.wrk.spare_sync_incomplete`.
+    pub spare_sync_incomplete: u64,
+    /// `flow.wrk.spare_sync_empty`.
+    pub spare_sync_empty: u64,
+    /// `flow.wrk.flows_evicted`: flows that ended in a worker.
+    pub flows_evicted: u64,
+    /// `flow.end.*`.
+    pub end: EndCounters,
+    /// `flow_bypassed.local_pkts`.
+    pub bypassed_packets: u64,
+    /// `flow_bypassed.local_bytes`.
+    pub bypassed_bytes: u64,
+    /// `tcp.syn`.
+    pub syn: u64,
+    /// `tcp.synack`.
+    pub synack: u64,
+    /// `tcp.rst`.
+    pub rst: u64,
+    /// `tcp.urg`.
+    pub urg: u64,
+    /// `tcp.sessions`.
+    pub sessions: u64,
+    /// `tcp.invalid_checksum`.
+    pub invalid_checksum: u64,
+    /// `tcp.midstream_pickups`.
+    pub midstream_pickups: u64,
+    /// `tcp.pkt_on_wrong_thread`.
+    pub pkt_on_wrong_thread: u64,
+}
+
+/// `flow.end.*`: flows by the state in which they ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EndCounters {
+    /// `flow.end.state.*`, by [`FlowState`].
+    pub state: [u64; FlowState::ALL.len()],
+    /// `flow.end.tcp_state.*`, by [`TcpState`].
+    pub tcp_state: [u64; TcpState::ALL.len()],
+    /// `flow.end.tcp_liberal`.
+    pub tcp_liberal: u64,
+}
+
+impl LookupCounters {
+    /// Adds another worker's counters.
+    pub fn merge(&mut self, other: &Self) {
+        let Self { end, .. } = other;
+        macro_rules! add {
+            ($($field:ident)*) => { $(self.$field += other.$field;)* };
+        }
+        add!(memcap total tcp udp icmpv4 icmpv6 tcp_reuse elephant elephant_toserver elephant_toclient get_used
+            get_used_eval get_used_eval_reject get_used_eval_busy get_used_failed spare_sync spare_sync_flows
+            spare_sync_incomplete spare_sync_empty flows_evicted bypassed_packets bypassed_bytes syn synack rst urg
+            sessions invalid_checksum midstream_pickups pkt_on_wrong_thread);
+        self.end.merge(end);
+    }
+}
+
+impl EndCounters {
+    /// Counts a flow that has ended.
+    pub fn add(&mut self, state: FlowState, tcp: Option<TcpState>) {
+        self.state[state as usize] += 1;
+        if let Some(tcp) = tcp {
+            self.tcp_state[tcp as usize] += 1;
+        }
+    }
+    /// Adds other counters.
+    pub fn merge(&mut self, other: &Self) {
+        self.state.iter_mut().zip(other.state).for_each(|(a, b)| *a += b);
+        self.tcp_state.iter_mut().zip(other.tcp_state).for_each(|(a, b)| *a += b);
+        self.tcp_liberal += other.tcp_liberal;
+    }
+}

@@ -1,0 +1,109 @@
+//! Access to a flow: a guard while its row is locked, a reference for as long as it is needed.
+//!
+//! A [`FlowGuard`] is what FLOWLOCK is in Suricata: whoever has it has the flow to himself. It costs nothing, since the
+//! row's lock gives it. A [`FlowRef`] keeps the flow from being ended by time or force and its slot from being reused,
+//! and gives access to its identity; to see more, its row is locked again with [`FlowTable::lock`](crate::FlowTable::lock).
+
+use core::fmt;
+use core::marker::PhantomData;
+use core::ptr::NonNull;
+
+use flumen_kref::Ref;
+use flumen_model::FlowKey;
+
+use crate::bucket::{Locked, key_of};
+use crate::flow::{Flow, FlowBody};
+use crate::prim::Ordering;
+use crate::storage::Link;
+
+/// A reference to a flow: it is not ended by timeout or forced reuse while one exists, and its slot is not used again.
+/// One pointer wide; `Clone` counts up, `Drop` counts down.
+#[derive(Clone)]
+pub struct FlowRef(Ref<Flow>);
+
+impl FlowRef {
+    /// Who talks to whom.
+    #[must_use]
+    pub fn key(&self) -> &FlowKey {
+        // SAFETY:
+        // - A key is written only while its flow is spare, and this reference keeps it from that.
+        unsafe { &*self.0.key.get() }
+    }
+    /// How many references there are, the table's own included: a snapshot.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        Ref::count(&self.0)
+    }
+    pub(crate) fn row(&self) -> u32 {
+        self.0.row.load(Ordering::Relaxed)
+    }
+}
+
+impl fmt::Debug for FlowRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("FlowRef").field(self.key()).finish()
+    }
+}
+
+/// Exclusive access to a flow, while its row is locked.
+pub struct FlowGuard<'g> {
+    flow: NonNull<Flow>,
+    /// The lock, when this guard took it itself; otherwise a row guard that is borrowed for `'g` has it.
+    _lock: Option<Locked<'g>>,
+    borrow: PhantomData<&'g mut FlowBody>,
+}
+
+impl<'g> FlowGuard<'g> {
+    /// # Safety
+    /// `flow` is in a row whose lock the caller holds for `'g`, and no other guard of it exists meanwhile.
+    pub(crate) unsafe fn new(flow: NonNull<Flow>) -> Self {
+        Self { flow, _lock: None, borrow: PhantomData }
+    }
+    /// The flow that `reference` refers to, when it still is in the row that was locked for it.
+    pub(crate) fn of_reference(locked: Locked<'g>, reference: &FlowRef) -> Option<Self> {
+        let linked = !matches!(reference.0.next.load(Ordering::Relaxed), Link::UNLINKED | Link::ORPHAN);
+        linked.then(|| Self { flow: Ref::as_ptr(&reference.0), _lock: Some(locked), borrow: PhantomData })
+    }
+
+    /// Who talks to whom.
+    #[must_use]
+    pub fn key(&self) -> &FlowKey {
+        key_of(self.flow)
+    }
+    /// What is known of the conversation.
+    #[must_use]
+    pub fn body(&self) -> &FlowBody {
+        // SAFETY:
+        // - The row is locked (`new`, `of_reference`), and this guard is the only access under that lock.
+        unsafe { &*(*self.flow.as_ptr()).body.get() }
+    }
+    pub(crate) fn body_mut(&mut self) -> &mut FlowBody {
+        // SAFETY:
+        // - As in `body`; `&mut self` makes it the only borrow.
+        unsafe { &mut *(*self.flow.as_ptr()).body.get() }
+    }
+    /// A reference that outlives the guard (FlowReference).
+    #[must_use]
+    pub fn reference(&self) -> FlowRef {
+        // SAFETY:
+        // - The row owns a count while it is locked with the flow in it.
+        unsafe { Ref::increment(self.flow) };
+        // SAFETY:
+        // - The count that was just taken passes to the handle.
+        FlowRef(unsafe { Ref::from_raw(self.flow) })
+    }
+}
+
+impl fmt::Debug for FlowGuard<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FlowGuard").field("key", self.key()).field("body", self.body()).finish()
+    }
+}
+
+/// Body of a flow of a locked row, for reading. The row must not be changed through a guard meanwhile, which borrowing
+/// the lock ensures.
+pub(crate) fn body_of<'l>(_locked: &'l Locked<'_>, flow: NonNull<Flow>) -> &'l FlowBody {
+    // SAFETY:
+    // - The flow is in the locked row; a guard of it would borrow the row guard that owns `_locked` exclusively.
+    unsafe { &*(*flow.as_ptr()).body.get() }
+}

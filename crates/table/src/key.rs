@@ -1,0 +1,99 @@
+//! From a packet to the key by which its flow is found, and from a flow's key back to the packet's direction.
+
+use flumen_model::{Address, Direction, FlowKey, Ports};
+use flumen_wire::{FlowPacket, Icmp, Quoted, Transport};
+
+use crate::config::{Compat, TableConfig};
+use crate::flow::{PROTO_ESP, PROTO_TCP, PROTO_UDP};
+
+/// What a packet has to do with a flow.
+#[derive(Clone, Copy, Debug)]
+pub enum PacketKey {
+    /// It belongs to the flow of this key, and opens it when there is none.
+    Own(FlowKey),
+    /// It is an error message about the flow of this key (in either orientation): counted there, if the flow is known.
+    About(FlowKey),
+    /// It is an error message about nothing that could be known.
+    Nothing,
+}
+
+impl PacketKey {
+    /// The key of a packet that came in on `device`.
+    #[must_use]
+    pub fn of(packet: &FlowPacket, device: u16, config: &TableConfig) -> Self {
+        let key = FlowKey {
+            client: packet.src,
+            server: packet.dst,
+            ports: ports_of(&packet.transport),
+            vlan: if config.track_vlan { packet.vlan.ids } else { [0; 3] },
+            device: if config.track_device { device } else { 0 },
+            protocol: packet.protocol,
+            ip_version: packet.ip_version,
+            recursion: if config.track_recursion { packet.recursion } else { 0 },
+            vlan_count: packet.vlan.count,
+        };
+        match &packet.transport {
+            Transport::Icmp4(icmp) if icmp.is_error => match usable_quote(icmp, config.compat) {
+                Some(quoted) => Self::About(quoted_key(&key, &quoted)),
+                None => Self::Nothing,
+            },
+            // An ICMPv6 error makes a flow of its own in Suricata. Where it can be tied to its flow it is.
+            Transport::Icmp6(icmp) if icmp.is_error && config.compat == Compat::Flumen => match icmp.quoted {
+                Some(quoted) => Self::About(quoted_key(&key, &quoted)),
+                None => Self::Own(key),
+            },
+            _ => Self::Own(key),
+        }
+    }
+}
+
+/// Suricata ties only destination-unreachable to its flow, and only for TCP and UDP.
+fn usable_quote(icmp: &Icmp, compat: Compat) -> Option<Quoted> {
+    const DEST_UNREACHABLE: u8 = 3;
+    const CODE_MAX: u8 = 15;
+    let quoted = icmp.quoted?;
+    let as_suricata =
+        icmp.kind == DEST_UNREACHABLE && icmp.code <= CODE_MAX && matches!(quoted.protocol, PROTO_TCP | PROTO_UDP);
+    (compat == Compat::Flumen || as_suricata).then_some(quoted)
+}
+
+const fn quoted_key(key: &FlowKey, quoted: &Quoted) -> FlowKey {
+    FlowKey { client: quoted.src, server: quoted.dst, ports: quoted.ports, protocol: quoted.protocol, ..*key }
+}
+
+fn ports_of(transport: &Transport) -> Ports {
+    match transport {
+        Transport::Tcp(tcp) => tcp.ports,
+        Transport::Udp(ports) | Transport::Sctp(ports) => *ports,
+        // Neither code nor identifier: two pings between the same hosts are one flow.
+        Transport::Icmp4(icmp) => Ports { src: u16::from(icmp.kind), dst: icmp.counterpart.map_or(0, u16::from) },
+        Transport::Icmp6(icmp) => Ports {
+            src: u16::from_be_bytes([icmp.kind, icmp.code]),
+            dst: icmp.counterpart.map_or(0, |kind| u16::from_be_bytes([kind, 0])),
+        },
+        Transport::Esp { spi } => Ports { src: (spi >> 16) as u16, dst: *spi as u16 },
+        Transport::Other => Ports::default(),
+    }
+}
+
+/// The direction in which a packet with key `packet` goes in the flow with key `flow`; `None` when it belongs to
+/// another flow. ESP goes one way: the other way has another security association.
+#[inline]
+pub(crate) fn direction(flow: &FlowKey, packet: &FlowKey) -> Option<Direction> {
+    let word = |a: &Address| u128::from_ne_bytes(a.0);
+    let (client, server) = (word(&flow.client), word(&flow.server));
+    let (src, dst) = (word(&packet.client), word(&packet.server));
+    let same_rest = flow.vlan == packet.vlan
+        && flow.device == packet.device
+        && flow.protocol == packet.protocol
+        && flow.ip_version == packet.ip_version
+        && flow.recursion == packet.recursion;
+    if !same_rest {
+        return None;
+    }
+    if client == src && server == dst && flow.ports == packet.ports {
+        return Some(Direction::ToServer);
+    }
+    let turned = flow.ports.src == packet.ports.dst && flow.ports.dst == packet.ports.src;
+    (client == dst && server == src && turned && flow.protocol != PROTO_ESP).then_some(Direction::ToClient)
+}

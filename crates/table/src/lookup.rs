@@ -1,0 +1,385 @@
+//! What a worker owns of the table, and the way a packet takes through it.
+//!
+//! The worker locks the row of a packet's hash, keeps it for all consecutive packets of that row, and gives each to the
+//! [`RowGuard`]. The guard ends flows that have timed out when the row's deadline says that there may be some, finds or
+//! makes the packet's flow, and counts the packet there. Flows that end on the way go to the worker's work queue; the
+//! worker turns them into records when it holds no row.
+//!
+//! A row guard borrows the worker's lookup, so a worker cannot lock a second row while it holds one.
+
+use core::ptr::NonNull;
+
+use flumen_model::{Direction, EndReason, FlowKey, FlowState, Timestamp};
+use flumen_wire::{FlowPacket, NonFlow, TcpFlags, TcpSegment, Transport};
+
+use crate::bucket::{Due, Found, Locked};
+use crate::config::Compat;
+use crate::counters::LookupCounters;
+use crate::flow::{Detail, Flow, FlowBody, Marks, PROTO_ICMP, PROTO_ICMPV6, PROTO_TCP, PROTO_UDP};
+use crate::guard::{FlowGuard, body_of};
+use crate::hash::FlowHash;
+use crate::key::PacketKey;
+use crate::pool::{SpareQueue, Sync};
+use crate::storage::EndedFlow;
+use crate::table::{FlowTable, SweepCounts};
+use crate::tcp::TcpPolicy;
+
+/// A worker's side of the table: its spare flows, the flows it has to finish, its counters.
+#[derive(Debug)]
+pub struct FlowLookup<'t> {
+    pub(crate) table: &'t FlowTable,
+    pub(crate) worker: u8,
+    tcp: TcpPolicy,
+    pub(crate) spare: SpareQueue,
+    pub(crate) work: Vec<EndedFlow>,
+    /// Counters of this worker.
+    pub counters: LookupCounters,
+    /// Packet second of the last try that found the pool empty.
+    pub(crate) empty_sync: Option<u64>,
+}
+
+/// What the table needs to know of a packet besides its key.
+#[derive(Clone, Copy, Debug)]
+pub struct PacketView<'p> {
+    /// Time of capture.
+    pub at: Timestamp,
+    /// Length of the frame in bytes, as it is counted.
+    pub bytes: u64,
+    /// A number that no other packet of the run has: the frame's number, with the depth of tunnels in the low four bits.
+    pub origin: u64,
+    /// The decoded packet.
+    pub packet: &'p FlowPacket,
+    /// Whether the TCP checksum is right, or not asked for: a segment with a wrong one is counted but not believed.
+    pub checksum_ok: bool,
+}
+
+/// What became of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Verdict {
+    /// It is counted in a flow.
+    Counted,
+    /// It belongs to no flow.
+    NonFlow(NonFlow),
+    /// It needs a new flow, and the worker has no spare one: let go of the row, call [`FlowLookup::make_room`], and give
+    /// the packet again.
+    NoSpare,
+}
+
+/// A row that the worker has locked.
+#[derive(Debug)]
+pub struct RowGuard<'w, 't> {
+    lookup: &'w mut FlowLookup<'t>,
+    locked: Locked<'t>,
+    row: u32,
+}
+
+impl<'t> FlowLookup<'t> {
+    /// The lookup of worker number `worker`.
+    #[must_use]
+    pub fn new(table: &'t FlowTable, worker: u8) -> Self {
+        let config = table.config();
+        Self {
+            table,
+            worker,
+            tcp: TcpPolicy {
+                midstream: config.midstream,
+                async_oneside: config.async_oneside,
+                reuse_time_wait: config.compat == Compat::Flumen,
+            },
+            spare: SpareQueue::default(),
+            work: Vec::new(),
+            counters: LookupCounters::default(),
+            empty_sync: None,
+        }
+    }
+
+    /// Locks a row; see [`FlowTable::row`].
+    #[inline]
+    pub fn lock(&mut self, row: u32) -> RowGuard<'_, 't> {
+        RowGuard { locked: self.table.lock_row(row), lookup: self, row }
+    }
+
+    /// Flows that have ended in this worker and wait to become records.
+    pub const fn work_queue(&mut self) -> &mut Vec<EndedFlow> {
+        &mut self.work
+    }
+    /// Takes a flow back whose record was made.
+    pub fn recycle(&mut self, ended: EndedFlow) {
+        if let Some(flow) = self.table.recycle_one(ended) {
+            self.spare.put(flow, &self.table.pool);
+        }
+    }
+
+    /// Makes sure that `flows` new flows can be made, as far as that costs nobody anything: from the pool, else from the
+    /// operating system within the memcap. Called before a vector of packets, without a row.
+    pub fn prepare(&mut self, flows: usize, now: Timestamp) {
+        while self.spare.len() < flows && (self.sync(now) || self.spare.allocate(&self.table.store)) {}
+    }
+
+    /// Fetches a block from the pool. In emergency mode an empty pool is asked once a packet second.
+    fn sync(&mut self, now: Timestamp) -> bool {
+        if self.table.is_emergency() && self.empty_sync == Some(now.secs()) {
+            return false;
+        }
+        let old = self.spare.len();
+        let sync = self.table.pool.take(&mut self.spare);
+        let counters = &mut self.counters;
+        counters.spare_sync += 1;
+        counters.spare_sync_flows += (self.spare.len() - old) as u64;
+        match sync {
+            Sync::Full => {}
+            Sync::Incomplete => counters.spare_sync_incomplete += 1,
+            Sync::Empty => {
+                counters.spare_sync_empty += 1;
+                self.empty_sync = Some(now.secs());
+                self.spare.collect(&self.table.store);
+            }
+        }
+        self.spare.len() > old
+    }
+}
+
+impl Drop for FlowLookup<'_> {
+    fn drop(&mut self) {
+        self.spare.empty_into(&self.table.pool);
+        self.table.recycle(self.work.drain(..));
+    }
+}
+
+impl RowGuard<'_, '_> {
+    /// Takes a packet of this row: ends what has timed out, finds or makes the packet's flow, counts the packet there.
+    #[inline]
+    pub fn packet(&mut self, key: &PacketKey, hash: FlowHash, view: &PacketView<'_>) -> Verdict {
+        if self.locked.bucket.deadline().due() <= Due::at(view.at) {
+            self.expire(view.at);
+        }
+        match key {
+            PacketKey::Own(key) => self.own_packet(key, hash, view),
+            PacketKey::About(key) => self.packet_about(key, hash, view),
+            PacketKey::Nothing => Verdict::NonFlow(NonFlow::IcmpError),
+        }
+    }
+
+    /// The flow of a key, if the row has it.
+    #[must_use]
+    pub fn find(&mut self, key: &FlowKey, hash: FlowHash) -> Option<FlowGuard<'_>> {
+        let found = self.locked.find(key, hash)?;
+        // SAFETY:
+        // - The flow is in this guard's row, which is locked, and the new guard borrows this one exclusively.
+        Some(unsafe { FlowGuard::new(found.flow) })
+    }
+
+    fn own_packet(&mut self, key: &FlowKey, hash: FlowHash, view: &PacketView<'_>) -> Verdict {
+        let mut found = self.locked.find(key, hash);
+        if let (Some(old), Transport::Tcp(tcp)) = (found, &view.packet.transport)
+            && self.is_reused(old, tcp)
+        {
+            if self.lookup.spare.len() == 0 {
+                return Verdict::NoSpare;
+            }
+            self.end(old, EndReason::TcpReuse);
+            self.lookup.counters.tcp_reuse += 1;
+            found = None;
+        }
+        let (flow, direction) = match found {
+            Some(found) => (found.flow, found.direction),
+            None => match self.create(key, hash, view) {
+                Ok(flow) => (flow, Direction::ToServer),
+                Err(verdict) => return verdict,
+            },
+        };
+        // SAFETY:
+        // - The flow is in this guard's row, which is locked; no other guard of it exists.
+        let mut flow = unsafe { FlowGuard::new(flow) };
+        let body = flow.body_mut();
+        let old_state = body.state;
+        account(body, direction, view, self.lookup.tcp, self.lookup.worker, &mut self.lookup.counters);
+        if body.state != old_state {
+            let due = Due::at(self.lookup.table.deadline(flow.body(), key, self.lookup.table.is_emergency()));
+            self.lookup.table.note_deadline(self.row, due);
+        }
+        Verdict::Counted
+    }
+
+    /// Counts an ICMP error in the flow that it is about. It says nothing about who of the flow has spoken. What comes
+    /// from the client's address goes to the server; a router's message goes to the client.
+    fn packet_about(&mut self, key: &FlowKey, hash: FlowHash, view: &PacketView<'_>) -> Verdict {
+        let Some(found) = self.locked.find(key, hash) else {
+            return Verdict::NonFlow(NonFlow::IcmpError);
+        };
+        // SAFETY:
+        // - The flow is in this guard's row, which is locked; no other guard of it exists.
+        let mut flow = unsafe { FlowGuard::new(found.flow) };
+        let reversed = flow.body().marks.has(Marks::REVERSED);
+        let client = if reversed { flow.key().server } else { flow.key().client };
+        let direction = if view.packet.src == client { Direction::ToServer } else { Direction::ToClient };
+        flow.body_mut().count(view.at, direction, view.bytes, view.packet.ttl, false);
+        Verdict::Counted
+    }
+
+    fn is_reused(&self, found: Found, tcp: &TcpSegment) -> bool {
+        // A lone SYN or SYN+ACK is rare: nothing else can start another session.
+        if !tcp.flags.any(TcpFlags::SYN) {
+            return false;
+        }
+        let body = body_of(&self.locked, found.flow);
+        match &body.detail {
+            Detail::Tcp(session) => session.is_reused_by(tcp, oriented(body, found.direction), self.lookup.tcp),
+            _ => false,
+        }
+    }
+
+    fn create(&mut self, key: &FlowKey, hash: FlowHash, view: &PacketView<'_>) -> Result<NonNull<Flow>, Verdict> {
+        let lookup = &mut *self.lookup;
+        let emergency = lookup.table.is_emergency();
+        if let (true, true, Transport::Tcp(tcp)) = (emergency, lookup.tcp.midstream, &view.packet.transport)
+            && tcp.flags.0 & (TcpFlags::SYN | TcpFlags::ACK | TcpFlags::RST | TcpFlags::FIN) != TcpFlags::SYN
+        {
+            return Err(Verdict::NonFlow(NonFlow::Emergency));
+        }
+        let spare = lookup.spare.pop().ok_or(Verdict::NoSpare)?;
+        let detail = match &view.packet.transport {
+            Transport::Tcp(_) => Detail::Tcp(crate::tcp::TcpSession::default()),
+            Transport::Icmp4(icmp) | Transport::Icmp6(icmp) => {
+                Detail::Icmp { request: (icmp.kind, icmp.code), response: None }
+            }
+            _ => Detail::None,
+        };
+        let body = FlowBody::begin(view.at, view.origin, lookup.worker, detail);
+        let due = Due::at(lookup.table.deadline(&body, key, emergency));
+        let slot = spare.slot();
+        let flow = spare.begin(*key, self.row, body);
+        self.locked.insert(flow, slot, hash);
+        lookup.table.note_deadline(self.row, due);
+        lookup.counters.total += 1;
+        match key.protocol {
+            PROTO_TCP => lookup.counters.tcp += 1,
+            PROTO_UDP => lookup.counters.udp += 1,
+            PROTO_ICMP => lookup.counters.icmpv4 += 1,
+            PROTO_ICMPV6 => lookup.counters.icmpv6 += 1,
+            _ => {}
+        }
+        Ok(flow)
+    }
+
+    /// Ends a flow of the row: it goes to the work queue.
+    fn end(&mut self, found: Found, reason: EndReason) {
+        self.locked.remove(found.flow, found.position);
+        // SAFETY:
+        // - The row is locked, and the flow has just been taken out of it.
+        let ended = unsafe { EndedFlow::unlinked(found.flow, reason, false) };
+        self.lookup.counters.flows_evicted += 1;
+        self.lookup.work.push(ended);
+    }
+
+    /// Ends the flows of the row that have timed out. A TCP flow of another worker is put aside for the manager.
+    #[cold]
+    fn expire(&mut self, now: Timestamp) {
+        let Self { lookup, locked, row } = self;
+        let FlowLookup { table, worker, work, counters, .. } = &mut **lookup;
+        let mut evicted = false;
+        table.expire_row(locked, *row, now, &mut SweepCounts::default(), |flow| {
+            let body = body_of(locked, flow);
+            if matches!(body.detail, Detail::Tcp(_)) && body.owner != *worker {
+                // SAFETY:
+                // - The flow was just taken out of the locked row and is in use until it is recycled.
+                let slot = unsafe { flow.as_ref() }.slot;
+                locked.evict(flow, slot);
+                evicted = true;
+            } else {
+                counters.flows_evicted += 1;
+                // SAFETY:
+                // - The row is locked, and the flow has just been taken out of it.
+                work.push(unsafe { EndedFlow::unlinked(flow, EndReason::Timeout, false) });
+            }
+        });
+        if evicted {
+            table.note_deadline(*row, Due::NOW);
+        }
+    }
+}
+
+/// The way a packet goes for the client and server as they are now known.
+const fn oriented(body: &FlowBody, by_key: Direction) -> Direction {
+    if body.marks.has(Marks::REVERSED) { by_key.opposite() } else { by_key }
+}
+
+/// Counts a packet in its flow and moves the flow's state.
+#[inline]
+fn account(
+    body: &mut FlowBody,
+    by_key: Direction,
+    view: &PacketView<'_>,
+    policy: TcpPolicy,
+    worker: u8,
+    counters: &mut LookupCounters,
+) {
+    let direction = oriented(body, by_key);
+    let idle = body.idle(view.at);
+    body.count(view.at, direction, view.bytes, view.packet.ttl, true);
+    if body.is_bypassed() {
+        counters.bypassed_packets += 1;
+        counters.bypassed_bytes += view.bytes;
+        return;
+    }
+    match &view.packet.transport {
+        Transport::Tcp(_) if !view.checksum_ok => counters.invalid_checksum += 1,
+        Transport::Tcp(tcp) => {
+            count_flags(tcp.flags, counters);
+            if body.owner != worker {
+                body.marks.set(Marks::WRONG_THREAD);
+                counters.pkt_on_wrong_thread += 1;
+            }
+            session(body, tcp, direction, idle.secs(), policy, counters);
+        }
+        transport => {
+            if body.both_seen() {
+                body.state = FlowState::Established;
+            }
+            if let (
+                Detail::Icmp { response: response @ None, .. },
+                Transport::Icmp4(icmp) | Transport::Icmp6(icmp),
+                Direction::ToClient,
+            ) = (&mut body.detail, transport, direction)
+            {
+                *response = Some((icmp.kind, icmp.code));
+            }
+        }
+    }
+}
+
+fn session(
+    body: &mut FlowBody,
+    tcp: &TcpSegment,
+    direction: Direction,
+    seconds_idle: u64,
+    policy: TcpPolicy,
+    counters: &mut LookupCounters,
+) {
+    let Detail::Tcp(session) = &mut body.detail else { return };
+    let outcome = session.segment(tcp, direction, seconds_idle, policy);
+    if let Some(state) = outcome.flow_state {
+        body.state = state;
+    }
+    if outcome.midstream_policy {
+        body.marks.set(Marks::MIDSTREAM_POLICY);
+    }
+    if outcome.opened {
+        counters.sessions += 1;
+        counters.midstream_pickups += u64::from(outcome.midstream);
+        if outcome.reversed {
+            body.reverse();
+        }
+    }
+}
+
+fn count_flags(flags: TcpFlags, counters: &mut LookupCounters) {
+    if flags.has(TcpFlags::SYN | TcpFlags::ACK) {
+        counters.synack += 1;
+    } else if flags.any(TcpFlags::SYN) {
+        counters.syn += 1;
+    }
+    counters.rst += u64::from(flags.any(TcpFlags::RST));
+    counters.urg += u64::from(flags.any(TcpFlags::URG));
+}

@@ -1,0 +1,166 @@
+//! Spare flows on two levels: a private queue for each worker, and a shared pool that hands out and takes back blocks
+//! of one hundred, so that the pool's lock is taken once in a hundred flows.
+
+use flumen_kref::{Boxed, Ref};
+
+use crate::prim::{Mutex, lock};
+use crate::storage::{BLOCK_BYTES, BLOCK_FLOWS, FlowStore, SpareFlow};
+
+/// A worker keeps at most this many spare flows; a further one sends a block back to the pool.
+const PRIVATE_MAX: usize = 2 * BLOCK_FLOWS;
+
+/// Spare flows that all workers share.
+#[derive(Debug)]
+pub(crate) struct SparePool {
+    /// The last list is the first block: the one that is being filled. All others are full.
+    blocks: Mutex<Vec<Vec<SpareFlow>>>,
+    prealloc: usize,
+}
+
+/// What a worker got from the pool.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Sync {
+    Full,
+    /// Fewer than a block.
+    Incomplete,
+    Empty,
+}
+
+impl SparePool {
+    /// A pool of `prealloc` flows, as far as the memcap allows.
+    pub(crate) fn new(prealloc: usize, store: &Ref<Boxed<FlowStore>>) -> Self {
+        let pool = Self { blocks: Mutex::new(Vec::new()), prealloc };
+        pool.grow(store, prealloc);
+        pool
+    }
+
+    fn grow(&self, store: &Ref<Boxed<FlowStore>>, flows: usize) {
+        for _ in 0..flows.div_ceil(BLOCK_FLOWS) {
+            let mut block = Vec::with_capacity(BLOCK_FLOWS);
+            if !FlowStore::take_block(store, &mut block) {
+                return;
+            }
+            block.reverse();
+            lock(&self.blocks).insert(0, block);
+        }
+    }
+
+    /// Hands out the first block if it is full, otherwise the second; the first as it is when there is no other.
+    pub(crate) fn take(&self, into: &mut SpareQueue) -> Sync {
+        let mut blocks = lock(&self.blocks);
+        let last = blocks.len();
+        let block = match blocks.last() {
+            None => return Sync::Empty,
+            Some(first) if first.len() == BLOCK_FLOWS || last == 1 => blocks.pop(),
+            Some(_) => Some(blocks.remove(last - 2)),
+        };
+        drop(blocks);
+        let block = block.unwrap_or_default();
+        let sync = match block.len() {
+            0 => Sync::Empty,
+            BLOCK_FLOWS => Sync::Full,
+            _ => Sync::Incomplete,
+        };
+        into.flows.extend(block);
+        sync
+    }
+
+    /// Takes flows back, filling the first block.
+    pub(crate) fn give_back(&self, flows: impl IntoIterator<Item = SpareFlow>) {
+        let mut blocks = lock(&self.blocks);
+        for flow in flows {
+            match blocks.last_mut().filter(|first| first.len() < BLOCK_FLOWS) {
+                Some(first) => first.push(flow),
+                None => {
+                    let mut block = Vec::with_capacity(BLOCK_FLOWS);
+                    block.push(flow);
+                    blocks.push(block);
+                }
+            }
+        }
+    }
+
+    /// Flows in the pool.
+    pub(crate) fn len(&self) -> usize {
+        lock(&self.blocks).iter().map(Vec::len).sum()
+    }
+    pub(crate) const fn prealloc(&self) -> usize {
+        self.prealloc
+    }
+
+    /// Keeps the pool between 90 % and 110 % of what was preallocated: grows by what is missing and one block more, and
+    /// gives whole blocks of memory back. Called by the manager, outside the packet path.
+    pub(crate) fn balance(&self, store: &Ref<Boxed<FlowStore>>) {
+        let mut returned = Vec::new();
+        store.collect_returned(&mut returned);
+        self.give_back(returned);
+        let (len, wanted) = (self.len(), self.prealloc);
+        if len * 10 < wanted * 9 {
+            self.grow(store, wanted - len + 1);
+        } else if len * 10 > wanted * 11 {
+            self.shrink(store, len - wanted);
+        }
+    }
+
+    /// Gives up to `surplus` flows back to the operating system: those whose whole block of memory is here. The rest is
+    /// put in order of address, low ones on top, so that what is used next gathers in few blocks and the others come
+    /// home whole.
+    fn shrink(&self, store: &Ref<Boxed<FlowStore>>, surplus: usize) {
+        let mut flows: Vec<SpareFlow> = core::mem::take(&mut *lock(&self.blocks)).into_iter().flatten().collect();
+        flows.sort_unstable_by_key(SpareFlow::slot);
+        let mut kept = Vec::with_capacity(flows.len());
+        let mut left = surplus;
+        while let Some(last) = flows.last() {
+            let block = last.slot().block();
+            let from = flows.partition_point(|f| f.slot().block() < block);
+            let members = flows.split_off(from);
+            if members.len() == BLOCK_FLOWS && left >= BLOCK_FLOWS {
+                left -= BLOCK_FLOWS;
+                store.give_back_block(members);
+            } else {
+                kept.extend(members.into_iter().rev());
+            }
+        }
+        self.give_back(kept);
+    }
+}
+
+/// Spare flows of one worker.
+#[derive(Debug, Default)]
+pub(crate) struct SpareQueue {
+    flows: Vec<SpareFlow>,
+}
+
+impl SpareQueue {
+    pub(crate) fn pop(&mut self) -> Option<SpareFlow> {
+        self.flows.pop()
+    }
+    pub(crate) fn len(&self) -> usize {
+        self.flows.len()
+    }
+    /// Takes a flow that has ended its work here; surplus goes to the pool block by block.
+    pub(crate) fn put(&mut self, flow: SpareFlow, pool: &SparePool) {
+        if self.flows.len() >= PRIVATE_MAX {
+            pool.give_back(self.flows.drain(..BLOCK_FLOWS));
+        }
+        self.flows.push(flow);
+    }
+    /// Gives everything to the pool.
+    pub(crate) fn empty_into(&mut self, pool: &SparePool) {
+        pool.give_back(self.flows.drain(..));
+    }
+    /// Takes a fresh block from the operating system within the memcap.
+    pub(crate) fn allocate(&mut self, store: &Ref<Boxed<FlowStore>>) -> bool {
+        let old = self.flows.len();
+        let done = FlowStore::take_block(store, &mut self.flows);
+        self.flows[old..].reverse();
+        done
+    }
+    /// Adds flows that came back by themselves.
+    pub(crate) fn collect(&mut self, store: &FlowStore) {
+        store.collect_returned(&mut self.flows);
+    }
+}
+
+/// What a block costs.
+pub(crate) const BLOCK_COST: u64 = BLOCK_BYTES as u64;

@@ -1,0 +1,93 @@
+//! From an ended flow to its record: nothing of the table remains in it.
+
+use flumen_model::{Direction, EndReason, FlowRecord, Timestamp, VlanTags};
+
+use crate::flow::Marks;
+use crate::storage::EndedFlow;
+
+/// Makes flow ids: unique in a run, the same in the next run over the same input, and unlike those of other inputs.
+///
+/// An id is the number of the frame that opened the flow, shifted by a salt and spread over 51 bits by a bijection: so
+/// two flows of a run never share one, and neither the hash seed nor the number of threads has a part in it.
+#[derive(Clone, Copy, Debug)]
+pub struct FlowIds {
+    salt: u64,
+}
+
+const ID_BITS: u32 = 51;
+const ID_MASK: u64 = (1 << ID_BITS) - 1;
+
+impl FlowIds {
+    /// Ids of a run whose first packet came at `first`.
+    #[must_use]
+    pub const fn new(first: Timestamp) -> Self {
+        Self { salt: first.nanos().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 13 }
+    }
+
+    /// The id of the flow that `origin` opened.
+    #[must_use]
+    pub const fn id(self, origin: u64) -> u64 {
+        // Odd multipliers and shifts to the right are bijections of the 51 bits.
+        let mut x = origin.wrapping_add(self.salt) & ID_MASK;
+        x = x.wrapping_mul(0x2545_f491_4f6c_dd1d) & ID_MASK;
+        x ^= x >> 26;
+        x = x.wrapping_mul(0x5851_f42d_4c95_7f2d) & ID_MASK;
+        x ^= x >> 25;
+        x
+    }
+}
+
+impl EndedFlow {
+    /// What orders records of one moment: time of the last packet, then the order in which the flows began.
+    #[must_use]
+    pub fn order(&self) -> (Timestamp, u64) {
+        (self.body().last_seen(), self.body().origin)
+    }
+
+    /// The record of the flow, made at `logged`.
+    #[must_use]
+    pub fn record(&self, logged: Timestamp, ids: FlowIds) -> FlowRecord {
+        let (key, body) = (self.key(), self.body());
+        let reversed = body.marks.has(Marks::REVERSED);
+        let (client, server) = if reversed { (key.server, key.client) } else { (key.client, key.server) };
+        FlowRecord {
+            flow_id: ids.id(body.origin),
+            logged,
+            vlan: VlanTags { ids: key.vlan, count: if key.vlan == [0; 3] { 0 } else { key.vlan_count } },
+            ip_version: key.ip_version,
+            client,
+            server,
+            protocol: key.protocol,
+            endpoint: body.endpoint(key),
+            to_server: body.traffic(Direction::ToServer),
+            to_client: body.traffic(Direction::ToClient),
+            start: body.first_seen(),
+            end: body.last_seen(),
+            state: body.state(),
+            reason: self.reason,
+            emergency: self.emergency && self.reason == EndReason::Forced,
+            wrong_thread: body.marks.has(Marks::WRONG_THREAD),
+            elephant: [body.marks.has(Marks::ELEPHANT_TO_SERVER), body.marks.has(Marks::ELEPHANT_TO_CLIENT)],
+            midstream_policy: body.marks.has(Marks::MIDSTREAM_POLICY),
+            tcp: body.tcp_record(),
+            macs: None,
+            interim: None,
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_neighbouring_frames_differ_and_fit_51_bits() {
+        let ids = FlowIds::new(Timestamp::from_parts(1_600_000_000, 5));
+        let mut seen = std::collections::HashSet::new();
+        for origin in 0..200_000 {
+            let id = ids.id(origin);
+            assert!(id <= ID_MASK && seen.insert(id), "origin {origin}");
+        }
+        assert_ne!(ids.id(1), FlowIds::new(Timestamp::from_parts(1_600_000_001, 5)).id(1));
+    }
+}

@@ -1,0 +1,160 @@
+//! Where flows live: slots in blocks of one hundred, blocks in slabs, and the handles that own them.
+//!
+//! A slot is named by a [`SlotId`] of 32 bits, so that a row of the table holds eight of them in a cache line, and
+//! found by two shifts and one look into a directory that stays in the cache. Blocks are the unit in which memory is
+//! charged, taken and given back: five pages with a header and a hundred flows.
+//!
+//! 1. A slot's flow is owned by exactly one handle or place: a [`SpareFlow`] (count zero), a row or an [`EndedFlow`]
+//!    (count one and more).
+//! 2. A block that was taken stays until all its hundred flows are given back together.
+//! 3. A flow that is still referenced when the table lets go of it is an orphan: it holds a reference to the store, so
+//!    that its memory outlives the table, and returns to the store with its last reference.
+//!
+//! The `unsafe` here is why the crate allows any: flows are reached by number under a lock that is not next to them, and
+//! are recycled without being dropped. Safe code would cost a lock word and a check for every flow.
+
+mod pages;
+mod store;
+
+pub(crate) use pages::Pages;
+pub(crate) use store::{BLOCK_BYTES, FlowStore};
+
+use core::num::NonZeroU32;
+use core::ptr::NonNull;
+
+use flumen_kref::{Ref, Unique};
+use flumen_model::{EndReason, FlowKey};
+
+use crate::flow::{Flow, FlowBody};
+use crate::prim::Ordering;
+
+/// Flows of a block: Suricata's unit of exchange between a worker and the shared pool.
+pub(crate) const BLOCK_FLOWS: usize = 100;
+
+/// Number of a slot. Zero is no slot, which makes zeroed memory an empty row.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(transparent)]
+pub(crate) struct SlotId(NonZeroU32);
+
+impl SlotId {
+    const INDEX_BITS: u32 = 7;
+
+    fn new(block: u32, index: usize) -> Self {
+        debug_assert!(index < BLOCK_FLOWS);
+        let raw = (block << Self::INDEX_BITS | index as u32) + 1;
+        Self(NonZeroU32::new(raw).expect("one more than a number"))
+    }
+    pub(crate) const fn from_raw(raw: u32) -> Option<Self> {
+        match NonZeroU32::new(raw) {
+            Some(raw) => Some(Self(raw)),
+            None => None,
+        }
+    }
+    pub(crate) const fn raw(self) -> u32 {
+        self.0.get()
+    }
+    pub(crate) const fn block(self) -> u32 {
+        (self.raw() - 1) >> Self::INDEX_BITS
+    }
+    const fn index(self) -> usize {
+        ((self.raw() - 1) & ((1 << Self::INDEX_BITS) - 1)) as usize
+    }
+}
+
+/// Values of [`Flow::next`] besides the number of the next slot.
+pub(crate) struct Link;
+
+impl Link {
+    /// In a row or list, and the last there.
+    pub(crate) const END: u32 = 0;
+    /// In no row.
+    pub(crate) const UNLINKED: u32 = u32::MAX;
+    /// Let go by the table while it was referenced: holds a reference to the store.
+    pub(crate) const ORPHAN: u32 = u32::MAX - 1;
+}
+
+/// A flow that is in no use, owned by whoever holds this.
+#[derive(Debug)]
+pub(crate) struct SpareFlow(pub(crate) Unique<Flow>);
+
+impl SpareFlow {
+    pub(crate) fn slot(&self) -> SlotId {
+        self.0.slot
+    }
+
+    /// Fills the slot with a new conversation. The caller links it into a row, which then owns the count.
+    pub(crate) fn begin(self, key: FlowKey, row: u32, body: FlowBody) -> NonNull<Flow> {
+        let flow = self.0.as_ptr();
+        // SAFETY:
+        // - A spare flow is owned alone: nobody else reads or writes its key.
+        unsafe { (*flow.as_ptr()).key.get().write(key) };
+        // SAFETY:
+        // - Likewise its body. The old body owns nothing that would have to be dropped.
+        unsafe { (*flow.as_ptr()).body.get().write(body) };
+        self.0.row.store(row, Ordering::Relaxed);
+        self.0.next.store(Link::END, Ordering::Relaxed);
+        Ref::into_raw(self.0.into_ref())
+    }
+}
+
+/// A flow that has left the table and waits to become a record. Dropping it gives the slot back all the same.
+#[derive(Debug)]
+pub struct EndedFlow {
+    flow: Ref<Flow>,
+    /// Why it ended.
+    pub reason: EndReason,
+    /// It was ended by force in emergency mode.
+    pub emergency: bool,
+}
+
+impl EndedFlow {
+    /// Takes over the count that a row held.
+    ///
+    /// # Safety
+    /// `flow` has just been unlinked from its row, under the row's lock, by the caller.
+    pub(crate) unsafe fn unlinked(flow: NonNull<Flow>, reason: EndReason, emergency: bool) -> Self {
+        // SAFETY:
+        // - The row owned one count, which passes to this handle.
+        let flow = unsafe { Ref::from_raw(flow) };
+        flow.next.store(Link::UNLINKED, Ordering::Relaxed);
+        Self { flow, reason, emergency }
+    }
+
+    pub(crate) fn slot(&self) -> SlotId {
+        self.flow.slot
+    }
+    pub(crate) fn key(&self) -> &FlowKey {
+        // SAFETY:
+        // - A key is written only while its flow is spare.
+        unsafe { &*self.flow.key.get() }
+    }
+    /// What is known of the conversation.
+    #[must_use]
+    pub fn body(&self) -> &FlowBody {
+        // SAFETY:
+        // - The flow is in no row, and this handle owns the table's count: a `FlowRef` reaches a body only through a row.
+        unsafe { &*self.flow.body.get() }
+    }
+
+    /// Makes the slot a spare flow again; `None` when the flow is still referenced: its slot then comes back through
+    /// the store when the last reference goes.
+    pub(crate) fn recycle(self, store: &Ref<flumen_kref::Boxed<FlowStore>>) -> Option<SpareFlow> {
+        let flow = match Ref::try_unique(self.flow) {
+            Ok(unique) => return Some(SpareFlow(unique)),
+            Err(flow) => flow,
+        };
+        let guard = Ref::clone(store);
+        flow.next.store(Link::ORPHAN, Ordering::Relaxed);
+        match Ref::into_unique_or_drop(flow) {
+            Some(unique) => {
+                unique.next.store(Link::UNLINKED, Ordering::Relaxed);
+                Some(SpareFlow(unique))
+            }
+            None => {
+                // The orphan's release gives this one back.
+                let _ = Ref::into_raw(guard);
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! The store: slabs of blocks of flows, charged to the memcap block by block.
+
+use core::ptr::NonNull;
+use core::sync::atomic::AtomicPtr;
+
+use flumen_kref::{Boxed, CountOffset, Ref, RefCounted, Refcount, Unique, count_offset};
+
+use super::{BLOCK_FLOWS, Link, Pages, SlotId, SpareFlow};
+use crate::flow::{Flow, FlowBody, NO_KEY};
+use crate::memcap::Memcap;
+use crate::prim::{AtomicU32, Mutex, Ordering, lock};
+
+/// Bytes of a block, all of which are charged: five pages.
+#[cfg(not(loom))]
+pub(crate) const BLOCK_BYTES: usize = 5 * 4096;
+#[cfg(loom)]
+pub(crate) const BLOCK_BYTES: usize = (size_of::<Block>() + 4095) / 4096 * 4096;
+
+/// Blocks of a slab, a power of two: 20 MiB of address space.
+const SLAB_BLOCKS: u32 = if cfg!(any(miri, loom)) { 2 } else { 1024 };
+
+#[repr(C)]
+struct Block {
+    header: BlockHeader,
+    flows: [Flow; BLOCK_FLOWS],
+}
+
+#[repr(C, align(64))]
+struct BlockHeader {
+    store: NonNull<Boxed<FlowStore>>,
+}
+
+const _: () = assert!(size_of::<Block>() <= BLOCK_BYTES);
+
+/// All slots of a table.
+#[derive(Debug)]
+pub(crate) struct FlowStore {
+    /// Bases of the slabs by number; null where there is none yet.
+    directory: Box<[AtomicPtr<u8>]>,
+    blocks: Mutex<Blocks>,
+    /// Slots that came back by themselves: their last reference was dropped after the table had let go.
+    returned: Mutex<Vec<SlotId>>,
+    returned_len: AtomicU32,
+    pub(crate) memcap: Memcap,
+}
+
+#[derive(Debug, Default)]
+struct Blocks {
+    slabs: Vec<Pages>,
+    /// Blocks below this number have been taken at least once.
+    next: u32,
+    free: Vec<u32>,
+    taken: u32,
+}
+
+impl FlowStore {
+    /// A store for as many blocks as `memcap` could ever pay for, or `blocks_max` if that is more.
+    pub(crate) fn new(memcap: Memcap, blocks_max: u64) -> Ref<Boxed<Self>> {
+        let slabs =
+            blocks_max.div_ceil(u64::from(SLAB_BLOCKS)).clamp(1, (u64::from(u32::MAX) >> 7) / u64::from(SLAB_BLOCKS));
+        let store = Self {
+            directory: (0..slabs).map(|_| AtomicPtr::new(core::ptr::null_mut())).collect(),
+            blocks: Mutex::new(Blocks::default()),
+            returned: Mutex::new(Vec::new()),
+            returned_len: AtomicU32::new(0),
+            memcap,
+        };
+        Boxed::new(store).into_ref()
+    }
+
+    /// Takes a block within the memcap and appends its hundred flows to `spare`; `false` when there is none to be had.
+    pub(crate) fn take_block(this: &Ref<Boxed<Self>>, spare: &mut Vec<SpareFlow>) -> bool {
+        if !this.memcap.charge(BLOCK_BYTES as u64) {
+            return false;
+        }
+        let Some(block) = this.reserve_block() else {
+            this.memcap.give_back(BLOCK_BYTES as u64);
+            return false;
+        };
+        let base = this.block_ptr(block);
+        // SAFETY:
+        // - The block was just taken, so nobody else uses its memory, which is large and aligned enough (asserted above).
+        unsafe { (&raw mut (*base.as_ptr()).header).write(BlockHeader { store: Ref::as_ptr(this) }) };
+        spare.extend((0..BLOCK_FLOWS).map(|index| {
+            let slot = SlotId::new(block, index);
+            let flow = this.flow_ptr(slot);
+            // SAFETY:
+            // - As above; the slot lies within the block.
+            unsafe { flow.as_ptr().write(Flow::vacant(slot)) };
+            // SAFETY:
+            // - A fresh value with its count at zero; its only handle.
+            SpareFlow(unsafe { Unique::from_raw(flow) })
+        }));
+        true
+    }
+
+    /// Number of a block that is in no use, with memory behind it.
+    fn reserve_block(&self) -> Option<u32> {
+        let mut blocks = lock(&self.blocks);
+        let block = match blocks.free.pop() {
+            Some(block) => block,
+            None => {
+                let block = blocks.next;
+                let slab = (block / SLAB_BLOCKS) as usize;
+                let entry = self.directory.get(slab)?;
+                if blocks.slabs.len() == slab {
+                    let pages = Pages::zeroed(SLAB_BLOCKS as usize * BLOCK_BYTES)?;
+                    // Release pairs with nothing: whoever learns a slot's number learns it under a lock that was
+                    // released after this store.
+                    entry.store(pages.base().as_ptr(), Ordering::Release);
+                    blocks.slabs.push(pages);
+                }
+                blocks.next += 1;
+                block
+            }
+        };
+        blocks.taken += 1;
+        Some(block)
+    }
+
+    /// Gives a block back to the operating system and to the memcap.
+    pub(crate) fn give_back_block(&self, flows: Vec<SpareFlow>) {
+        assert_eq!(flows.len(), BLOCK_FLOWS, "a block goes back whole");
+        let block = flows[0].slot().block();
+        assert!(flows.iter().all(|f| f.slot().block() == block), "a block goes back whole");
+        flows.into_iter().for_each(|f| {
+            let _ = f.0.into_raw();
+        });
+        let mut blocks = lock(&self.blocks);
+        let slab = &blocks.slabs[(block / SLAB_BLOCKS) as usize];
+        // SAFETY:
+        // - All flows of the block were owned by the caller and have been given up; bodies own nothing.
+        unsafe { slab.discard((block % SLAB_BLOCKS) as usize * BLOCK_BYTES, BLOCK_BYTES) };
+        blocks.free.push(block);
+        blocks.taken -= 1;
+        drop(blocks);
+        self.memcap.give_back(BLOCK_BYTES as u64);
+    }
+
+    /// Blocks that are taken.
+    pub(crate) fn blocks_taken(&self) -> u32 {
+        lock(&self.blocks).taken
+    }
+
+    /// Moves the slots that came back by themselves to `spare`.
+    pub(crate) fn collect_returned(&self, spare: &mut Vec<SpareFlow>) {
+        // A hint: a slot that is missed now is found the next time.
+        if self.returned_len.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let slots = core::mem::take(&mut *lock(&self.returned));
+        self.returned_len.store(0, Ordering::Relaxed);
+        // SAFETY:
+        // - `release` put each slot here when its flow had no owner left: these are its only handles.
+        spare.extend(slots.into_iter().map(|slot| SpareFlow(unsafe { Unique::from_raw(self.flow_ptr(slot)) })));
+    }
+
+    fn block_ptr(&self, block: u32) -> NonNull<Block> {
+        let slab = self.directory[(block / SLAB_BLOCKS) as usize].load(Ordering::Relaxed);
+        let offset = (block % SLAB_BLOCKS) as usize * BLOCK_BYTES;
+        NonNull::new(slab.wrapping_add(offset).cast()).expect("the slab of a block that was taken")
+    }
+
+    /// Place of a slot. Only the address: whether the flow may be looked at is the caller's business.
+    #[inline]
+    pub(crate) fn flow_ptr(&self, slot: SlotId) -> NonNull<Flow> {
+        let block = slot.block();
+        let slab = self.directory[(block / SLAB_BLOCKS) as usize].load(Ordering::Relaxed);
+        let offset = (block % SLAB_BLOCKS) as usize * BLOCK_BYTES
+            + core::mem::offset_of!(Block, flows)
+            + slot.index() * size_of::<Flow>();
+        NonNull::new(slab.wrapping_add(offset).cast()).expect("the slab of a slot that was handed out")
+    }
+
+    /// Address of a slot for a prefetch: any number will do, and the address may be nonsense.
+    #[inline]
+    pub(crate) fn flow_hint(&self, slot: SlotId) -> *const u8 {
+        let block = slot.block();
+        let slab = self
+            .directory
+            .get((block / SLAB_BLOCKS) as usize)
+            .map_or(core::ptr::null_mut(), |slab| slab.load(Ordering::Relaxed));
+        let offset = (block % SLAB_BLOCKS) as usize * BLOCK_BYTES
+            + core::mem::offset_of!(Block, flows)
+            + slot.index() * size_of::<Flow>();
+        slab.wrapping_add(offset)
+    }
+}
+
+impl Flow {
+    fn vacant(slot: SlotId) -> Self {
+        Self {
+            key: NO_KEY.into(),
+            count: Refcount::new(0),
+            row: AtomicU32::new(0),
+            next: AtomicU32::new(Link::UNLINKED),
+            slot,
+            body: FlowBody::VACANT.into(),
+        }
+    }
+
+    /// The store that the flow belongs to.
+    ///
+    /// # Safety
+    /// `this` points to a flow of a store, with provenance for its whole block.
+    unsafe fn store(this: NonNull<Self>) -> NonNull<Boxed<FlowStore>> {
+        // SAFETY:
+        // - The caller vouches for the flow.
+        let slot = unsafe { this.as_ref() }.slot;
+        let offset = core::mem::offset_of!(Block, flows) + slot.index() * size_of::<Self>();
+        // SAFETY:
+        // - A flow of index `i` lies this far behind the start of its block.
+        let block = unsafe { this.cast::<u8>().sub(offset) }.cast::<Block>();
+        // SAFETY:
+        // - The header was written when the block was taken, and stays until it is given back.
+        unsafe { (*block.as_ptr()).header.store }
+    }
+}
+
+// SAFETY:
+// - Key and body are `UnsafeCell`s: the key changes only while one handle owns the flow, the body only under the lock of
+//   the flow's row or by that owner. Both are plain data that any thread may hold.
+unsafe impl Sync for Flow {}
+
+// SAFETY:
+// - Flows are made by `take_block` alone, which hands out a `Unique`; `Flow` is not `Clone` and has private fields.
+// - The count is touched by the handles only; `COUNT` names the embedded count.
+// - `release` makes the slot available through `collect_returned`, which is the only place that takes it from there.
+unsafe impl RefCounted for Flow {
+    const COUNT: CountOffset<Self> = count_offset!(Self, count);
+
+    unsafe fn release(this: NonNull<Self>) {
+        // SAFETY:
+        // - The pointer is the one that `flow_ptr` made, with provenance for the slab.
+        let store = unsafe { Self::store(this) };
+        // SAFETY:
+        // - The caller owns the flow alone; it is still whole.
+        let flow = unsafe { this.as_ref() };
+        let orphan = flow.next.swap(Link::UNLINKED, Ordering::Relaxed) == Link::ORPHAN;
+        {
+            // SAFETY:
+            // - The store is alive: the table holds it, or this orphan does.
+            let store: &FlowStore = unsafe { store.as_ref() };
+            lock(&store.returned).push(flow.slot);
+            store.returned_len.fetch_add(1, Ordering::Relaxed);
+        }
+        if orphan {
+            // SAFETY:
+            // - An orphan owns one count of its store (`EndedFlow::recycle`).
+            drop(unsafe { Ref::from_raw(store) });
+        }
+    }
+}

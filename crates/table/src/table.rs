@@ -1,0 +1,364 @@
+//! The flow table: rows, the store behind them, the spare pool, and what all workers share.
+
+use core::ops::Range;
+
+use flumen_kref::{Boxed, Ref};
+use flumen_model::{EndReason, FlowKey, Timestamp};
+
+use crate::bucket::{Bucket, Deadline, Due, Locked, key_of};
+use crate::config::TableConfig;
+use crate::emergency::Emergency;
+use crate::flow::{Flow, FlowBody};
+use crate::guard::{FlowGuard, FlowRef, body_of};
+use crate::hash::{FlowHash, HashSecret};
+use crate::memcap::Memcap;
+use crate::pool::SparePool;
+use crate::prim::AtomicU32;
+use crate::rows::Rows;
+use crate::storage::{EndedFlow, FlowStore, SpareFlow};
+
+/// Rows that share one summary of their deadlines.
+pub(crate) const GROUP_ROWS: u32 = 64;
+
+/// Why a table could not be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TableError {
+    /// The rows alone do not fit.
+    #[error("flow.memcap is {memcap} bytes, but the {rows} rows of flow.hash-size alone take {needed}")]
+    MemcapTooSmall {
+        /// `flow.memcap`.
+        memcap: u64,
+        /// `flow.hash-size`.
+        rows: u32,
+        /// Bytes of the rows.
+        needed: u64,
+    },
+    /// The operating system has no memory for the rows.
+    #[error("no memory for {needed} bytes of flow table rows")]
+    OutOfMemory {
+        /// Bytes of the rows.
+        needed: u64,
+    },
+}
+
+/// A bounded table of flows, shared by the workers of a run. Each worker has a [`FlowLookup`](crate::FlowLookup).
+#[derive(Debug)]
+pub struct FlowTable {
+    config: TableConfig,
+    secret: HashSecret,
+    rows: Rows,
+    /// Earliest deadline of each group of rows; not later than any of theirs.
+    groups: Box<[Deadline]>,
+    pub(crate) store: Ref<Boxed<FlowStore>>,
+    pub(crate) pool: SparePool,
+    pub(crate) emergency: Emergency,
+    /// Where forced reuse looks next.
+    pub(crate) prune: AtomicU32,
+}
+
+/// What one pass of the sweep saw.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SweepCounts {
+    /// Rows that were locked.
+    pub rows: u64,
+    /// Flows in the longest of them.
+    pub rows_maxlen: u64,
+    /// Flows looked at.
+    pub checked: u64,
+    /// Flows that stay.
+    pub notimeout: u64,
+    /// Flows that timed out.
+    pub timeout: u64,
+}
+
+impl FlowTable {
+    /// A table as configured. `seed` is the secret of its hash unless the configuration fixes one; it must come from the
+    /// operating system's randomness.
+    ///
+    /// # Errors
+    /// When the rows do not fit into the memcap or into memory.
+    pub fn new(config: TableConfig, seed: [u64; 2]) -> Result<Self, TableError> {
+        let rows = config.hash_size.max(1);
+        let groups = rows.div_ceil(GROUP_ROWS);
+        let needed = u64::from(rows) * size_of::<Bucket>() as u64 + u64::from(groups) * size_of::<Deadline>() as u64;
+        let memcap = Memcap::new(config.memcap);
+        if !memcap.charge(needed) {
+            return Err(TableError::MemcapTooSmall { memcap: config.memcap, rows, needed });
+        }
+        let rows = Rows::new(rows).ok_or(TableError::OutOfMemory { needed })?;
+        // Room to raise the memcap eightfold while running.
+        let blocks_max = config.memcap / crate::pool::BLOCK_COST * 8 + 1024;
+        let store = FlowStore::new(memcap, blocks_max);
+        let pool = SparePool::new(config.prealloc as usize, &store);
+        let seed = config.hash_seed.map_or(seed, |fixed| [fixed, !fixed]);
+        Ok(Self {
+            secret: HashSecret::from_seed(seed),
+            rows,
+            groups: (0..groups).map(|_| Deadline::never()).collect(),
+            store,
+            pool,
+            emergency: Emergency::default(),
+            prune: AtomicU32::new(0),
+            config,
+        })
+    }
+
+    /// The settings.
+    #[must_use]
+    pub const fn config(&self) -> &TableConfig {
+        &self.config
+    }
+    /// Hash of a key.
+    #[inline]
+    #[must_use]
+    pub fn hash(&self, key: &FlowKey) -> FlowHash {
+        self.secret.hash(key)
+    }
+    /// Number of the row of a hash.
+    #[inline]
+    #[must_use]
+    pub const fn row(&self, hash: FlowHash) -> u32 {
+        hash.row(self.rows.len())
+    }
+    /// Number of rows.
+    #[must_use]
+    pub const fn rows(&self) -> u32 {
+        self.rows.len()
+    }
+    /// Bytes charged to the memcap: rows, flows, side stores (`flow.memuse`).
+    #[must_use]
+    pub fn memuse(&self) -> u64 {
+        self.store.memcap.used()
+    }
+    /// The memcap in force.
+    #[must_use]
+    pub fn memcap(&self) -> u64 {
+        self.store.memcap.limit()
+    }
+    /// Sets another memcap; `false`, and nothing changed, when more than that is in use.
+    #[must_use]
+    pub fn set_memcap(&self, bytes: u64) -> bool {
+        self.store.memcap.set_limit(bytes)
+    }
+    /// Flows in the shared spare pool (`flow.spare`).
+    #[must_use]
+    pub fn spare(&self) -> usize {
+        self.pool.len()
+    }
+    /// Whether the table is in emergency mode.
+    #[must_use]
+    pub fn is_emergency(&self) -> bool {
+        self.emergency.is_on()
+    }
+
+    /// Brings the row's line into the cache: the first of two steps, some packets ahead of the lookup.
+    #[inline]
+    pub fn prefetch_row(&self, hash: FlowHash) {
+        prefetch(core::ptr::from_ref(self.rows.at(self.row(hash))).cast());
+    }
+    /// Brings the likely flow's lines into the cache: the second step. Needs the row's line.
+    #[inline]
+    pub fn prefetch_flow(&self, hash: FlowHash) {
+        if let Some(slot) = self.rows.at(self.row(hash)).hint(hash) {
+            let flow = self.store.flow_hint(slot);
+            prefetch(flow);
+            prefetch(flow.wrapping_add(64));
+            prefetch(flow.wrapping_add(128));
+        }
+    }
+
+    #[inline]
+    pub(crate) fn lock_row(&self, row: u32) -> Locked<'_> {
+        self.rows.at(row).lock(&self.store)
+    }
+    pub(crate) fn try_lock_row(&self, row: u32) -> Option<Locked<'_>> {
+        self.rows.at(row).try_lock(&self.store)
+    }
+    pub(crate) fn bucket(&self, row: u32) -> &Bucket {
+        self.rows.at(row)
+    }
+
+    /// The moment at which a flow times out.
+    #[inline]
+    pub(crate) fn deadline(&self, body: &FlowBody, key: &FlowKey, emergency: bool) -> Timestamp {
+        let class = crate::config::TimeoutClass::of(key.protocol);
+        body.last_seen + self.config.timeouts.of(class, body.state, emergency)
+    }
+
+    /// Notes that a flow of `row` times out at `due`.
+    #[inline]
+    pub(crate) fn note_deadline(&self, row: u32, due: Due) {
+        let deadline = self.rows.at(row).deadline();
+        if due < deadline.due() {
+            deadline.set(due);
+            self.groups[(row / GROUP_ROWS) as usize].bring_forward(due);
+        }
+    }
+
+    /// Takes the flows out of a locked row that have timed out at `now` and are not referenced, and corrects the row's
+    /// deadline.
+    pub(crate) fn expire_row(
+        &self,
+        locked: &Locked<'_>,
+        row: u32,
+        now: Timestamp,
+        counts: &mut SweepCounts,
+        mut take: impl FnMut(core::ptr::NonNull<Flow>),
+    ) {
+        let emergency = self.is_emergency();
+        let mut earliest = Due::NEVER;
+        let (mut checked, mut timeout) = (0, 0);
+        locked.extract(
+            |flow| {
+                checked += 1;
+                let deadline = self.deadline(body_of(locked, flow), key_of(flow), emergency);
+                let out = deadline <= now && is_unreferenced(flow);
+                if out {
+                    timeout += 1;
+                } else {
+                    earliest = earliest.min(Due::at(deadline));
+                }
+                out
+            },
+            &mut take,
+            |flow| self.hash(key_of(flow)).tag(),
+        );
+        counts.checked += checked;
+        counts.timeout += timeout;
+        counts.notimeout += checked - timeout;
+        counts.rows_maxlen = counts.rows_maxlen.max(checked);
+        locked.bucket.deadline().set(earliest);
+        self.groups[(row / GROUP_ROWS) as usize].bring_forward(earliest);
+    }
+
+    /// Looks through a share of the table and takes out what has timed out at `now`, one row at a time. Rows that
+    /// cannot hold anything due are not touched unless `every_row` is set. `groups` names groups of 64 rows; the whole
+    /// table is `0..table.groups()`.
+    pub fn sweep(
+        &self,
+        groups: Range<u32>,
+        now: Timestamp,
+        every_row: bool,
+        ended: &mut Vec<EndedFlow>,
+    ) -> SweepCounts {
+        let mut counts = SweepCounts::default();
+        let now_due = Due::at(now);
+        for group in groups {
+            if !every_row && self.groups[group as usize].due() > now_due {
+                continue;
+            }
+            self.groups[group as usize].take();
+            let first = group * GROUP_ROWS;
+            for row in first..(first + GROUP_ROWS).min(self.rows()) {
+                let due = self.rows.at(row).deadline().due();
+                if due <= now_due || every_row {
+                    self.sweep_row(row, now, ended, &mut counts);
+                } else {
+                    self.groups[group as usize].bring_forward(due);
+                }
+            }
+        }
+        counts
+    }
+
+    fn sweep_row(&self, row: u32, now: Timestamp, ended: &mut Vec<EndedFlow>, counts: &mut SweepCounts) {
+        counts.rows += 1;
+        let locked = self.lock_row(row);
+        let mut take = |flow| {
+            // SAFETY:
+            // - The row is locked, and the flow has just been taken out of it or of its evicted list.
+            ended.push(unsafe { EndedFlow::unlinked(flow, EndReason::Timeout, false) });
+        };
+        locked.take_evicted(&mut take);
+        self.expire_row(&locked, row, now, counts, take);
+    }
+
+    /// Number of groups of rows, for [`FlowTable::sweep`].
+    #[must_use]
+    pub fn groups(&self) -> u32 {
+        self.groups.len() as u32
+    }
+
+    /// Takes every flow out, referenced or not, at the end of a run. In no particular order.
+    pub fn drain(&mut self, ended: &mut Vec<EndedFlow>) {
+        for row in 0..self.rows() {
+            let locked = self.lock_row(row);
+            let mut take = |flow, reason| {
+                // SAFETY:
+                // - The row is locked, and the flow has just been taken out of it or of its evicted list.
+                ended.push(unsafe { EndedFlow::unlinked(flow, reason, false) });
+            };
+            locked.take_evicted(|flow| take(flow, EndReason::Timeout));
+            locked.extract(|_| true, |flow| take(flow, EndReason::Shutdown), |_| 0);
+            locked.bucket.deadline().set(Due::NEVER);
+        }
+        self.groups.iter().for_each(|group| group.set(Due::NEVER));
+    }
+
+    /// Makes a slot spare again, in the shared pool.
+    pub fn recycle(&self, ended: impl IntoIterator<Item = EndedFlow>) {
+        self.pool.give_back(ended.into_iter().filter_map(|flow| flow.recycle(&self.store)));
+    }
+    pub(crate) fn recycle_one(&self, ended: EndedFlow) -> Option<SpareFlow> {
+        ended.recycle(&self.store)
+    }
+
+    /// Keeps the spare pool at its size, and notes a pass for leaving emergency mode. Called by the first manager after
+    /// each of its passes; `true` when emergency mode has just ended.
+    pub fn maintain(&self) -> bool {
+        self.pool.balance(&self.store);
+        let prealloc = self.pool.prealloc().max(1);
+        let enough = self.pool.len() * 100 / prealloc > usize::from(self.config.emergency_recovery);
+        self.emergency.passed(enough)
+    }
+
+    /// Locks the flow that `flow` refers to; `None` when it has ended.
+    #[must_use]
+    pub fn lock<'t>(&'t self, flow: &FlowRef) -> Option<FlowGuard<'t>> {
+        let locked = self.lock_row(flow.row());
+        FlowGuard::of_reference(locked, flow)
+    }
+
+    /// Flows in the table: a walk over all rows, for tests and inspection.
+    #[must_use]
+    pub fn count_flows(&self) -> u64 {
+        let mut count = 0;
+        for row in 0..self.rows() {
+            self.lock_row(row).for_each(|_, _| count += 1);
+        }
+        count
+    }
+    /// Slots of the store that exist: in rows, queues, spare queues and the pool together.
+    #[must_use]
+    pub fn slots(&self) -> u64 {
+        u64::from(self.store.blocks_taken()) * crate::storage::BLOCK_FLOWS as u64
+    }
+}
+
+impl Drop for FlowTable {
+    fn drop(&mut self) {
+        let mut ended = Vec::new();
+        self.drain(&mut ended);
+        self.recycle(ended);
+    }
+}
+
+/// Whether nobody but its row refers to a flow of a locked row. Relaxed is enough: a reference is only made under the
+/// row's lock or from another reference, and what its holder did to the body he did under this lock.
+pub(crate) fn is_unreferenced(flow: core::ptr::NonNull<Flow>) -> bool {
+    // SAFETY:
+    // - The flow is in a locked row, hence in use.
+    unsafe { flow.as_ref() }.count.read() == 1
+}
+
+#[inline]
+fn prefetch(at: *const u8) {
+    #[cfg(all(target_arch = "x86_64", not(miri), not(loom)))]
+    {
+        // SAFETY:
+        // - A prefetch is a hint: it faults on no address.
+        unsafe { core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(at.cast()) };
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(miri), not(loom))))]
+    let _ = at;
+}
