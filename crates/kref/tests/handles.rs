@@ -4,11 +4,9 @@
 #![cfg(not(loom))]
 #![allow(unsafe_code)]
 
-use std::cell::Cell;
 use std::marker::PhantomPinned;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
-use std::rc::Rc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -28,6 +26,8 @@ struct Pool {
     slots: NonNull<Slot>,
     free: Mutex<Vec<usize>>,
     size: usize,
+    /// How often a release tried to take a reference to its own slot, and did not get one.
+    resurrections_refused: AtomicUsize,
 }
 
 // SAFETY:
@@ -50,6 +50,7 @@ unsafe impl RefCounted for Slot {
         // - The caller owns the slot alone.
         let slot = unsafe { this.as_ref() };
         assert_eq!(slot.count.read(), 0);
+        let refused = usize::from(Ref::from_borrow(slot).is_none());
         let (home, index) = (slot.home, slot.index);
         // SAFETY:
         // - As above. Written as a pool would that links its free slots: this needs the provenance of the whole slot.
@@ -57,6 +58,7 @@ unsafe impl RefCounted for Slot {
         // SAFETY:
         // - The pool outlives its slots.
         let home = unsafe { home.as_ref() };
+        home.resurrections_refused.fetch_add(refused, Ordering::Relaxed);
         home.free.lock().unwrap().push(index);
     }
 }
@@ -96,7 +98,12 @@ impl Pool {
 fn with_pool(size: usize, test: impl FnOnce(&Pool)) {
     let block = Box::into_raw(Box::<[Slot]>::new_uninit_slice(size));
     let slots = NonNull::new(block.cast::<Slot>()).unwrap();
-    let pool = NonNull::from(Box::leak(Box::new(Pool { slots, free: Mutex::new((0..size).collect()), size })));
+    let pool = NonNull::from(Box::leak(Box::new(Pool {
+        slots,
+        free: Mutex::new((0..size).collect()),
+        size,
+        resurrections_refused: AtomicUsize::new(0),
+    })));
     for index in 0..size {
         let slot = Slot { value: 0, count: Refcount::new(0), home: pool, index, _pinned: PhantomPinned };
         // SAFETY:
@@ -180,20 +187,13 @@ fn reference_from_a_borrow_of_a_unique_then_none() {
 }
 
 #[test]
-fn reference_taken_within_the_drop_of_the_value_then_none() {
-    struct Probing(Rc<Cell<bool>>, Cell<Option<NonNull<Boxed<Self>>>>);
-    impl Drop for Probing {
-        fn drop(&mut self) {
-            // SAFETY:
-            // - The value is being dropped within its memory, which is freed after this.
-            self.0.set(unsafe { Ref::try_get(self.1.get().unwrap()) }.is_none());
-        }
-    }
-    let refused = Rc::new(Cell::new(false));
-    let value = Boxed::new(Probing(refused.clone(), Cell::new(None))).into_ref();
-    value.1.set(Some(Ref::as_ptr(&value)));
-    drop(value);
-    assert!(refused.get());
+fn reference_taken_within_the_release_then_none() {
+    with_pool(1, |pool| {
+        let slot = pool.take(1).unwrap().into_ref();
+        assert_eq!(pool.resurrections_refused.load(Ordering::Relaxed), 0);
+        drop(slot);
+        assert_eq!(pool.resurrections_refused.load(Ordering::Relaxed), 1);
+    });
 }
 
 #[test]
