@@ -255,4 +255,12 @@ pub struct Fragment {
     pub more: bool,
     /// VLAN ids of the frame.
     pub vlan: VlanTags,
+    /// Protocol of the datagram (IPv4), or the header that follows the fragment header (IPv6).
+    pub protocol: u8,
+    /// Offset of the IP header from the start of the frame.
+    pub ip_offset: u32,
+    /// Offset of this fragment's payload from the start of the frame.
+    pub payload_offset: u32,
+    /// Length of this fragment's payload in bytes, by the IP length.
+    pub payload_len: u32,
 }
