@@ -1,13 +1,20 @@
-//! Reference-counted packet buffers.
+//! Reference-counted packet buffers: views of memory of several kinds that is given back when the last reference goes.
+//!
+//! A buffer is made and filled by who owns it alone ([`PbufMut`]), then frozen into a [`Pbuf`] that can be shared, read-only.
 
-/// A counted buffer (placeholder until the crate is built).
-#[derive(Clone, Debug)]
-pub struct Pbuf(std::sync::Arc<[u8]>);
+#![allow(unsafe_code)]
 
-impl Pbuf {
-    /// The bytes.
-    #[must_use]
-    pub fn as_slice(&self) -> &[u8] {
-        &self.0
-    }
-}
+mod block;
+mod count;
+mod error;
+mod kind;
+mod pbuf;
+mod pbuf_mut;
+mod pool;
+mod prim;
+
+pub use error::{AllocError, PoolExhausted};
+pub use kind::{Kind, Layer, Memory};
+pub use pbuf::Pbuf;
+pub use pbuf_mut::PbufMut;
+pub use pool::{PbufPool, PoolStats};
