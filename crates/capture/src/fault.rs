@@ -122,6 +122,9 @@ pub enum FaultReason {
         /// What the decompressor said.
         detail: String,
     },
+    /// Packets that are kept elsewhere hold every buffer of the stream.
+    #[error("all {0} buffers of the stream are held by packets that are kept")]
+    ChunksHeld(usize),
     /// The operating system gave up.
     #[error("reading failed: {0}")]
     Read(String),

@@ -254,8 +254,7 @@ fn fill_from_stream<R: Records>(
 ) -> Result<(), Fault> {
     loop {
         batch.start(stream.chunk.clone());
-        let bytes = &stream.chunk.as_slice()[..stream.end];
-        let need = match walk(reader, bytes, &mut stream.at, batch, odd)? {
+        let need = match walk(reader, stream.chunk.as_slice(), &mut stream.at, batch, odd)? {
             Pause::Full => return Ok(()),
             Pause::Need(need) => need,
             Pause::Past(skip) => {

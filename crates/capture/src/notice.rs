@@ -115,8 +115,8 @@ impl Oddities {
     /// Counts a packet of `LinkType::Unsupported`, which the file calls `number`.
     #[cold]
     pub(crate) fn unsupported_link(&mut self, number: u32) {
-        match self.links.iter_mut().find(|(known, _)| *known == number) {
-            Some((_, packets)) => *packets += 1,
+        match self.links.iter().position(|(known, _)| *known == number) {
+            Some(at) => self.links[at].1 += 1,
             None if self.links.len() < LINKS_MAX => self.links.push((number, 1)),
             None => self.other_links += 1,
         }

@@ -129,12 +129,12 @@ impl PcapngReader {
         };
         let known = self.interface(interface)?;
         let ticks = u64::from(self.order.u32(bytes, 12)) << 32 | u64::from(self.order.u32(bytes, 16));
-        self.last_time = known.time(ticks);
-        let (link, device) = (known.link, interface as u16);
+        let (timestamp, link, device) = (known.time(ticks), known.link, interface as u16);
+        self.last_time = timestamp;
         let captured_len = self.order.u32(bytes, 20);
         check_captured(captured_len, bytes.len() - block::ENHANCED_PACKET_MIN)?;
         Ok(Record {
-            timestamp: self.last_time,
+            timestamp,
             start: ENHANCED_DATA as u32,
             captured_len,
             wire_len: self.order.u32(bytes, 24).max(captured_len),

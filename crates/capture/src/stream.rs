@@ -1,7 +1,7 @@
 //! A stream in chunks: packets borrow from a chunk, and a record that straddles two is moved to the front of the next.
 //!
 //! 1. A chunk is written only before it is shared; after that it is read until its last reference goes.
-//! 2. `at <= end`, and `base + at` is the parser's position unless `skip > 0`, when it is `skip` bytes further on.
+//! 2. `at` lies within the chunk, and `base + at` is the parser's position unless `skip > 0`, when it is `skip` bytes further on.
 
 use crate::chunk::{CAPACITY, Chunks, READ_MAX};
 use crate::fault::FaultReason;
@@ -13,9 +13,8 @@ use flumen_pbuf::Pbuf;
 pub(crate) struct Stream {
     input: Inflate,
     chunks: Chunks,
-    /// The present chunk; its first `end` bytes are the stream's.
+    /// The present chunk.
     pub(crate) chunk: Pbuf,
-    pub(crate) end: usize,
     /// Bytes of the chunk that were used.
     pub(crate) at: usize,
     /// Offset of the chunk in the stream.
@@ -37,19 +36,17 @@ pub(crate) enum Tail {
 
 impl Stream {
     pub(crate) fn new(input: Inflate) -> Self {
-        let mut chunks = Chunks::default();
-        let chunk = Chunks::share(chunks.take());
-        Self { input, chunks, chunk, end: 0, at: 0, base: 0, skip: 0, tail: Tail::Open }
+        Self { input, chunks: Chunks::default(), chunk: Pbuf::empty(), at: 0, base: 0, skip: 0, tail: Tail::Open }
     }
 
     /// The stream's bytes in the chunk that were not used.
     pub(crate) fn rest(&self) -> &[u8] {
-        &self.chunk.as_slice()[self.at..self.end]
+        &self.chunk.as_slice()[self.at..]
     }
 
     /// Where the stream's known bytes end.
     pub(crate) fn end_offset(&self) -> u64 {
-        self.base + self.end as u64
+        self.base + self.chunk.len() as u64
     }
 
     pub(crate) fn input(&self) -> &Inflate {
@@ -62,7 +59,7 @@ impl Stream {
 
     /// Uses `bytes` more, which may be more than there are yet.
     pub(crate) fn advance(&mut self, bytes: u64) {
-        let here = bytes.min((self.end - self.at) as u64);
+        let here = bytes.min(self.rest().len() as u64);
         self.at += here as usize;
         self.skip += bytes - here;
     }
@@ -74,30 +71,37 @@ impl Stream {
         if !matches!(self.tail, Tail::Open) {
             return;
         }
-        let mut chunk = self.chunks.take();
-        let rest = self.rest();
-        let mut filled = rest.len();
-        chunk[..filled].copy_from_slice(rest);
+        let mut chunk = match self.chunks.take() {
+            Ok(chunk) => chunk,
+            Err(reason) => {
+                self.tail = Tail::Failed(reason);
+                return;
+            }
+        };
+        let mut filled = self.rest().len();
+        chunk[..filled].copy_from_slice(self.rest());
         self.base += self.at as u64;
         while filled < need.max(1) && matches!(self.tail, Tail::Open) {
             let room = (filled + READ_MAX).min(CAPACITY);
-            let got = self.input.read(&mut chunk[filled..room]);
-            filled += got.bytes;
-            self.tail = match got.then {
-                Then::More => Tail::Open,
-                Then::End => Tail::End,
-                Then::Failed(reason) => Tail::Failed(reason),
-            };
-            if self.skip > 0 {
-                // What is skipped is thrown away as it comes; there is no rest while there is something to skip.
-                let thrown = self.skip.min(filled as u64);
-                self.skip -= thrown;
-                self.base += thrown;
-                chunk.copy_within(thrown as usize..filled, 0);
-                filled -= thrown as usize;
-            }
+            filled += self.read(&mut chunk[filled..room]);
         }
-        self.chunk = Chunks::share(chunk);
-        (self.at, self.end) = (0, filled);
+        chunk.truncate(filled);
+        self.chunk = chunk.freeze();
+        self.at = 0;
+    }
+
+    /// Reads once, and throws away what is to be skipped: there is no rest while there is something to skip.
+    fn read(&mut self, out: &mut [u8]) -> usize {
+        let got = self.input.read(out);
+        self.tail = match got.then {
+            Then::More => Tail::Open,
+            Then::End => Tail::End,
+            Then::Failed(reason) => Tail::Failed(reason),
+        };
+        let skipped = self.skip.min(got.bytes as u64) as usize;
+        self.skip -= skipped as u64;
+        self.base += skipped as u64;
+        out.copy_within(skipped..got.bytes, 0);
+        got.bytes - skipped
     }
 }
