@@ -1,0 +1,73 @@
+//! Buffers for streams: filled once, then shared by the packets that lie in them.
+//!
+//! A reader that lets go of its packets needs two chunks, so a stream begins with a pool of [`CHUNKS_FIRST`]. One that
+//! keeps packets (fragments, say) keeps their chunks with them: then a pool as large as all before is added, up to
+//! [`CHUNKS_MAX`] chunks in all. Their memory is touched, and so taken, only as far as it is used.
+
+use crate::fault::FaultReason;
+use crate::records::RESIDENT_MAX;
+use flumen_pbuf::{PbufMut, PbufPool};
+
+/// Where a stream's buffers come from.
+#[derive(Debug, Default)]
+pub(crate) struct Chunks {
+    pools: Vec<PbufPool>,
+    count: usize,
+}
+
+impl Chunks {
+    /// A buffer of [`CAPACITY`] bytes, whatever they are, that nobody else sees.
+    ///
+    /// # Errors
+    /// When [`CHUNKS_MAX`] chunks are held, or there is no memory for more.
+    pub(crate) fn take(&mut self) -> Result<PbufMut, FaultReason> {
+        if let Some(chunk) = self.pools.iter().find_map(|pool| pool.alloc().ok()) {
+            return Ok(chunk);
+        }
+        let held = FaultReason::ChunksHeld(self.count);
+        let more = self.count.clamp(CHUNKS_FIRST, CHUNKS_MAX).min(CHUNKS_MAX - self.count);
+        if more == 0 {
+            return Err(held);
+        }
+        let pool = PbufPool::new(more, CAPACITY).map_err(|_| held.clone())?;
+        let chunk = pool.alloc().map_err(|_| held);
+        self.pools.push(pool);
+        self.count += more;
+        chunk
+    }
+}
+
+/// Most bytes read into a chunk behind what was left of the one before: what stays in a second-level cache.
+pub(crate) const READ_MAX: usize = 256 << 10;
+/// Room for that and for the beginning of the largest record.
+pub(crate) const CAPACITY: usize = READ_MAX + RESIDENT_MAX;
+/// Chunks a stream begins with.
+const CHUNKS_FIRST: usize = 4;
+/// Chunks a stream has at most: 768 MiB, if every one of them is held and full.
+const CHUNKS_MAX: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_chunks_held_then_refused_until_one_is_given_back() {
+        let mut chunks = Chunks::default();
+        let mut held: Vec<PbufMut> = (0..CHUNKS_MAX).map(|_| chunks.take().expect("there is one left")).collect();
+        assert_eq!(chunks.take().err(), Some(FaultReason::ChunksHeld(CHUNKS_MAX)));
+        held.pop();
+        assert!(chunks.take().is_ok());
+        assert_eq!(chunks.count, CHUNKS_MAX);
+    }
+
+    #[test]
+    fn chunks_given_back_then_the_first_pool_is_enough() {
+        let mut chunks = Chunks::default();
+        for _ in 0..1_000 {
+            let first = chunks.take().expect("a chunk");
+            let second = chunks.take().expect("a chunk");
+            assert_eq!((first.len(), second.len()), (CAPACITY, CAPACITY));
+        }
+        assert_eq!(chunks.count, CHUNKS_FIRST);
+    }
+}

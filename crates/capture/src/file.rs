@@ -1,0 +1,367 @@
+//! One capture: a file that is mapped, or a stream that is read in chunks.
+//!
+//! The parser walks over the bytes; this module moves it on, brings more bytes, fills batches and turns what is wrong
+//! into a [`SourceError`] with the name of the file. After an error the source is at its end.
+
+use crate::fault::{Fault, Refusal};
+use crate::format::{Format, Reader};
+use crate::inflate::Inflate;
+use crate::mapping::{Mapping, prefetch};
+use crate::notice::{NoticeKind, Oddities};
+use crate::records::{Records, Step};
+use crate::stream::{Stream, Tail};
+use flumen_model::source::Entry;
+use flumen_model::{LinkType, PacketBatch, PacketSource, SourceError, Timestamp};
+use flumen_pbuf::Pbuf;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// One capture, read from its beginning to its end.
+#[derive(Debug)]
+pub struct CaptureFile {
+    name: String,
+    reader: Reader,
+    input: Input,
+    oddities: Oddities,
+    state: State,
+    /// Length of the file, if it has one.
+    len: Option<u64>,
+}
+
+/// How captures are read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// How plain files are read.
+    pub access: FileAccess,
+}
+
+/// How a plain file, which is neither compressed nor a pipe, is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FileAccess {
+    /// Mapped into memory and not copied. Nobody may shorten the file meanwhile: that ends the process (SIGBUS).
+    #[default]
+    Mapped,
+    /// Read in chunks like a pipe: for files that others rewrite, and for file systems that cannot map.
+    Streamed,
+}
+
+/// How far reading has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes of the files that were used; of compressed files, compressed bytes.
+    pub bytes_done: u64,
+    /// Bytes there are, unless a pipe is among them.
+    pub bytes_total: Option<u64>,
+}
+
+#[derive(Debug)]
+enum Input {
+    Mapped(Mapped),
+    Streamed(Stream),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Reading,
+    Ended,
+}
+
+impl CaptureFile {
+    /// Opens the capture at `path`; `-` is standard input. Reads its header, which for a pipe means to wait for it.
+    ///
+    /// # Errors
+    /// When it cannot be opened, is empty or is not a capture; `damaged` is false then, since nothing was usable.
+    pub fn open(path: &Path, options: &Options) -> Result<Self, SourceError> {
+        if path == Path::new("-") {
+            let name = "standard input".to_owned();
+            // Not `io::stdin()` itself: its buffer would be one copy more.
+            return match io::stdin().as_fd().try_clone_to_owned() {
+                Ok(descriptor) => Self::from_reader(name, File::from(descriptor)),
+                Err(error) => Err(unusable(&name, &error)),
+            };
+        }
+        let name = path.display().to_string();
+        let opened = File::open(path).and_then(|file| file.metadata().map(|metadata| (file, metadata)));
+        let (file, metadata) = opened.map_err(|error| unusable(&name, &error))?;
+        if metadata.is_dir() {
+            return Err(unusable(&name, &"it is a directory"));
+        }
+        if !metadata.is_file() {
+            return Self::from_reader(name, file);
+        }
+        let mut head = [0; Format::HEAD_LEN];
+        let head_len = read_head(&file, &mut head).map_err(|error| unusable(&name, &error))?;
+        let format = Format::of(&head[..head_len]).map_err(|refusal| unusable(&name, &refusal))?;
+        let mut capture = match (format, options.access) {
+            (Format::Pcap | Format::Pcapng, FileAccess::Mapped) => Self::mapped(name, &file),
+            _ => Self::from_reader(name, file),
+        }?;
+        capture.len = Some(metadata.len());
+        Ok(capture)
+    }
+
+    /// A capture that is read in chunks from `reader`, decompressed if it begins as gzip or zstd do. `name` is for messages.
+    ///
+    /// # Errors
+    /// When nothing can be read from it, or it is not a capture; `damaged` is false then.
+    pub fn from_reader(name: String, reader: impl Read + Send + 'static) -> Result<Self, SourceError> {
+        let input = Inflate::new(Box::new(reader)).map_err(|error| unusable(&name, &error))?;
+        let mut stream = Stream::new(input);
+        stream.refill(Reader::HEAD_LEN);
+        let reader = match (Reader::new(stream.rest()), stream.tail()) {
+            (Ok(reader), _) => reader,
+            // What the decompressor says explains better why there is no header.
+            (Err(Refusal::Empty | Refusal::HeaderCutShort { .. }), Tail::Failed(reason)) => {
+                return Err(unusable(&name, reason));
+            }
+            (Err(refusal), _) => return Err(unusable(&name, &refusal)),
+        };
+        stream.advance(reader.records_start() as u64);
+        Ok(Self::new(name, reader, Input::Streamed(stream)))
+    }
+
+    fn mapped(name: String, file: &File) -> Result<Self, SourceError> {
+        let mapping = Mapping::of(file).map_err(|error| unusable(&name, &error))?;
+        let mapped = Mapped::new(Arc::new(mapping));
+        let reader = Reader::new(mapped.block.as_slice()).map_err(|refusal| unusable(&name, &refusal))?;
+        let mapped = Mapped { at: reader.records_start(), ..mapped };
+        Ok(Self::new(name, reader, Input::Mapped(mapped)))
+    }
+
+    fn new(name: String, reader: Reader, input: Input) -> Self {
+        Self { name, reader, input, oddities: Oddities::default(), state: State::Reading, len: None }
+    }
+
+    /// What the capture is called in messages.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How far reading has come.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        let bytes_done = match &self.input {
+            Input::Mapped(mapped) => mapped.at as u64,
+            Input::Streamed(stream) => stream.input().taken(),
+        };
+        Progress { bytes_done, bytes_total: self.len }
+    }
+
+    /// What was odd about the packets so far.
+    #[must_use]
+    pub fn findings(&self) -> Vec<NoticeKind> {
+        self.oddities.findings()
+    }
+
+    /// Reads up to the first packet and tells its time, if there is one.
+    pub(crate) fn first_time(mut self) -> Option<Timestamp> {
+        let mut batch = PacketBatch::new();
+        self.fill(&mut batch).ok()?;
+        batch.entries().first().map(|entry| entry.timestamp)
+    }
+
+    /// Compares the first packet's time with the last one of `earlier`.
+    pub(crate) fn continues(&mut self, earlier: &Oddities) {
+        self.oddities = earlier.next();
+    }
+
+    pub(crate) fn oddities(&self) -> &Oddities {
+        &self.oddities
+    }
+
+    fn error(&self, fault: &Fault) -> SourceError {
+        let compressed = matches!(&self.input, Input::Streamed(stream) if stream.input().is_compressed());
+        let suffix = if compressed { " (the byte is counted in the decompressed data)" } else { "" };
+        SourceError {
+            source_name: self.name.clone(),
+            offset: Some(fault.offset),
+            reason: format!("{}{suffix}", fault.reason),
+            damaged: true,
+        }
+    }
+}
+
+impl PacketSource for CaptureFile {
+    fn fill(&mut self, batch: &mut PacketBatch) -> Result<bool, SourceError> {
+        batch.clear();
+        if self.state == State::Ended {
+            return Ok(false);
+        }
+        let filled = match (&mut self.reader, &mut self.input) {
+            (Reader::Pcap(reader), Input::Mapped(mapped)) => mapped.fill(reader, batch, &mut self.oddities),
+            (Reader::Pcapng(reader), Input::Mapped(mapped)) => mapped.fill(reader, batch, &mut self.oddities),
+            (reader, Input::Streamed(stream)) => fill_from_stream(stream, reader, batch, &mut self.oddities),
+        };
+        match filled {
+            // An error comes alone: if packets came before it, the walk meets it again at the next call.
+            _ if !batch.is_empty() => return Ok(true),
+            Ok(()) => {}
+            Err(fault) => {
+                self.state = State::Ended;
+                batch.clear();
+                return Err(self.error(&fault));
+            }
+        }
+        self.state = State::Ended;
+        batch.clear();
+        Ok(false)
+    }
+}
+
+/// A mapped file and how far it was read.
+#[derive(Debug)]
+struct Mapped {
+    mapping: Arc<Mapping>,
+    block: Pbuf,
+    at: usize,
+    /// How far its pages were asked for.
+    populated: usize,
+}
+
+impl Mapped {
+    fn new(mapping: Arc<Mapping>) -> Self {
+        let block = Pbuf::from_owner(SharedMapping(Arc::clone(&mapping)));
+        Self { mapping, block, at: 0, populated: 0 }
+    }
+
+    fn fill<R: Records>(&mut self, reader: &mut R, batch: &mut PacketBatch, odd: &mut Oddities) -> Result<(), Fault> {
+        if self.populated < self.at + POPULATE_AHEAD / 2 {
+            self.populated = self.populated.max(self.at);
+            self.mapping.populate(self.populated, POPULATE_AHEAD);
+            self.populated += POPULATE_AHEAD;
+        }
+        batch.start(self.block.clone());
+        let bytes = self.block.as_slice();
+        let walked = walk(reader, bytes, &mut self.at, batch, odd)?;
+        match walked {
+            Pause::Full => Ok(()),
+            // Behind the mapping there is nothing.
+            Pause::Need(_) | Pause::Past(_) => reader.finish(bytes.len() as u64),
+        }
+    }
+}
+
+fn fill_from_stream<R: Records>(
+    stream: &mut Stream,
+    reader: &mut R,
+    batch: &mut PacketBatch,
+    odd: &mut Oddities,
+) -> Result<(), Fault> {
+    loop {
+        batch.start(stream.chunk.clone());
+        let need = match walk(reader, stream.chunk.as_slice(), &mut stream.at, batch, odd)? {
+            Pause::Full => return Ok(()),
+            Pause::Need(need) => need,
+            Pause::Past(skip) => {
+                stream.advance(skip);
+                1
+            }
+        };
+        if !batch.is_empty() {
+            return Ok(());
+        }
+        match stream.tail() {
+            Tail::Open => {
+                batch.clear();
+                stream.refill(need);
+            }
+            Tail::End => return reader.finish(stream.end_offset()),
+            Tail::Failed(reason) => return Err(Fault { offset: stream.end_offset(), reason: reason.clone() }),
+        }
+    }
+}
+
+/// Why a walk has paused.
+enum Pause {
+    /// The batch is full.
+    Full,
+    /// The record at `at` needs this many bytes.
+    Need(usize),
+    /// All bytes were used, and the parser steps over this many more.
+    Past(u64),
+}
+
+/// Moves along the records of `bytes` from `at` on and puts their packets in `batch`.
+#[inline]
+fn walk<R: Records>(
+    reader: &mut R,
+    bytes: &[u8],
+    at: &mut usize,
+    batch: &mut PacketBatch,
+    odd: &mut Oddities,
+) -> Result<Pause, Fault> {
+    // The next header's place is known only from this one: without asking for the lines ahead, every packet would wait
+    // for memory.
+    let mut asked = *at;
+    while batch.len() < BATCH_LEN {
+        let record_start = reader.offset();
+        match reader.step(&bytes[*at..])? {
+            Step::Packet(record) => {
+                let entry = Entry {
+                    timestamp: record.timestamp,
+                    offset: *at + record.start as usize,
+                    captured_len: record.captured_len,
+                    wire_len: record.wire_len,
+                    link: record.link,
+                    device: record.device,
+                };
+                odd.packet(&entry, record_start);
+                if entry.link == LinkType::Unsupported {
+                    odd.unsupported_link(reader.link_number(record.device));
+                }
+                batch.push(entry);
+                *at += record.consumed as usize;
+            }
+            Step::Skip(skip) => {
+                let rest = (bytes.len() - *at) as u64;
+                *at += skip.min(rest) as usize;
+                if skip > rest {
+                    return Ok(Pause::Past(skip - rest));
+                }
+            }
+            Step::Need(need) => return Ok(Pause::Need(need)),
+        }
+        let ahead = *at + PREFETCH_AHEAD;
+        prefetch(bytes, asked.max(*at), ahead);
+        asked = ahead;
+    }
+    Ok(Pause::Full)
+}
+
+fn read_head(file: &File, head: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < head.len() {
+        match file.read_at(&mut head[filled..], filled as u64) {
+            Ok(0) => break,
+            Ok(got) => filled += got,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+fn unusable(name: &str, reason: &impl ToString) -> SourceError {
+    SourceError { source_name: name.to_owned(), offset: None, reason: reason.to_string(), damaged: false }
+}
+
+/// The owner that buffers share: the mapping lasts until the source and every buffer are gone.
+struct SharedMapping(Arc<Mapping>);
+
+impl AsRef<[u8]> for SharedMapping {
+    fn as_ref(&self) -> &[u8] {
+        (*self.0).as_ref()
+    }
+}
+
+/// Packets of a batch at most.
+pub const BATCH_LEN: usize = 256;
+/// Bytes ahead of the walk that are asked of memory.
+const PREFETCH_AHEAD: usize = 4096;
+/// Bytes ahead of the walk that are asked of the operating system.
+const POPULATE_AHEAD: usize = 4 << 20;
