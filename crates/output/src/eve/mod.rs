@@ -25,3 +25,7 @@ pub use community_id::{CommunityId, Rule as CommunityIdRule};
 pub use config::{EveConfig, ExistingFile, StatsConfig};
 pub use file::{EveFile, OpenError, Reopen};
 pub use writer::{BUFFER_BYTES, EveWriter};
+
+pub(crate) use address::append as append_address;
+pub(crate) use clock::Clock;
+pub(crate) use protocol::name as protocol_name;
