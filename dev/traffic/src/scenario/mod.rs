@@ -3,6 +3,17 @@
 //! A scenario is a function that hands frames to a [`FrameSink`] in the order of the file. What it promises (how many
 //! packets, how many flows) stands in its module's documentation and is counted again by the tests.
 
+mod flood;
+mod icmp;
+mod links;
+mod lookup3;
+pub mod malformed;
+mod many;
+mod protocols;
+mod reuse;
+mod script;
+mod tcp_states;
+mod timing;
 mod zipf;
 
 use std::io::{self, Write};
@@ -110,7 +121,30 @@ impl Scenario {
 }
 
 /// Every scenario, in the order of the list that is shown.
-pub const ALL: &[Scenario] = &[zipf::SCENARIO];
+pub const ALL: &[Scenario] = &[
+    zipf::SCENARIO,
+    flood::SYN,
+    flood::HASH,
+    flood::SUM,
+    many::STORM,
+    many::ESP,
+    many::SCTP,
+    many::SWEEP,
+    many::ELEPHANTS,
+    reuse::SCENARIO,
+    timing::GAPS,
+    timing::BACKWARDS,
+    tcp_states::STATES,
+    tcp_states::MIDSTREAM,
+    icmp::ERRORS,
+    icmp::ECHO,
+    icmp::V6,
+    protocols::E7,
+    protocols::TUNNELS,
+    protocols::FRAGMENTS,
+    links::SCENARIO,
+    malformed::SCENARIO,
+];
 
 /// File format of a capture.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
