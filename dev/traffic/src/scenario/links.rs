@@ -1,0 +1,74 @@
+//! `links`: the same conversation over every link type, one interface each, in one pcapng file; `--link` and `--split`
+//! write classic pcap files of one link type.
+//!
+//! On each link: a UDP question and answer, a whole TCP connection of seven packets, a ping, all in IPv4; the same in
+//! IPv6; 22 packets in 6 flows. The links that carry one version of IP have that half alone. Frames of the wireless link
+//! have a header that no flow tool decodes.
+
+use std::io;
+
+use super::icmp::host6;
+use super::{MILLI_NS, Options, START_NS, Scenario};
+use crate::{Ends, Frame, FrameSink, Link, Packet, Session, Side};
+
+use Side::{Client, Server};
+
+pub(super) const SCENARIO: Scenario = Scenario {
+    name: "links",
+    summary: "the same conversation over every link type",
+    links: &Link::ALL,
+    snaplen: 262_144,
+    run,
+};
+
+/// Length of the Ethernet header that [`Ends::packet`] begins with.
+const ETHERNET: usize = 14;
+
+fn run(_: &Options, sink: &mut dyn FrameSink) -> io::Result<()> {
+    let mut at_ns = START_NS;
+    for (interface, link) in Link::ALL.into_iter().enumerate() {
+        let v4 = (link != Link::Ipv6).then(|| Ends::v4([10, 0, 0, 1], 40_000, [10, 0, 0, 2], 80));
+        let v6 = (link != Link::Ipv4).then(|| Ends::v6(host6(1), 40_000, host6(2), 80));
+        for ends in [v4, v6].into_iter().flatten() {
+            for frame in conversation(ends, at_ns) {
+                let bytes = relinked(link, &ends, &frame);
+                sink.frame(Frame { at_ns, interface: interface as u32, bytes: &bytes })?;
+                at_ns += MILLI_NS;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The frame with the first header of `link` in place of its Ethernet header.
+fn relinked(link: Link, ends: &Ends, frame: &[u8]) -> Vec<u8> {
+    let ip = &frame[ETHERNET..];
+    let (ether_type, ppp) = if ends.client.is_ipv4() { (0x0800, 0x0021) } else { (0x86dd, 0x0057) };
+    match link {
+        Link::Ethernet => frame.to_vec(),
+        Link::Ppp => Packet::on(link).ppp_protocol(ppp, ip).build(),
+        _ => Packet::on(link).ether_type(ether_type, ip).build(),
+    }
+}
+
+fn conversation(ends: Ends, at_ns: u64) -> Vec<Vec<u8>> {
+    let mut tcp = Session::new(ends, 100, 200);
+    let echo = |side, kind4: u8, kind6: u8| {
+        let packet = ends.packet(side);
+        let packet = if ends.client.is_ipv4() { packet.icmp_echo(kind4, 1, 1) } else { packet.icmp6_echo(kind6, 1, 1) };
+        packet.payload(&[0; 32]).build()
+    };
+    vec![
+        ends.udp(Client, b"question"),
+        ends.udp(Server, b"answer"),
+        tcp.syn(at_ns),
+        tcp.syn_ack(at_ns),
+        tcp.ack(Client, at_ns),
+        tcp.data(Client, b"hello", at_ns),
+        tcp.fin(Client, at_ns),
+        tcp.fin(Server, at_ns),
+        tcp.ack(Client, at_ns),
+        echo(Client, 8, 128),
+        echo(Server, 0, 129),
+    ]
+}
