@@ -2,7 +2,7 @@
 
 use super::ExistingFile;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -84,5 +84,22 @@ fn open(path: &Path, existing: ExistingFile) -> io::Result<File> {
         ExistingFile::Append => options.append(true),
         ExistingFile::Truncate => options.write(true).truncate(true),
     };
-    options.create(true).open(path)
+    let mut file = options.create(true).open(path)?;
+    if existing == ExistingFile::Append && ends_within_line(path)? {
+        file.write_all(b"\n")?;
+    }
+    Ok(file)
+}
+
+/// Whether a writer before us was stopped within a line, which the first line of ours must not be glued to.
+fn ends_within_line(path: &Path) -> io::Result<bool> {
+    let metadata = std::fs::metadata(path)?;
+    if !metadata.is_file() || metadata.len() == 0 {
+        return Ok(false);
+    }
+    let mut last = [0];
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(last != *b"\n")
 }

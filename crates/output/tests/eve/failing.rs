@@ -143,6 +143,21 @@ fn stats_snapshot_then_buffered_records_are_out() {
 }
 
 #[test]
+fn file_that_ends_within_a_line_then_new_lines_are_whole() {
+    let directory = std::env::temp_dir().join(format!("flumen-output-torn-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).expect("made");
+    std::fs::write(directory.join("eve.json"), "{}\n{\"timesta").expect("written");
+    for _ in 0..2 {
+        let mut writer = EveWriter::create(&directory, EveConfig::default()).expect("the file is there");
+        writer.flows(&records(1)).and_then(|()| writer.finish()).expect("there is room");
+    }
+    let text = std::fs::read_to_string(directory.join("eve.json")).expect("a file");
+    let whole: Vec<bool> = text.lines().map(|l| serde_json::from_str::<serde_json::Value>(l).is_ok()).collect();
+    assert_eq!(whole, [true, false, true, true]);
+    std::fs::remove_dir_all(directory).expect("removed");
+}
+
+#[test]
 fn existing_file_then_appended_to_or_replaced_as_configured() {
     let directory = std::env::temp_dir().join(format!("flumen-output-{}", std::process::id()));
     let below = directory.join("made/on/the/way");
