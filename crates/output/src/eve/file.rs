@@ -20,10 +20,16 @@ pub struct EveFile {
 pub struct Reopen(Arc<AtomicBool>);
 
 impl Reopen {
-    /// The file is opened again once the next buffer has been written.
+    /// The file is opened again once the next buffer has been written. Should that fail, events go on into the old
+    /// file, and every buffer tries again.
     pub fn request(&self) {
         // Relaxed: nothing else is published with it, and seeing it one buffer later does no harm.
         self.0.store(true, Ordering::Relaxed);
+    }
+    /// Whether a request has not been carried out yet.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
     }
 }
 
@@ -67,9 +73,12 @@ impl Write for EveFile {
     /// Called by the writer between buffers, thus between lines: the place to change files.
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()?;
-        if self.reopen.0.swap(false, Ordering::Relaxed) {
+        if self.reopen.is_pending()
             // Never truncated: were the file not moved away, what is in it would be lost.
-            self.file = open(&self.path, ExistingFile::Append)?;
+            && let Ok(file) = open(&self.path, ExistingFile::Append)
+        {
+            self.file = file;
+            self.reopen.0.store(false, Ordering::Relaxed);
         }
         Ok(())
     }
