@@ -7,6 +7,7 @@ use flumen_model::sink::RecordSink;
 use flumen_model::{
     Address, EndReason, FlowRecord, FlowState, IpVersion, Ports, TcpState, Timestamp, VlanTags, record::TcpRecord,
 };
+use flumen_output::Summary;
 use flumen_output::eve::{CommunityId, EveConfig, EveWriter};
 use std::hint::black_box;
 use std::time::Instant;
@@ -27,6 +28,14 @@ fn main() {
     report("flow", measure(|| encode(&records, &plain)));
     report("flow + community_id", measure(|| encode(&records, &with_id)));
     report("flow + 2 netflow + community_id", measure(|| encode(&records, &both)));
+    report(
+        "summary",
+        measure(|| {
+            let mut summary = Summary::new();
+            (0..100).for_each(|_| records.iter().for_each(|record| summary.add(black_box(record))));
+            black_box(&summary);
+        }),
+    );
     let mut out = Vec::with_capacity(1 << 20);
     report(
         "serde_json, tree ready",

@@ -1,13 +1,14 @@
 //! One stream of records into several sinks.
 
+use crate::outcome::both;
 use flumen_model::FlowRecord;
 use flumen_model::sink::{RecordSink, SinkError, Stats};
 
 /// Hands everything to each of its sinks, in order.
 ///
 /// A sink that fails does not keep the others from what they are owed: all are called, and then the first error is
-/// returned. A sink whose reader went away ([`SinkError::Closed`]) gets nothing more; that is an error of the whole
-/// only when no other sink is left.
+/// returned, with the losses of all. A sink whose reader went away ([`SinkError::Closed`]) gets nothing more; that is
+/// an error of the whole only when no other sink is left.
 #[derive(Default)]
 pub struct Tee<'a> {
     sinks: Vec<Branch<'a>>,
@@ -36,18 +37,15 @@ impl<'a> Tee<'a> {
         mut call: impl FnMut(&mut (dyn RecordSink + 'a)) -> Result<(), SinkError>,
     ) -> Result<(), SinkError> {
         let mut outcome = Ok(());
-        let mut closed = false;
         for branch in self.sinks.iter_mut().filter(|branch| branch.open) {
             match call(branch.sink.as_mut()) {
                 Ok(()) => {}
-                Err(SinkError::Closed) => (branch.open, closed) = (false, true),
-                Err(error) => outcome = outcome.and(Err(error)),
+                Err(SinkError::Closed) => branch.open = false,
+                Err(error) => outcome = both(outcome, Err(error)),
             }
         }
-        if closed && !self.sinks.iter().any(|branch| branch.open) {
-            return outcome.and(Err(SinkError::Closed));
-        }
-        outcome
+        let all_closed = !self.sinks.is_empty() && !self.sinks.iter().any(|branch| branch.open);
+        if all_closed { both(outcome, Err(SinkError::Closed)) } else { outcome }
     }
 }
 

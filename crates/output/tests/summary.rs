@@ -8,7 +8,7 @@ use flumen_model::{EndReason, FlowRecord, FlowState, Ledger, Ports, Tally, TcpSt
 use flumen_output::summary::{KEYS_EXACT, Layout, Notice, RunReport, Style, Summary};
 use flumen_wire::{Event, NonFlow};
 use std::time::Duration;
-use support::{START, record};
+use support::{Random, START, random_record, record};
 
 fn traffic(packets: u64, bytes: u64) -> Traffic {
     Traffic { packets, bytes, ttl: None }
@@ -126,4 +126,20 @@ fn more_conversations_than_are_kept_then_the_page_says_how_exact_it_is() {
     }
     let page = text(&summary, &Ledger::default(), &[], Layout::default());
     assert!(page.contains("and more; a number may be short by 240 B at most"), "{page}");
+}
+
+#[test]
+fn random_records_then_a_page_that_keeps_its_width() {
+    let mut random = Random(0x5eed_0002);
+    println!("seed {:#x}", random.0);
+    for _ in 0..50 {
+        let records: Vec<FlowRecord> = (0..random.below(200)).map(|_| random_record(&mut random)).collect();
+        let width = Layout::WIDTH_MIN + random.below(100) as usize;
+        let layout = Layout { width, top: random.below(30) as usize, ..Layout::default() };
+        let page = text(&summary_of(&records), &ledger(), &[], layout);
+        // Only a table of numbers too large for any network may be wider than asked for.
+        let widest = page.lines().map(|line| line.chars().count()).max().unwrap_or(0);
+        assert!(widest <= width.max(120), "{widest} > {width}\n{page}");
+        assert_eq!(page, text(&summary_of(&records), &ledger(), &[], layout), "the same input, the same page");
+    }
 }

@@ -39,11 +39,11 @@ fn probe(fail: Option<fn() -> SinkError>) -> Probe {
 
 #[test]
 fn one_sink_fails_then_the_others_are_served_and_the_error_is_told() {
-    let (mut bad, mut good) = (probe(Some(full)), probe(None));
-    let mut tee = Tee::new().with(&mut bad).with(&mut good);
+    let (mut bad, mut worse, mut good) = (probe(Some(full)), probe(Some(full)), probe(None));
+    let mut tee = Tee::new().with(&mut bad).with(&mut worse).with(&mut good);
     let records = [record("10.0.0.1", "10.0.0.2"), record("10.0.0.1", "10.0.0.2")];
     for _ in 0..2 {
-        assert!(matches!(tee.flows(&records), Err(SinkError::Io { lost: 2, .. })));
+        assert!(matches!(tee.flows(&records), Err(SinkError::Io { lost: 4, .. })));
     }
     assert!(tee.finish().is_ok());
     drop(tee);
@@ -60,5 +60,6 @@ fn reader_of_one_sink_gone_then_the_run_goes_on_until_none_is_left() {
     assert_eq!((gone.flows, good.flows, gone.finished), (1, 2, false));
 
     let mut alone = Tee::new().with(&mut gone);
+    assert!(matches!(alone.flows(&records), Err(SinkError::Closed)));
     assert!(matches!(alone.flows(&records), Err(SinkError::Closed)));
 }

@@ -23,6 +23,8 @@ pub struct EveConfig {
     pub ipv6: Ipv6Form,
     /// Write the MAC addresses of records that have them (`ethernet`).
     pub ethernet: bool,
+    /// Name of the sensor, written as `host` at the end of every event (`sensor-name`).
+    pub host: Option<String>,
     /// Write what Flumen knows beyond Suricata's fields, all of it below the key `flumen` (`extended`).
     pub extended: bool,
 }
@@ -39,6 +41,7 @@ impl Default for EveConfig {
             community_id: None,
             ipv6: Ipv6Form::default(),
             ethernet: false,
+            host: None,
             extended: false,
         }
     }

@@ -12,16 +12,24 @@ use flumen_model::{Ports, TcpFlags};
 pub(crate) struct Encoder {
     pub(super) config: EveConfig,
     pub(super) clock: Clock,
+    /// The field `host` with its comma, or nothing.
+    pub(super) host: Text,
 }
 
 impl Encoder {
     pub(crate) fn new(config: EveConfig) -> Self {
-        Self { config, clock: Clock::new() }
+        let mut host = Text::default();
+        if let Some(name) = &config.host {
+            host.raw(b",\"host\":\"");
+            host.escaped(name);
+            host.byte(b'"');
+        }
+        Self { config, clock: Clock::new(), host }
     }
     /// Appends all events of `record` that are wanted.
     pub(crate) fn record(&mut self, out: &mut Text, record: &FlowRecord) {
         let community_id = self.config.community_id.map(|rule| rule.text(record));
-        let common = Common { config: &self.config, community_id };
+        let common = Common { config: &self.config, host: self.host.as_bytes(), community_id };
         if self.config.flow {
             flow::append(out, &mut self.clock, &common, record);
         }
@@ -34,6 +42,7 @@ impl Encoder {
 /// What all events of one record share.
 pub(super) struct Common<'a> {
     pub(super) config: &'a EveConfig,
+    host: &'a [u8],
     community_id: Option<[u8; TEXT_LEN]>,
 }
 
@@ -92,6 +101,10 @@ impl Common<'_> {
             out.raw(id);
             out.byte(b'"');
         }
+    }
+    /// The field `host`, when the sensor has a name.
+    pub(super) fn host(&self, out: &mut Text) {
+        out.raw(self.host);
     }
     /// The MAC addresses of `record`, when they are known and wanted.
     pub(super) fn macs<'r>(&self, record: &'r FlowRecord) -> Option<&'r MacSet> {

@@ -2,7 +2,7 @@
 
 use super::ExistingFile;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,10 +20,16 @@ pub struct EveFile {
 pub struct Reopen(Arc<AtomicBool>);
 
 impl Reopen {
-    /// The file is opened again once the next buffer has been written.
+    /// The file is opened again once the next buffer has been written. Should that fail, events go on into the old
+    /// file, and every buffer tries again.
     pub fn request(&self) {
         // Relaxed: nothing else is published with it, and seeing it one buffer later does no harm.
         self.0.store(true, Ordering::Relaxed);
+    }
+    /// Whether a request has not been carried out yet.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
     }
 }
 
@@ -67,9 +73,12 @@ impl Write for EveFile {
     /// Called by the writer between buffers, thus between lines: the place to change files.
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()?;
-        if self.reopen.0.swap(false, Ordering::Relaxed) {
+        if self.reopen.is_pending()
             // Never truncated: were the file not moved away, what is in it would be lost.
-            self.file = open(&self.path, ExistingFile::Append)?;
+            && let Ok(file) = open(&self.path, ExistingFile::Append)
+        {
+            self.file = file;
+            self.reopen.0.store(false, Ordering::Relaxed);
         }
         Ok(())
     }
@@ -84,5 +93,22 @@ fn open(path: &Path, existing: ExistingFile) -> io::Result<File> {
         ExistingFile::Append => options.append(true),
         ExistingFile::Truncate => options.write(true).truncate(true),
     };
-    options.create(true).open(path)
+    let mut file = options.create(true).open(path)?;
+    if existing == ExistingFile::Append && ends_within_line(path)? {
+        file.write_all(b"\n")?;
+    }
+    Ok(file)
+}
+
+/// Whether a writer before us was stopped within a line, which the first line of ours must not be glued to.
+fn ends_within_line(path: &Path) -> io::Result<bool> {
+    let metadata = std::fs::metadata(path)?;
+    if !metadata.is_file() || metadata.len() == 0 {
+        return Ok(false);
+    }
+    let mut last = [0];
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(last != *b"\n")
 }

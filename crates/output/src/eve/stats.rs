@@ -18,8 +18,8 @@ impl StatsEncoder {
         Self { config, before: Counters::default() }
     }
 
-    /// Appends the event of `stats` and a line feed.
-    pub(crate) fn append(&mut self, out: &mut Text, clock: &mut Clock, stats: &Stats) {
+    /// Appends the event of `stats` with `host` at its end, and a line feed.
+    pub(crate) fn append(&mut self, out: &mut Text, clock: &mut Clock, host: &[u8], stats: &Stats) {
         out.raw(b"{\"timestamp\":\"");
         clock.append(out, stats.at);
         out.raw(b"\",\"event_type\":\"stats\",\"stats\":{\"uptime\":");
@@ -32,7 +32,9 @@ impl StatsEncoder {
         path.step(out, "flumen.ledger", b"");
         ledger(out, &stats.ledger);
         path.close(out);
-        out.raw(b"}}\n");
+        out.byte(b'}');
+        out.raw(host);
+        out.raw(b"}\n");
     }
 
     fn counters(&mut self, out: &mut Text, path: &mut Path, counters: &Counters) {

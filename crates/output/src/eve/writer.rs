@@ -11,6 +11,7 @@
 use super::encode::Encoder;
 use super::stats::StatsEncoder;
 use super::{EveConfig, EveFile, OpenError};
+use crate::outcome::both;
 use crate::text::Text;
 use flumen_model::FlowRecord;
 use flumen_model::sink::{RecordSink, SinkError, Stats};
@@ -84,7 +85,8 @@ impl<W: Write + Send> RecordSink for EveWriter<W> {
     /// Also writes out what is buffered: whoever follows the file is never further behind than the statistics are.
     fn stats(&mut self, stats: &Stats) -> Result<(), SinkError> {
         if let Some(encoder) = &mut self.stats {
-            encoder.append(&mut self.lines.buffer, &mut self.encoder.clock, stats);
+            let Encoder { clock, host, .. } = &mut self.encoder;
+            encoder.append(&mut self.lines.buffer, clock, host.as_bytes(), stats);
             self.lines.end_record();
         }
         self.lines.write_out()
@@ -170,17 +172,6 @@ fn send_all(output: &mut impl Write, bytes: &[u8]) -> Result<(), (usize, io::Err
         }
     }
     Ok(())
-}
-
-/// The outcome of two buffers: losses add up, and a reader that went away outweighs them.
-fn both(first: Result<(), SinkError>, second: Result<(), SinkError>) -> Result<(), SinkError> {
-    match (first, second) {
-        (Ok(()), other) | (other, Ok(())) => other,
-        (Err(SinkError::Closed), _) | (_, Err(SinkError::Closed)) => Err(SinkError::Closed),
-        (Err(SinkError::Io { target, lost, source }), Err(SinkError::Io { lost: more, .. })) => {
-            Err(SinkError::Io { target, lost: lost + more, source })
-        }
-    }
 }
 
 /// Bytes that are collected before they are written.

@@ -86,11 +86,8 @@ fn large_batches_on_a_full_disk_then_written_and_lost_add_up() {
 
 #[test]
 fn room_again_after_a_cut_line_then_later_lines_are_whole() {
-    let mut writer = full(100, ErrorKind::StorageFull);
-    assert!(writer.flows(&records(3)).is_ok() && writer.finish().is_err());
     let mut out = Vec::new();
     {
-        // The same writer cannot be given room from outside, so a fresh output that cuts once stands for it.
         let config = EveConfig::default();
         let mut writer = EveWriter::new(CutOnce { out: &mut out, cut: false }, "a disk", config);
         assert!(writer.flows(&records(3)).is_ok() && writer.finish().is_err());
@@ -143,6 +140,21 @@ fn stats_snapshot_then_buffered_records_are_out() {
 }
 
 #[test]
+fn file_that_ends_within_a_line_then_new_lines_are_whole() {
+    let directory = std::env::temp_dir().join(format!("flumen-output-torn-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).expect("made");
+    std::fs::write(directory.join("eve.json"), "{}\n{\"timesta").expect("written");
+    for _ in 0..2 {
+        let mut writer = EveWriter::create(&directory, EveConfig::default()).expect("the file is there");
+        writer.flows(&records(1)).and_then(|()| writer.finish()).expect("there is room");
+    }
+    let text = std::fs::read_to_string(directory.join("eve.json")).expect("a file");
+    let whole: Vec<bool> = text.lines().map(|l| serde_json::from_str::<serde_json::Value>(l).is_ok()).collect();
+    assert_eq!(whole, [true, false, true, true]);
+    std::fs::remove_dir_all(directory).expect("removed");
+}
+
+#[test]
 fn existing_file_then_appended_to_or_replaced_as_configured() {
     let directory = std::env::temp_dir().join(format!("flumen-output-{}", std::process::id()));
     let below = directory.join("made/on/the/way");
@@ -156,14 +168,22 @@ fn existing_file_then_appended_to_or_replaced_as_configured() {
     assert_eq!(write(ExistingFile::Append).expect("a file").0, 1);
     let (count, reopen, mut writer) = write(ExistingFile::Append).expect("a file");
     assert_eq!(count, 2);
+    // The name cannot be opened for a while: nothing is lost, and the request stands.
+    std::fs::rename(below.join("eve.json"), below.join("old.json")).expect("renamed");
+    std::fs::create_dir(below.join("eve.json")).expect("made");
+    reopen.request();
+    writer.flows(&records(1)).and_then(|()| writer.finish()).expect("there is room");
+    assert!(reopen.is_pending());
+    std::fs::remove_dir(below.join("eve.json")).expect("removed");
+    std::fs::rename(below.join("old.json"), below.join("eve.json")).expect("renamed");
     // A rotation: what is written after the request's buffer lands in a new file.
     std::fs::rename(below.join("eve.json"), below.join("old.json")).expect("renamed");
-    reopen.request();
     for _ in 0..2 {
         writer.flows(&records(1)).and_then(|()| writer.finish()).expect("there is room");
     }
     let count = |name: &str| std::fs::read_to_string(below.join(name)).expect("a file").lines().count();
-    assert_eq!((count("old.json"), count("eve.json")), (3, 1));
+    assert_eq!((count("old.json"), count("eve.json")), (4, 1));
+    assert!(!reopen.is_pending());
     assert_eq!(write(ExistingFile::Truncate).expect("a file").0, 1);
     assert!(EveWriter::create(&below.join("eve.json"), EveConfig::default()).is_err(), "a file is no directory");
     std::fs::remove_dir_all(directory).expect("removed");

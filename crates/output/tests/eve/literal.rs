@@ -15,6 +15,7 @@ const ALL: EveConfig = EveConfig {
     community_id: Some(CommunityId { seed: 0, rule: flumen_output::eve::CommunityIdRule::Spec }),
     ipv6: Ipv6Form::Expanded,
     ethernet: true,
+    host: None,
     extended: false,
 };
 
@@ -131,6 +132,14 @@ fn options_off_then_fields_and_events_left_out() {
     assert_eq!(events.len(), 1);
     assert!(!events[0].contains("community_id") && !events[0].contains("ether") && !events[0].contains("flumen"));
     assert_eq!(lines(&web(), EveConfig { flow: false, ..bare }), [""; 0]);
+}
+
+#[test]
+fn sensor_with_a_name_then_host_at_the_end_escaped() {
+    let named = EveConfig { host: Some("rack \"7\"".to_owned()), extended: true, ..ALL };
+    let events = lines(&web(), named);
+    assert!(events[0].contains(r#""tc_max_regions":1},"host":"rack \"7\"","flumen":{"#), "{}", events[0]);
+    assert!(events[1].ends_with(r#"zZcrZw6iHYAz2U0wgSDHZWBCrMg=","host":"rack \"7\""}"#), "{}", events[1]);
 }
 
 #[test]
