@@ -140,6 +140,7 @@
 //! unsafe impl RefCounted for Session {
 //!     const COUNT: CountOffset<Self> = count_offset!(Self, count);
 //!     unsafe fn release(this: NonNull<Self>) {
+//!         // SAFETY: the caller owns the session alone.
 //!         let id = unsafe { this.as_ref() }.id;
 //!         TABLE.lock().unwrap().remove(&id);
 //!         // SAFETY: from `open`, and from here on nobody can find it.

@@ -152,9 +152,10 @@ fn get_unless_zero_of_memory_used_again_then_sees_the_new_value_whole() {
     model_releasing(1, |releases| {
         let mine = probe(releases).into_ref();
         let pointer = Pointer::of(&mine);
-        let thread = thread::spawn(move || match pointer.try_get() {
-            Some(found) => assert!(matches!(found.read(), 1 | 2)),
-            None => {}
+        let thread = thread::spawn(move || {
+            if let Some(found) = pointer.try_get() {
+                assert!(matches!(found.read(), 1 | 2));
+            }
         });
         // The last owner gives the memory a second life, if the lookup did not come first.
         if let Some(unique) = Ref::into_unique_or_drop(mine) {
