@@ -60,9 +60,9 @@ impl Decoder {
         layers.max_pkt_size = layers.max_pkt_size.max(captured_len);
         if link == LinkType::Ethernet
             && self.options.max_layers > fast::LAYERS
-            && let Some(packet) = fast::decode(layers, data, wire_len)
+            && let Some(decoded) = fast::decode(layers, data, wire_len)
         {
-            return Decoded::Flow(packet);
+            return decoded;
         }
         self.decode_slow(link, View::new(data, wire_len))
     }
