@@ -60,9 +60,9 @@ impl Decoder {
         layers.max_pkt_size = layers.max_pkt_size.max(captured_len);
         if link == LinkType::Ethernet
             && self.options.max_layers > fast::LAYERS
-            && let Some(packet) = fast::decode(layers, data, wire_len)
+            && let Some(decoded) = fast::decode(layers, data, wire_len)
         {
-            return Decoded::Flow(packet);
+            return decoded;
         }
         self.decode_slow(link, View::new(data, wire_len))
     }
@@ -250,3 +250,50 @@ pub(crate) struct Ip {
 
 /// Events of one packet that are counted; what comes after is not. The limit is Suricata's, for equal counters.
 const EVENTS_PER_PACKET_MAX: u8 = 15;
+
+#[cfg(test)]
+#[path = "../tests/frames/mod.rs"]
+mod frames;
+
+#[cfg(test)]
+mod tests {
+    use super::frames::{Random, mutate, samples};
+    use super::*;
+    use crate::LayerCounters;
+
+    /// Law of the fast path: whatever it answers, the walk would have answered, and counted, the same.
+    #[test]
+    fn the_fast_path_and_the_walk_agree_on_every_frame() {
+        let seed = 0x6661_7374;
+        std::println!("seed {seed:#x}");
+        let (mut random, samples) = (Random(seed), samples());
+        let (mut with, mut without) = (Decoder::default(), Decoder::default());
+        let mut fast = 0;
+        for round in 0..300_000 {
+            let (_, link, frame) = &samples[random.below(samples.len())];
+            if *link != LinkType::Ethernet {
+                continue;
+            }
+            let mut frame = frame.clone();
+            if round > samples.len() * 20 {
+                let other = random.below(samples.len());
+                mutate(&mut random, &mut frame, &samples[other].2);
+            }
+            let wire_len = (frame.len() + random.below(3) * random.below(100)) as u32;
+            fast += u32::from(fast::decode(&mut LayerCounters::default(), &frame, wire_len).is_some());
+            let expected = without.decode_slow(*link, View::new(&frame, wire_len));
+            assert_eq!(with.decode(*link, &frame, wire_len), expected, "{frame:02x?} of {wire_len}");
+            let seen = &mut without.counters.layers;
+            seen.pkts += 1;
+            seen.bytes += frame.len() as u64;
+            seen.max_pkt_size = seen.max_pkt_size.max(frame.len() as u64);
+            assert_eq!(with.counters, without.counters, "{frame:02x?} of {wire_len}");
+        }
+        assert!(fast > 10_000, "the fast path took only {fast} frames");
+    }
+
+    #[test]
+    fn what_a_frame_becomes_fits_two_cache_lines() {
+        assert!(size_of::<Decoded>() <= 128);
+    }
+}

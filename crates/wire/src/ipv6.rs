@@ -47,6 +47,7 @@ pub(crate) fn decode<'a>(cx: &mut Context<'_>, view: View<'a>) -> Step<'a> {
 }
 
 /// Source and destination as they stand in the header.
+#[inline]
 pub(crate) fn split_addresses(addresses: &[u8; 32]) -> (Address, Address) {
     let (src, dst) = addresses.split_at(16);
     let address = |bytes: &[u8]| Address(bytes.try_into().unwrap_or_default());

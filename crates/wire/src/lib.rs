@@ -33,6 +33,11 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+#[cfg(test)]
+extern crate self as flumen_wire;
+#[cfg(test)]
+extern crate std;
+
 mod arp;
 mod chdlc;
 mod checksum;

@@ -81,6 +81,7 @@ const EXPERIMENT_2: u8 = 254;
 const FAST_OPEN_EXPERIMENT: [u8; 2] = [0xf9, 0x89];
 
 /// Reads options into `segment`. `whole` is false when the capture cut them: what is missing is then no error.
+#[inline(always)]
 pub(crate) fn parse_options(options: &[u8], whole: bool, segment: &mut TcpSegment, mut odd: impl FnMut(Oddity)) {
     let mut rest = options;
     let (mut segment_size_seen, mut sack_seen) = (false, false);

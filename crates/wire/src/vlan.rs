@@ -5,8 +5,8 @@ use crate::decoder::{Context, Layer, Step};
 use crate::ethertype::Carrier;
 use crate::view::{View, be16};
 
-const HEADER_LEN: usize = 4;
-const ID_MASK: u16 = 0x0fff;
+pub(crate) const HEADER_LEN: usize = 4;
+pub(crate) const ID_MASK: u16 = 0x0fff;
 
 pub(crate) fn decode<'a>(cx: &mut Context<'_>, view: View<'a>) -> Step<'a> {
     let index = usize::from(cx.vlan.count);
