@@ -2,12 +2,15 @@
 
 use flumen_model::Span;
 use flumen_table::TableConfig;
+use flumen_wire::DecodeOptions;
 
 /// Settings of a run.
 #[derive(Clone, Debug, Default)]
 pub struct EngineConfig {
     /// The flow table.
     pub table: TableConfig,
+    /// Decoding.
+    pub decode: DecodeOptions,
     /// Threads and their numbers.
     pub threads: Threads,
     /// `flumen.memory-limit`: ceiling in bytes of table, queues and output batches together.

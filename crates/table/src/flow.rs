@@ -9,6 +9,7 @@
 //! 3. The body is read and written only under the lock of the flow's row, or by who owns the flow alone.
 
 use core::cell::UnsafeCell;
+use core::marker::PhantomPinned;
 
 use flumen_kref::Refcount;
 use flumen_model::record::{Endpoint, TcpRecord, Traffic};
@@ -30,6 +31,8 @@ pub struct Flow {
     pub(crate) next: AtomicU32,
     pub(crate) slot: SlotId,
     pub(crate) body: UnsafeCell<FlowBody>,
+    /// A flow knows its place: it is not to be swapped with another.
+    pub(crate) pinned: PhantomPinned,
 }
 
 /// What is known of a conversation. Changes only under the row's lock.

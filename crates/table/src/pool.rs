@@ -125,6 +125,14 @@ impl SparePool {
     }
 }
 
+impl Drop for SparePool {
+    /// The table is going, and the store with it: there is no need to give each flow back to it.
+    fn drop(&mut self) {
+        let blocks = core::mem::take(&mut *lock(&self.blocks));
+        blocks.into_iter().flatten().for_each(SpareFlow::forget);
+    }
+}
+
 /// Spare flows of one worker.
 #[derive(Debug, Default)]
 pub(crate) struct SpareQueue {

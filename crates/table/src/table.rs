@@ -49,8 +49,9 @@ pub struct FlowTable {
     rows: Rows,
     /// Earliest deadline of each group of rows; not later than any of theirs.
     groups: Box<[Deadline]>,
-    pub(crate) store: Ref<Boxed<FlowStore>>,
+    // Before the store: what is spare belongs to it.
     pub(crate) pool: SparePool,
+    pub(crate) store: Ref<Boxed<FlowStore>>,
     pub(crate) emergency: Emergency,
     /// Where forced reuse looks next.
     pub(crate) prune: AtomicU32,
@@ -149,6 +150,12 @@ impl FlowTable {
     #[must_use]
     pub fn is_emergency(&self) -> bool {
         self.emergency.is_on()
+    }
+
+    /// How often emergency mode was entered, and left.
+    #[must_use]
+    pub fn emergency_counts(&self) -> (u64, u64) {
+        self.emergency.counts()
     }
 
     /// Brings the row's line into the cache: the first of two steps, some packets ahead of the lookup.

@@ -82,6 +82,11 @@ impl SpareFlow {
         self.0.slot
     }
 
+    /// Leaves the slot to its store, which gives its memory back as a whole.
+    pub(crate) fn forget(self) {
+        let _ = self.0.into_raw();
+    }
+
     /// Fills the slot with a new conversation. The caller links it into a row, which then owns the count.
     pub(crate) fn begin(self, key: FlowKey, row: u32, body: FlowBody) -> NonNull<Flow> {
         let flow = self.0.as_ptr();

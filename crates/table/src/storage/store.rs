@@ -1,5 +1,6 @@
 //! The store: slabs of blocks of flows, charged to the memcap block by block.
 
+use core::marker::PhantomPinned;
 use core::ptr::NonNull;
 use core::sync::atomic::AtomicPtr;
 
@@ -123,9 +124,7 @@ impl FlowStore {
         assert_eq!(flows.len(), BLOCK_FLOWS, "a block goes back whole");
         let block = flows[0].slot().block();
         assert!(flows.iter().all(|f| f.slot().block() == block), "a block goes back whole");
-        flows.into_iter().for_each(|f| {
-            let _ = f.0.into_raw();
-        });
+        flows.into_iter().for_each(SpareFlow::forget);
         let mut blocks = lock(&self.blocks);
         let slab = &blocks.slabs[(block / SLAB_BLOCKS) as usize];
         // SAFETY:
@@ -196,6 +195,7 @@ impl Flow {
             next: AtomicU32::new(Link::UNLINKED),
             slot,
             body: FlowBody::VACANT.into(),
+            pinned: PhantomPinned,
         }
     }
 

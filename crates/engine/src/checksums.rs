@@ -1,0 +1,68 @@
+//! Whether TCP checksums decide if a segment is believed.
+//!
+//! A capture made on the sending host has wrong checksums, because the network card fills them in later. So unless it
+//! is told otherwise the engine validates the first packets, and stops when more than a tenth of them were wrong: those
+//! are the figures of Suricata's `checksum-checks: auto`.
+
+use crate::config::Checksums;
+
+const SAMPLE: u32 = 1000;
+
+/// The decision, for one worker.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ChecksumTest {
+    mode: Checksums,
+    seen: u32,
+    wrong: u32,
+}
+
+impl ChecksumTest {
+    pub(crate) const fn new(mode: Checksums) -> Self {
+        Self { mode, seen: 0, wrong: 0 }
+    }
+    /// Whether checksums are to be computed at all.
+    #[inline]
+    pub(crate) const fn is_on(&self) -> bool {
+        !matches!(self.mode, Checksums::None)
+    }
+    /// Whether a packet is believed; `right` is `None` when it has no TCP checksum that could be computed.
+    pub(crate) fn judge(&mut self, right: Option<bool>) -> bool {
+        let Some(right) = right else { return true };
+        if self.mode == Checksums::Auto {
+            self.seen += 1;
+            self.wrong += u32::from(!right);
+            if self.seen == SAMPLE {
+                self.mode = if self.wrong * 10 > SAMPLE { Checksums::None } else { Checksums::All };
+            }
+        }
+        right
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(wrong: u32) -> ChecksumTest {
+        let mut test = ChecksumTest::new(Checksums::Auto);
+        for n in 0..SAMPLE {
+            assert_eq!(test.judge(Some(n >= wrong)), n >= wrong);
+        }
+        test
+    }
+
+    #[test]
+    fn a_sample_with_more_than_a_tenth_wrong_ends_the_validation() {
+        assert!(after(SAMPLE / 10).is_on());
+        assert!(!after(SAMPLE / 10 + 1).is_on());
+    }
+
+    #[test]
+    fn packets_without_a_checksum_are_believed_and_not_counted() {
+        let mut test = ChecksumTest::new(Checksums::Auto);
+        for _ in 0..5000 {
+            assert!(test.judge(None));
+        }
+        assert!(!test.judge(Some(false)));
+    }
+}

@@ -1,0 +1,190 @@
+//! The path of a packet, stage by stage: decode, key and hash, bucket, flow; and when a second of packet time has
+//! passed: expire, record, sink.
+//!
+//! There is one such loop. Reading a file, capturing live and replaying call it alike, with a source and a sink of
+//! their own. With one worker everything happens on the caller's thread and in packet time alone, so the same input
+//! gives the same output: vectors never reach across a second, and what ends is written at the end of the second in the
+//! order of [`EndedFlow::order`], whenever and in whichever row it was found to have ended.
+
+use flumen_model::source::Packet;
+use flumen_model::{Ledger, Timestamp};
+use flumen_table::{EndedFlow, FlowLookup, FlowTable, Verdict};
+use flumen_wire::{Decoder, NonFlow};
+
+use crate::checksums::ChecksumTest;
+use crate::config::EngineConfig;
+use crate::vector::{Keyed, Length, VECTOR, decode};
+
+/// One worker: its decoder, its side of the table, its account.
+#[derive(Debug)]
+pub(crate) struct Worker<'t> {
+    pub(crate) table: &'t FlowTable,
+    pub(crate) decoder: Decoder,
+    pub(crate) lookup: FlowLookup<'t>,
+    pub(crate) ledger: Ledger,
+    checksums: ChecksumTest,
+    length: Length,
+    vector: Vec<Keyed>,
+    frame: u64,
+    share: Share,
+}
+
+/// Which packets a worker takes. All workers see all frames of a file; each keeps the flows whose hash names it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Share {
+    pub(crate) worker: u32,
+    pub(crate) of: u32,
+}
+
+impl Share {
+    const fn has(self, packet: &Keyed) -> bool {
+        self.of == 1 || packet.hash.worker(self.of) == self.worker
+    }
+    /// Frames that belong to no flow are the first worker's.
+    const fn is_first(self) -> bool {
+        self.worker == 0
+    }
+}
+
+impl<'t> Worker<'t> {
+    pub(crate) fn new(table: &'t FlowTable, config: &EngineConfig, share: Share) -> Self {
+        Self {
+            table,
+            decoder: Decoder::new(config.decode),
+            lookup: FlowLookup::new(table, share.worker as u8),
+            ledger: Ledger::default(),
+            checksums: ChecksumTest::new(config.checksums),
+            length: if config.table.compat == flumen_table::Compat::Suricata { Length::Captured } else { Length::Wire },
+            vector: Vec::with_capacity(VECTOR),
+            frame: 0,
+            share,
+        }
+    }
+
+    /// Takes packets of one second, in order.
+    pub(crate) fn packets<'p>(&mut self, packets: impl Iterator<Item = Packet<'p>>) {
+        let mut packets = packets.peekable();
+        while packets.peek().is_some() {
+            self.decode_vector(&mut packets);
+            self.look_up_vector();
+        }
+    }
+
+    /// Decode, key, hash; the rows' lines are asked for.
+    fn decode_vector<'p>(&mut self, packets: &mut impl Iterator<Item = Packet<'p>>) {
+        self.vector.clear();
+        for packet in packets.take(VECTOR) {
+            self.frame += 1;
+            let bytes = u64::from(self.length.of(&packet));
+            let keyed = decode(&mut self.decoder, self.table, &mut self.checksums, self.length, &packet, self.frame);
+            match keyed {
+                Ok(keyed) if self.share.has(&keyed) => {
+                    self.ledger.read.add(bytes);
+                    self.table.prefetch_row(keyed.hash);
+                    self.vector.push(keyed);
+                }
+                Err(reason) if self.share.is_first() => {
+                    self.ledger.read.add(bytes);
+                    self.ledger.non_flow(reason, bytes);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The flows' lines are asked for; then bucket by bucket, packet by packet. A row stays locked for all consecutive
+    /// packets that it has.
+    fn look_up_vector(&mut self) {
+        let Self { table, lookup, ledger, vector, .. } = self;
+        let Some(first) = vector.first() else { return };
+        lookup.prepare(vector.len(), first.at);
+        for packet in vector.iter() {
+            table.prefetch_flow(packet.hash);
+        }
+        let mut rest = vector.iter().peekable();
+        while let Some(&packet) = rest.peek() {
+            let row = table.row(packet.hash);
+            let mut guard = lookup.lock(row);
+            let mut refused = None;
+            while let Some(packet) = rest.next_if(|packet| table.row(packet.hash) == row) {
+                match guard.packet(&packet.key, packet.hash, &packet.view()) {
+                    Verdict::Counted => {}
+                    Verdict::NonFlow(reason) => ledger.non_flow(reason, packet.bytes),
+                    Verdict::NoSpare => {
+                        refused = Some(packet);
+                        break;
+                    }
+                }
+            }
+            drop(guard);
+            if let Some(packet) = refused {
+                under_pressure(table, lookup, ledger, packet);
+            }
+        }
+    }
+
+    /// Makes sure that nothing of this worker waits for its table: called at the end of the run.
+    pub(crate) fn take_ended(&mut self, into: &mut Vec<EndedFlow>) {
+        into.append(self.lookup.work_queue());
+    }
+
+    /// Number of the last frame.
+    pub(crate) const fn frames(&self) -> u64 {
+        self.frame
+    }
+}
+
+/// A packet for which no spare flow was left: room is made for it, or it is refused.
+#[cold]
+fn under_pressure(table: &FlowTable, lookup: &mut FlowLookup<'_>, ledger: &mut Ledger, packet: &Keyed) {
+    let verdict = if lookup.make_room(packet.at) {
+        lookup.lock(table.row(packet.hash)).packet(&packet.key, packet.hash, &packet.view())
+    } else {
+        Verdict::NonFlow(NonFlow::Memcap)
+    };
+    match verdict {
+        Verdict::Counted => {}
+        Verdict::NonFlow(reason) => ledger.non_flow(reason, packet.bytes),
+        Verdict::NoSpare => ledger.non_flow(NonFlow::Memcap, packet.bytes),
+    }
+}
+
+/// The clock of packet time: says when a second is over.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct PacketClock {
+    second: Option<u64>,
+}
+
+/// A clock that steps back by more than this is believed; less is disorder among packets.
+const STEP_BACK_SECS: u64 = 60;
+
+impl PacketClock {
+    /// Whether a packet at `at` begins another second than the one that is running.
+    #[inline]
+    pub(crate) fn ends_second(&mut self, at: Timestamp) -> bool {
+        let second = at.secs();
+        let ends = match self.second {
+            Some(now) => second > now || second + STEP_BACK_SECS < now,
+            None => false,
+        };
+        if ends || self.second.is_none() {
+            self.second = Some(second);
+        }
+        ends
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_ends_forward_or_by_a_step_back_but_not_by_disorder() {
+        let mut clock = PacketClock::default();
+        let at = |secs| Timestamp::from_parts(secs, 0);
+        assert!(!clock.ends_second(at(1000)));
+        assert!(!clock.ends_second(at(1000)) && !clock.ends_second(at(995)));
+        assert!(clock.ends_second(at(1001)) && !clock.ends_second(at(1001)));
+        assert!(clock.ends_second(at(900)) && !clock.ends_second(at(900)));
+    }
+}

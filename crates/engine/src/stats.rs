@@ -1,0 +1,125 @@
+//! The counters of a run by name, in the order of Suricata's `stats` event.
+
+use flumen_model::{Counters, FlowState, TcpState};
+use flumen_table::{EndCounters, FlowTable, LookupCounters};
+use flumen_wire::DecodeCounters;
+
+/// What the counters of a run are made from.
+#[derive(Debug)]
+pub(crate) struct Parts<'a> {
+    pub(crate) decode: &'a DecodeCounters,
+    pub(crate) lookup: &'a LookupCounters,
+    pub(crate) end: &'a EndCounters,
+    pub(crate) manager: &'a ManagerCounters,
+    pub(crate) table: &'a FlowTable,
+    /// Flows whose records were taken, and the longest queue of them.
+    pub(crate) recycled: u64,
+    pub(crate) queue_max: u64,
+}
+
+/// `flow.mgr.*`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ManagerCounters {
+    pub(crate) full_hash_pass: u64,
+    pub(crate) rows_maxlen: u64,
+    pub(crate) flows_checked: u64,
+    pub(crate) flows_notimeout: u64,
+    pub(crate) flows_timeout: u64,
+    pub(crate) flows_evicted: u64,
+}
+
+const END_STATE: [&str; FlowState::ALL.len()] =
+    ["flow.end.state.new", "flow.end.state.established", "flow.end.state.closed", "flow.end.state.local_bypassed"];
+const END_TCP_STATE: [&str; TcpState::ALL.len()] = [
+    "flow.end.tcp_state.none",
+    "flow.end.tcp_state.syn_sent",
+    "flow.end.tcp_state.syn_recv",
+    "flow.end.tcp_state.established",
+    "flow.end.tcp_state.fin_wait1",
+    "flow.end.tcp_state.fin_wait2",
+    "flow.end.tcp_state.time_wait",
+    "flow.end.tcp_state.last_ack",
+    "flow.end.tcp_state.close_wait",
+    "flow.end.tcp_state.closing",
+    "flow.end.tcp_state.closed",
+];
+
+impl Parts<'_> {
+    /// The counters. `flow.active` is what was created and has not ended, so that it is right however a flow ends.
+    pub(crate) fn counters(&self) -> Counters {
+        let mut out = Counters::default();
+        self.decode.iter().for_each(|(name, value)| out.push(name, value));
+        self.tcp(&mut out);
+        self.flow(&mut out);
+        self.rest(&mut out);
+        out
+    }
+
+    fn ended(&self) -> u64 {
+        self.end.state.iter().sum()
+    }
+
+    fn tcp(&self, out: &mut Counters) {
+        let l = self.lookup;
+        let closed_sessions: u64 = self.end.tcp_state.iter().sum();
+        out.push("tcp.syn", l.syn);
+        out.push("tcp.synack", l.synack);
+        out.push("tcp.rst", l.rst);
+        out.push("tcp.urg", l.urg);
+        out.push("tcp.active_sessions", l.sessions.saturating_sub(closed_sessions));
+        out.push("tcp.sessions", l.sessions);
+        out.push("tcp.invalid_checksum", l.invalid_checksum);
+        out.push("tcp.midstream_pickups", l.midstream_pickups);
+        out.push("tcp.pkt_on_wrong_thread", l.pkt_on_wrong_thread);
+    }
+
+    fn flow(&self, out: &mut Counters) {
+        let (l, m) = (self.lookup, self.manager);
+        out.push("flow.memcap", l.memcap);
+        out.push("flow.total", l.total);
+        out.push("flow.active", l.total.saturating_sub(self.ended()));
+        out.push("flow.tcp", l.tcp);
+        out.push("flow.udp", l.udp);
+        out.push("flow.icmpv4", l.icmpv4);
+        out.push("flow.icmpv6", l.icmpv6);
+        out.push("flow.tcp_reuse", l.tcp_reuse);
+        out.push("flow.elephant", l.elephant);
+        out.push("flow.elephant_toserver", l.elephant_toserver);
+        out.push("flow.elephant_toclient", l.elephant_toclient);
+        out.push("flow.get_used", l.get_used);
+        out.push("flow.get_used_eval", l.get_used_eval);
+        out.push("flow.get_used_eval_reject", l.get_used_eval_reject);
+        out.push("flow.get_used_eval_busy", l.get_used_eval_busy);
+        out.push("flow.get_used_failed", l.get_used_failed);
+        out.push("flow.wrk.spare_sync_avg", l.spare_sync_flows.checked_div(l.spare_sync).unwrap_or(0));
+        out.push("flow.wrk.spare_sync", l.spare_sync);
+        out.push("flow.wrk.spare_sync_incomplete", l.spare_sync_incomplete);
+        out.push("flow.wrk.spare_sync_empty", l.spare_sync_empty);
+        out.push("flow.wrk.flows_evicted", l.flows_evicted);
+        END_STATE.into_iter().zip(self.end.state).for_each(|(name, value)| out.push(name, value));
+        END_TCP_STATE.into_iter().zip(self.end.tcp_state).for_each(|(name, value)| out.push(name, value));
+        out.push("flow.end.tcp_liberal", self.end.tcp_liberal);
+        out.push("flow.mgr.full_hash_pass", m.full_hash_pass);
+        out.push("flow.mgr.rows_maxlen", m.rows_maxlen);
+        out.push("flow.mgr.flows_checked", m.flows_checked);
+        out.push("flow.mgr.flows_notimeout", m.flows_notimeout);
+        out.push("flow.mgr.flows_timeout", m.flows_timeout);
+        out.push("flow.mgr.flows_evicted", m.flows_evicted);
+        out.push("flow.spare", self.table.spare() as u64);
+        let (entered, over) = self.table.emergency_counts();
+        out.push("flow.emerg_mode_entered", entered);
+        out.push("flow.emerg_mode_over", over);
+        out.push("flow.recycler.recycled", self.recycled);
+        out.push("flow.recycler.queue_avg", 0);
+        out.push("flow.recycler.queue_max", self.queue_max);
+        out.push("flow.memuse", self.table.memuse());
+    }
+
+    fn rest(&self, out: &mut Counters) {
+        let pressure = self.table.memuse() * 100 / self.table.memcap().max(1);
+        out.push("memcap.pressure", pressure);
+        out.push("memcap.pressure_max", pressure);
+        out.push("flow_bypassed.local_pkts", self.lookup.bypassed_packets);
+        out.push("flow_bypassed.local_bytes", self.lookup.bypassed_bytes);
+    }
+}
