@@ -45,7 +45,7 @@ pub enum FileAccess {
     /// Mapped into memory and not copied. Nobody may shorten the file meanwhile: that ends the process (SIGBUS).
     #[default]
     Mapped,
-    /// Read in chunks like a pipe: for files that others rewrite, and for file systems that cannot map.
+    /// Read in chunks like a pipe: for files that others rewrite.
     Streamed,
 }
 
@@ -61,7 +61,7 @@ pub struct Progress {
 #[derive(Debug)]
 enum Input {
     Mapped(Mapped),
-    Streamed(Stream),
+    Streamed(Box<Stream>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,9 +96,14 @@ impl CaptureFile {
         let mut head = [0; Format::HEAD_LEN];
         let head_len = read_head(&file, &mut head).map_err(|error| unusable(&name, &error))?;
         let format = Format::of(&head[..head_len]).map_err(|refusal| unusable(&name, &refusal))?;
-        let mut capture = match (format, options.access) {
-            (Format::Pcap | Format::Pcapng, FileAccess::Mapped) => Self::mapped(name, &file),
-            _ => Self::from_reader(name, file),
+        let mapping = match (format, options.access) {
+            // What cannot be mapped (some file systems do not) can still be read.
+            (Format::Pcap | Format::Pcapng, FileAccess::Mapped) => Mapping::of(&file).ok(),
+            _ => None,
+        };
+        let mut capture = match mapping {
+            Some(mapping) => Self::mapped(name, mapping),
+            None => Self::from_reader(name, file),
         }?;
         capture.len = Some(metadata.len());
         Ok(capture)
@@ -121,11 +126,10 @@ impl CaptureFile {
             (Err(refusal), _) => return Err(unusable(&name, &refusal)),
         };
         stream.advance(reader.records_start() as u64);
-        Ok(Self::new(name, reader, Input::Streamed(stream)))
+        Ok(Self::new(name, reader, Input::Streamed(Box::new(stream))))
     }
 
-    fn mapped(name: String, file: &File) -> Result<Self, SourceError> {
-        let mapping = Mapping::of(file).map_err(|error| unusable(&name, &error))?;
+    fn mapped(name: String, mapping: Mapping) -> Result<Self, SourceError> {
         let mapped = Mapped::new(Arc::new(mapping));
         let reader = Reader::new(mapped.block.as_slice()).map_err(|refusal| unusable(&name, &refusal))?;
         let mapped = Mapped { at: reader.records_start(), ..mapped };
@@ -365,3 +369,33 @@ pub const BATCH_LEN: usize = 256;
 const PREFETCH_AHEAD: usize = 4096;
 /// Bytes ahead of the walk that are asked of the operating system.
 const POPULATE_AHEAD: usize = 4 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::records::ByteOrder;
+    use crate::write::{PcapWriter, Ticks};
+
+    #[test]
+    fn mapping_then_lives_exactly_as_long_as_a_reference_to_its_buffer() {
+        let path = std::env::temp_dir().join(format!("flumen-capture-{}", std::process::id()));
+        let mut writer = PcapWriter::new(ByteOrder::Little, Ticks::Nanos, 1);
+        writer.packet(Timestamp::ZERO, b"packet", 6);
+        std::fs::write(&path, writer.bytes()).expect("a file");
+        let mut capture = CaptureFile::open(&path, &Options::default()).expect("a capture");
+        std::fs::remove_file(&path).expect("the file that was just written");
+        let Input::Mapped(mapped) = &capture.input else { panic!("a plain file is mapped") };
+        let mapping = Arc::downgrade(&mapped.mapping);
+
+        let mut batch = PacketBatch::new();
+        assert_eq!(capture.fill(&mut batch), Ok(true));
+        let entry = batch.entries()[0];
+        let kept = batch.block().expect("a block").slice(entry.offset..entry.offset + 6);
+        drop(capture);
+        batch.clear();
+        assert!(mapping.upgrade().is_some(), "somebody keeps a packet");
+        assert_eq!(kept.as_slice(), b"packet");
+        drop(kept);
+        assert!(mapping.upgrade().is_none(), "nobody keeps a packet");
+    }
+}
