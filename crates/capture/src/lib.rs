@@ -5,6 +5,7 @@
 //! - [`captures`]: [`Captures`], what the command opens: a list of files, directories and `-`, read one after another.
 //!   It keeps what was wrong with each ([`Captures::errors`]) and what was odd ([`Captures::notices`]) and goes on.
 //! - [`mod@file`]: [`CaptureFile`], one capture. A plain file is mapped and never copied; everything else is a stream.
+//! - `walk`: from bytes to batches, for both.
 //! - `stream`, `inflate`, `chunk`: reading a pipe, gzip or zstd in chunks that packets then borrow from.
 //! - [`mod@format`]: which format bytes are, told by their first bytes and never by the name.
 //! - [`pcap`], [`pcapng`]: the parsers, over byte slices and nothing else; hostile bytes end here.
@@ -47,6 +48,7 @@ pub mod pcap;
 pub mod pcapng;
 pub mod records;
 mod stream;
+mod walk;
 pub mod write;
 
 pub use captures::{Captures, Verdict};
@@ -56,3 +58,4 @@ pub use notice::{Notice, NoticeKind};
 pub use pcap::PcapReader;
 pub use pcapng::PcapngReader;
 pub use records::{Record, Records, Step};
+pub use walk::BATCH_LEN;
