@@ -9,23 +9,29 @@ use crate::records::RESIDENT_MAX;
 use flumen_pbuf::{PbufMut, PbufPool};
 
 /// Where a stream's buffers come from.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Chunks {
     pools: Vec<PbufPool>,
     count: usize,
+    max: usize,
 }
 
 impl Chunks {
+    /// None yet, and never more than `max`.
+    pub(crate) fn new(max: usize) -> Self {
+        Self { pools: Vec::new(), count: 0, max }
+    }
+
     /// A buffer of [`CAPACITY`] bytes, whatever they are, that nobody else sees.
     ///
     /// # Errors
-    /// When [`CHUNKS_MAX`] chunks are held, or there is no memory for more.
+    /// When as many chunks as there may be are held, or there is no memory for more.
     pub(crate) fn take(&mut self) -> Result<PbufMut, FaultReason> {
         if let Some(chunk) = self.pools.iter().find_map(|pool| pool.alloc().ok()) {
             return Ok(chunk);
         }
         let held = FaultReason::ChunksHeld(self.count);
-        let more = self.count.clamp(CHUNKS_FIRST, CHUNKS_MAX).min(CHUNKS_MAX - self.count);
+        let more = self.count.max(CHUNKS_FIRST).min(self.max - self.count);
         if more == 0 {
             return Err(held);
         }
@@ -44,7 +50,7 @@ pub(crate) const CAPACITY: usize = READ_MAX + RESIDENT_MAX;
 /// Chunks a stream begins with.
 const CHUNKS_FIRST: usize = 4;
 /// Chunks a stream has at most: 768 MiB, if every one of them is held and full.
-const CHUNKS_MAX: usize = 1024;
+pub(crate) const CHUNKS_MAX: usize = 1024;
 
 #[cfg(test)]
 mod tests {
@@ -52,17 +58,17 @@ mod tests {
 
     #[test]
     fn all_chunks_held_then_refused_until_one_is_given_back() {
-        let mut chunks = Chunks::default();
-        let mut held: Vec<PbufMut> = (0..CHUNKS_MAX).map(|_| chunks.take().expect("there is one left")).collect();
-        assert_eq!(chunks.take().err(), Some(FaultReason::ChunksHeld(CHUNKS_MAX)));
+        let mut chunks = Chunks::new(21);
+        let mut held: Vec<PbufMut> = (0..21).map(|_| chunks.take().expect("there is one left")).collect();
+        assert_eq!(chunks.take().err(), Some(FaultReason::ChunksHeld(21)));
         held.pop();
         assert!(chunks.take().is_ok());
-        assert_eq!(chunks.count, CHUNKS_MAX);
+        assert_eq!(chunks.count, 21);
     }
 
     #[test]
     fn chunks_given_back_then_the_first_pool_is_enough() {
-        let mut chunks = Chunks::default();
+        let mut chunks = Chunks::new(CHUNKS_MAX);
         for _ in 0..1_000 {
             let first = chunks.take().expect("a chunk");
             let second = chunks.take().expect("a chunk");

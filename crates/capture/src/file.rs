@@ -6,13 +6,11 @@
 use crate::fault::{Fault, Refusal};
 use crate::format::{Format, Reader};
 use crate::inflate::Inflate;
-use crate::mapping::{Mapping, prefetch};
+use crate::mapping::Mapping;
 use crate::notice::{NoticeKind, Oddities};
-use crate::records::{Records, Step};
 use crate::stream::{Stream, Tail};
-use flumen_model::source::Entry;
-use flumen_model::{LinkType, PacketBatch, PacketSource, SourceError, Timestamp};
-use flumen_pbuf::Pbuf;
+use crate::walk::{Mapped, fill_from_stream};
+use flumen_model::{PacketBatch, PacketSource, SourceError, Timestamp};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
@@ -45,7 +43,7 @@ pub enum FileAccess {
     /// Mapped into memory and not copied. Nobody may shorten the file meanwhile: that ends the process (SIGBUS).
     #[default]
     Mapped,
-    /// Read in chunks like a pipe: for files that others rewrite, and for file systems that cannot map.
+    /// Read in chunks like a pipe: for files that others rewrite.
     Streamed,
 }
 
@@ -61,7 +59,7 @@ pub struct Progress {
 #[derive(Debug)]
 enum Input {
     Mapped(Mapped),
-    Streamed(Stream),
+    Streamed(Box<Stream>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,9 +94,14 @@ impl CaptureFile {
         let mut head = [0; Format::HEAD_LEN];
         let head_len = read_head(&file, &mut head).map_err(|error| unusable(&name, &error))?;
         let format = Format::of(&head[..head_len]).map_err(|refusal| unusable(&name, &refusal))?;
-        let mut capture = match (format, options.access) {
-            (Format::Pcap | Format::Pcapng, FileAccess::Mapped) => Self::mapped(name, &file),
-            _ => Self::from_reader(name, file),
+        let mapping = match (format, options.access) {
+            // What cannot be mapped (some file systems do not) can still be read.
+            (Format::Pcap | Format::Pcapng, FileAccess::Mapped) => Mapping::of(&file).ok(),
+            _ => None,
+        };
+        let mut capture = match mapping {
+            Some(mapping) => Self::mapped(name, mapping),
+            None => Self::from_reader(name, file),
         }?;
         capture.len = Some(metadata.len());
         Ok(capture)
@@ -121,14 +124,13 @@ impl CaptureFile {
             (Err(refusal), _) => return Err(unusable(&name, &refusal)),
         };
         stream.advance(reader.records_start() as u64);
-        Ok(Self::new(name, reader, Input::Streamed(stream)))
+        Ok(Self::new(name, reader, Input::Streamed(Box::new(stream))))
     }
 
-    fn mapped(name: String, file: &File) -> Result<Self, SourceError> {
-        let mapping = Mapping::of(file).map_err(|error| unusable(&name, &error))?;
-        let mapped = Mapped::new(Arc::new(mapping));
+    fn mapped(name: String, mapping: Mapping) -> Result<Self, SourceError> {
+        let mut mapped = Mapped::new(Arc::new(mapping));
         let reader = Reader::new(mapped.block.as_slice()).map_err(|refusal| unusable(&name, &refusal))?;
-        let mapped = Mapped { at: reader.records_start(), ..mapped };
+        mapped.at = reader.records_start();
         Ok(Self::new(name, reader, Input::Mapped(mapped)))
     }
 
@@ -213,126 +215,6 @@ impl PacketSource for CaptureFile {
     }
 }
 
-/// A mapped file and how far it was read.
-#[derive(Debug)]
-struct Mapped {
-    mapping: Arc<Mapping>,
-    block: Pbuf,
-    at: usize,
-    /// How far its pages were asked for.
-    populated: usize,
-}
-
-impl Mapped {
-    fn new(mapping: Arc<Mapping>) -> Self {
-        let block = Pbuf::from_owner(SharedMapping(Arc::clone(&mapping)));
-        Self { mapping, block, at: 0, populated: 0 }
-    }
-
-    fn fill<R: Records>(&mut self, reader: &mut R, batch: &mut PacketBatch, odd: &mut Oddities) -> Result<(), Fault> {
-        if self.populated < self.at + POPULATE_AHEAD / 2 {
-            self.populated = self.populated.max(self.at);
-            self.mapping.populate(self.populated, POPULATE_AHEAD);
-            self.populated += POPULATE_AHEAD;
-        }
-        batch.start(self.block.clone());
-        let bytes = self.block.as_slice();
-        let walked = walk(reader, bytes, &mut self.at, batch, odd)?;
-        match walked {
-            Pause::Full => Ok(()),
-            // Behind the mapping there is nothing.
-            Pause::Need(_) | Pause::Past(_) => reader.finish(bytes.len() as u64),
-        }
-    }
-}
-
-fn fill_from_stream<R: Records>(
-    stream: &mut Stream,
-    reader: &mut R,
-    batch: &mut PacketBatch,
-    odd: &mut Oddities,
-) -> Result<(), Fault> {
-    loop {
-        batch.start(stream.chunk.clone());
-        let need = match walk(reader, stream.chunk.as_slice(), &mut stream.at, batch, odd)? {
-            Pause::Full => return Ok(()),
-            Pause::Need(need) => need,
-            Pause::Past(skip) => {
-                stream.advance(skip);
-                1
-            }
-        };
-        if !batch.is_empty() {
-            return Ok(());
-        }
-        match stream.tail() {
-            Tail::Open => {
-                batch.clear();
-                stream.refill(need);
-            }
-            Tail::End => return reader.finish(stream.end_offset()),
-            Tail::Failed(reason) => return Err(Fault { offset: stream.end_offset(), reason: reason.clone() }),
-        }
-    }
-}
-
-/// Why a walk has paused.
-enum Pause {
-    /// The batch is full.
-    Full,
-    /// The record at `at` needs this many bytes.
-    Need(usize),
-    /// All bytes were used, and the parser steps over this many more.
-    Past(u64),
-}
-
-/// Moves along the records of `bytes` from `at` on and puts their packets in `batch`.
-#[inline]
-fn walk<R: Records>(
-    reader: &mut R,
-    bytes: &[u8],
-    at: &mut usize,
-    batch: &mut PacketBatch,
-    odd: &mut Oddities,
-) -> Result<Pause, Fault> {
-    // The next header's place is known only from this one: without asking for the lines ahead, every packet would wait
-    // for memory.
-    let mut asked = *at;
-    while batch.len() < BATCH_LEN {
-        let record_start = reader.offset();
-        match reader.step(&bytes[*at..])? {
-            Step::Packet(record) => {
-                let entry = Entry {
-                    timestamp: record.timestamp,
-                    offset: *at + record.start as usize,
-                    captured_len: record.captured_len,
-                    wire_len: record.wire_len,
-                    link: record.link,
-                    device: record.device,
-                };
-                odd.packet(&entry, record_start);
-                if entry.link == LinkType::Unsupported {
-                    odd.unsupported_link(reader.link_number(record.device));
-                }
-                batch.push(entry);
-                *at += record.consumed as usize;
-            }
-            Step::Skip(skip) => {
-                let rest = (bytes.len() - *at) as u64;
-                *at += skip.min(rest) as usize;
-                if skip > rest {
-                    return Ok(Pause::Past(skip - rest));
-                }
-            }
-            Step::Need(need) => return Ok(Pause::Need(need)),
-        }
-        let ahead = *at + PREFETCH_AHEAD;
-        prefetch(bytes, asked.max(*at), ahead);
-        asked = ahead;
-    }
-    Ok(Pause::Full)
-}
-
 fn read_head(file: &File, head: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < head.len() {
@@ -350,18 +232,32 @@ fn unusable(name: &str, reason: &impl ToString) -> SourceError {
     SourceError { source_name: name.to_owned(), offset: None, reason: reason.to_string(), damaged: false }
 }
 
-/// The owner that buffers share: the mapping lasts until the source and every buffer are gone.
-struct SharedMapping(Arc<Mapping>);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::records::ByteOrder;
+    use crate::write::{PcapWriter, Ticks};
 
-impl AsRef<[u8]> for SharedMapping {
-    fn as_ref(&self) -> &[u8] {
-        (*self.0).as_ref()
+    #[test]
+    fn mapping_then_lives_exactly_as_long_as_a_reference_to_its_buffer() {
+        let path = std::env::temp_dir().join(format!("flumen-capture-{}", std::process::id()));
+        let mut writer = PcapWriter::new(ByteOrder::Little, Ticks::Nanos, 1);
+        writer.packet(Timestamp::ZERO, b"packet", 6);
+        std::fs::write(&path, writer.bytes()).expect("a file");
+        let mut capture = CaptureFile::open(&path, &Options::default()).expect("a capture");
+        std::fs::remove_file(&path).expect("the file that was just written");
+        let Input::Mapped(mapped) = &capture.input else { panic!("a plain file is mapped") };
+        let mapping = Arc::downgrade(&mapped.mapping);
+
+        let mut batch = PacketBatch::new();
+        assert_eq!(capture.fill(&mut batch), Ok(true));
+        let entry = batch.entries()[0];
+        let kept = batch.block().expect("a block").slice(entry.offset..entry.offset + 6);
+        drop(capture);
+        batch.clear();
+        assert!(mapping.upgrade().is_some(), "somebody keeps a packet");
+        assert_eq!(kept.as_slice(), b"packet");
+        drop(kept);
+        assert!(mapping.upgrade().is_none(), "nobody keeps a packet");
     }
 }
-
-/// Packets of a batch at most.
-pub const BATCH_LEN: usize = 256;
-/// Bytes ahead of the walk that are asked of memory.
-const PREFETCH_AHEAD: usize = 4096;
-/// Bytes ahead of the walk that are asked of the operating system.
-const POPULATE_AHEAD: usize = 4 << 20;

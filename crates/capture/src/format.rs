@@ -1,4 +1,5 @@
 //! Which format bytes are, by their first few and never by a name.
+#![forbid(unsafe_code)]
 
 use crate::fault::{Fault, Refusal};
 use crate::pcap::{self, PcapReader};

@@ -4,14 +4,35 @@
 //!
 //! - [`captures`]: [`Captures`], what the command opens: a list of files, directories and `-`, read one after another.
 //!   It keeps what was wrong with each ([`Captures::errors`]) and what was odd ([`Captures::notices`]) and goes on.
-//! - [`file`]: [`CaptureFile`], one capture. A plain file is mapped and never copied; everything else is a stream.
-//! - [`stream`], [`inflate`], [`chunk`]: reading a pipe, gzip or zstd in chunks that packets then borrow from.
-//! - [`format`]: which format bytes are, told by their first bytes and never by the name.
+//! - [`mod@file`]: [`CaptureFile`], one capture. A plain file is mapped and never copied; everything else is a stream.
+//! - `walk`: from bytes to batches, for both.
+//! - `stream`, `inflate`, `chunk`: reading a pipe, gzip or zstd in chunks that packets then borrow from.
+//! - [`mod@format`]: which format bytes are, told by their first bytes and never by the name.
 //! - [`pcap`], [`pcapng`]: the parsers, over byte slices and nothing else; hostile bytes end here.
 //! - [`mod@write`]: writers of both formats, for tests and tools.
 //!
-//! One thread owns a source. No input makes it panic, hang or use more memory than a few chunks and, for pcapng, one small
-//! entry an interface. `unsafe` is confined to `mapping`: making a mapping, and asking the processor to prefetch.
+//! One thread owns a source. No input makes it panic or hang, or use more memory than the chunks that are in use, one
+//! small entry an interface (65,536 at most) and, for zstd, the window that the file asks for (128 MiB at most).
+//! `unsafe` is confined to `mapping`: making a mapping, and asking the processor to prefetch.
+//!
+//! ```
+//! use flumen_capture::{CaptureFile, records::ByteOrder, write::{PcapWriter, Ticks}};
+//! use flumen_model::{LinkType, PacketBatch, PacketSource, Timestamp};
+//!
+//! let mut written = PcapWriter::new(ByteOrder::Little, Ticks::Nanos, 1);
+//! written.packet(Timestamp::from_nanos(7), b"a frame", 60);
+//! let bytes = std::io::Cursor::new(written.bytes().to_vec());
+//!
+//! let mut capture = CaptureFile::from_reader("demo".to_owned(), bytes)?;
+//! let mut batch = PacketBatch::new();
+//! while capture.fill(&mut batch)? {
+//!     for packet in batch.packets() {
+//!         assert_eq!((packet.data, packet.entry.wire_len), (&b"a frame"[..], 60));
+//!         assert_eq!(packet.entry.link, LinkType::Ethernet);
+//!     }
+//! }
+//! # Ok::<(), flumen_model::SourceError>(())
+//! ```
 #![deny(unsafe_code)]
 
 pub mod captures;
@@ -27,6 +48,7 @@ pub mod pcap;
 pub mod pcapng;
 pub mod records;
 mod stream;
+mod walk;
 pub mod write;
 
 pub use captures::{Captures, Verdict};
@@ -36,3 +58,4 @@ pub use notice::{Notice, NoticeKind};
 pub use pcap::PcapReader;
 pub use pcapng::PcapngReader;
 pub use records::{Record, Records, Step};
+pub use walk::BATCH_LEN;

@@ -32,7 +32,7 @@ pub(crate) fn expand(
         if metadata.is_dir() {
             planned.extend(directory(path, options, notices)?);
         } else {
-            let len = metadata.is_file().then(|| metadata.len());
+            let len = metadata.is_file().then_some(metadata.len());
             planned.push(Planned { path: path.clone(), len });
         }
     }
@@ -50,10 +50,9 @@ fn directory(path: &Path, options: &Options, notices: &mut Vec<Notice>) -> Resul
     for entry in entries {
         match capture_in_directory(&entry, options) {
             Ok((first, len)) => found.push((first, Planned { path: entry, len: Some(len) })),
-            Err(reason) => notices.push(Notice {
-                source_name: entry.display().to_string(),
-                kind: NoticeKind::LeftOut { reason },
-            }),
+            Err(reason) => {
+                notices.push(Notice { source_name: entry.display().to_string(), kind: NoticeKind::LeftOut { reason } })
+            }
         }
     }
     if found.is_empty() {
@@ -77,10 +76,5 @@ fn capture_in_directory(path: &Path, options: &Options) -> Result<(Option<Timest
 }
 
 fn refused(path: &Path, reason: impl ToString) -> SourceError {
-    SourceError {
-        source_name: path.display().to_string(),
-        offset: None,
-        reason: reason.to_string(),
-        damaged: false,
-    }
+    SourceError { source_name: path.display().to_string(), offset: None, reason: reason.to_string(), damaged: false }
 }

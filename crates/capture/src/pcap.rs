@@ -3,6 +3,7 @@
 //! Microseconds and nanoseconds, both byte orders. A packet longer than the file's snap length is delivered as it
 //! stands, since tools that merge or rewrite captures leave that field wrong; [`PACKET_MAX`] is the limit that tells
 //! damage from data. Format: draft-ietf-opsawg-pcap, §4 and §5.
+#![forbid(unsafe_code)]
 
 use crate::fault::{Fault, FaultReason, PACKET_MAX, Refusal};
 use crate::records::{ByteOrder, Record, Records, Step};

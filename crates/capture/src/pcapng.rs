@@ -6,6 +6,7 @@
 //! 1. `interfaces` holds at most [`INTERFACES_MAX`] entries, those of the present section.
 //! 2. After a block that was stepped over, `closing` holds its length until the copy at its end was compared.
 //! 3. A Simple Packet Block carries no time: its packet has that of the packet before it, or zero.
+#![forbid(unsafe_code)]
 
 mod interface;
 
@@ -59,7 +60,7 @@ impl PcapngReader {
     }
 
     /// The next block, or what is missing of it.
-    #[inline]
+    #[inline(always)]
     fn block(&mut self, bytes: &[u8]) -> Result<Step, FaultReason> {
         if bytes.len() < block::BODY {
             return Ok(self.need(block::BODY));
@@ -95,7 +96,7 @@ impl PcapngReader {
     }
 
     /// A block that is all there, its two lengths compared.
-    #[inline]
+    #[inline(always)]
     fn whole_block(&mut self, kind: u32, bytes: &[u8]) -> Result<Step, FaultReason> {
         match kind {
             block::ENHANCED_PACKET => self.enhanced_packet(bytes, u32::MAX).map(Step::Packet),
@@ -121,7 +122,7 @@ impl PcapngReader {
 
     /// An Enhanced Packet Block (§4.3), or its predecessor the Packet Block (appendix A), which differs in that the
     /// interface has sixteen bits and a drop count the other sixteen.
-    #[inline]
+    #[inline(always)]
     fn enhanced_packet(&mut self, bytes: &[u8], interface_mask: u32) -> Result<Record, FaultReason> {
         let interface = match interface_mask {
             u32::MAX => self.order.u32(bytes, 8),
@@ -162,7 +163,7 @@ impl PcapngReader {
         })
     }
 
-    #[inline]
+    #[inline(always)]
     fn interface(&self, interface: u32) -> Result<&Interface, FaultReason> {
         let described = self.interfaces.len();
         self.interfaces.get(interface as usize).ok_or(FaultReason::UnknownInterface { interface, described })
@@ -175,7 +176,7 @@ impl PcapngReader {
 }
 
 impl Records for PcapngReader {
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, bytes: &[u8]) -> Result<Step, Fault> {
         let Some(leading) = self.closing else {
             self.block_start = self.offset;

@@ -8,6 +8,7 @@
 //! 1. Every step but `Need` consumes at least four bytes: a walk ends after at most a quarter of the bytes.
 //! 2. A packet's bytes lie within the slice that was given. Bytes that a step consumes beyond them may not.
 //! 3. `Need` asks for at most [`RESIDENT_MAX`] bytes and always for more than were given.
+#![forbid(unsafe_code)]
 
 use crate::fault::{Fault, PACKET_MAX};
 use flumen_model::{LinkType, Timestamp};

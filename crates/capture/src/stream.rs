@@ -3,7 +3,7 @@
 //! 1. A chunk is written only before it is shared; after that it is read until its last reference goes.
 //! 2. `at` lies within the chunk, and `base + at` is the parser's position unless `skip > 0`, when it is `skip` bytes further on.
 
-use crate::chunk::{CAPACITY, Chunks, READ_MAX};
+use crate::chunk::{CAPACITY, CHUNKS_MAX, Chunks, READ_MAX};
 use crate::fault::FaultReason;
 use crate::inflate::{Inflate, Then};
 use flumen_pbuf::Pbuf;
@@ -36,7 +36,8 @@ pub(crate) enum Tail {
 
 impl Stream {
     pub(crate) fn new(input: Inflate) -> Self {
-        Self { input, chunks: Chunks::default(), chunk: Pbuf::empty(), at: 0, base: 0, skip: 0, tail: Tail::Open }
+        let chunks = Chunks::new(CHUNKS_MAX);
+        Self { input, chunks, chunk: Pbuf::empty(), at: 0, base: 0, skip: 0, tail: Tail::Open }
     }
 
     /// The stream's bytes in the chunk that were not used.

@@ -1,4 +1,5 @@
 //! An interface of a pcapng section, and how its time stamps count.
+#![forbid(unsafe_code)]
 
 use crate::records::ByteOrder;
 use flumen_model::{LinkType, Timestamp};

@@ -134,8 +134,7 @@ fn last_packet_cut_short_then_those_before_are_read() {
         let (offset, reason) = damaged(&bytes[..bytes.len() - cut], 2);
         let (needed, available) = (if 26 - cut < 16 { 16 } else { 26 }, 26 - cut);
         assert_eq!(offset, 76);
-        let expected =
-            format!("the last packet record is cut short: it needs {needed} bytes, {available} are left");
+        let expected = format!("the last packet record is cut short: it needs {needed} bytes, {available} are left");
         assert_eq!(reason, expected);
     }
 }

@@ -89,8 +89,7 @@ fn random_captures_then_read_back_alike_in_every_way() {
     let scratch = Scratch::new();
     let mut numbers = Numbers(seed());
     for round in 0..8 {
-        let (bytes, expected) =
-            if round % 2 == 0 { random_pcap(&mut numbers) } else { random_pcapng(&mut numbers) };
+        let (bytes, expected) = if round % 2 == 0 { random_pcap(&mut numbers) } else { random_pcapng(&mut numbers) };
         for way in Way::ALL {
             let (seen, error) = drain(&mut way.open(&scratch, &bytes).expect("a capture"));
             assert_eq!(error, None, "round {round}, {way:?}");

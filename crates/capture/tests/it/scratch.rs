@@ -3,7 +3,7 @@
 use flumen_capture::{CaptureFile, FileAccess, Options};
 use flumen_model::{LinkType, PacketBatch, PacketSource, SourceError};
 use std::fs;
-use std::io::Write;
+use std::io::{Cursor, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -94,7 +94,7 @@ impl Way {
         let access = if self == Self::Streamed { FileAccess::Streamed } else { FileAccess::Mapped };
         let file = match self {
             Self::Dribble => {
-                let dribble = Dribble { bytes: bytes.to_vec().into_iter(), interrupt: false };
+                let dribble = Dribble { bytes: Cursor::new(bytes.to_vec()), interrupt: false };
                 return CaptureFile::from_reader("dribble".to_owned(), dribble);
             }
             Self::Mapped | Self::Streamed => bytes.to_vec(),
@@ -122,19 +122,17 @@ pub(crate) fn zstd(bytes: &[u8]) -> Vec<u8> {
 
 /// A reader that yields one byte at a time, and is interrupted before each.
 struct Dribble {
-    bytes: std::vec::IntoIter<u8>,
+    bytes: Cursor<Vec<u8>>,
     interrupt: bool,
 }
 
-impl std::io::Read for Dribble {
+impl Read for Dribble {
     fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
         self.interrupt = !self.interrupt;
         if self.interrupt {
-            return Err(std::io::ErrorKind::Interrupted.into());
+            return Err(ErrorKind::Interrupted.into());
         }
-        let Some(byte) = self.bytes.next() else { return Ok(0) };
-        out[0] = byte;
-        Ok(1)
+        self.bytes.read(&mut out[..1])
     }
 }
 

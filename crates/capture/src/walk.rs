@@ -1,0 +1,159 @@
+//! The walk: from the bytes at hand to a batch of packets, and what to do when there are too few.
+//!
+//! A fault is returned even when packets of the batch lie before it; the parser stays where it is, so that the next walk
+//! meets the fault again, with an empty batch.
+
+use crate::fault::Fault;
+use crate::mapping::{Mapping, prefetch};
+use crate::notice::Oddities;
+use crate::records::{Records, Step};
+use crate::stream::{Stream, Tail};
+use flumen_model::source::Entry;
+use flumen_model::{LinkType, PacketBatch};
+use flumen_pbuf::Pbuf;
+use std::sync::Arc;
+
+/// A mapped file and how far it was read.
+#[derive(Debug)]
+pub(crate) struct Mapped {
+    pub(crate) mapping: Arc<Mapping>,
+    /// All of it, as batches refer to it.
+    pub(crate) block: Pbuf,
+    /// Bytes that were used.
+    pub(crate) at: usize,
+    /// How far its pages were asked for.
+    populated: usize,
+}
+
+impl Mapped {
+    pub(crate) fn new(mapping: Arc<Mapping>) -> Self {
+        let block = Pbuf::from_owner(SharedMapping(Arc::clone(&mapping)));
+        Self { mapping, block, at: 0, populated: 0 }
+    }
+
+    /// Fills `batch` with the next packets.
+    pub(crate) fn fill<R: Records>(
+        &mut self,
+        reader: &mut R,
+        batch: &mut PacketBatch,
+        odd: &mut Oddities,
+    ) -> Result<(), Fault> {
+        if self.populated < self.at + POPULATE_AHEAD / 2 {
+            self.populated = self.populated.max(self.at);
+            self.mapping.populate(self.populated, POPULATE_AHEAD);
+            self.populated += POPULATE_AHEAD;
+        }
+        batch.start(self.block.clone());
+        let bytes = self.block.as_slice();
+        let walked = walk(reader, bytes, &mut self.at, batch, odd)?;
+        match walked {
+            Pause::Full => Ok(()),
+            // Behind the mapping there is nothing.
+            Pause::Need(_) | Pause::Past(_) => reader.finish(bytes.len() as u64),
+        }
+    }
+}
+
+/// Fills `batch` with the next packets of a stream, of which it waits for one.
+pub(crate) fn fill_from_stream<R: Records>(
+    stream: &mut Stream,
+    reader: &mut R,
+    batch: &mut PacketBatch,
+    odd: &mut Oddities,
+) -> Result<(), Fault> {
+    loop {
+        batch.start(stream.chunk.clone());
+        let need = match walk(reader, stream.chunk.as_slice(), &mut stream.at, batch, odd)? {
+            Pause::Full => return Ok(()),
+            Pause::Need(need) => need,
+            Pause::Past(skip) => {
+                stream.advance(skip);
+                1
+            }
+        };
+        if !batch.is_empty() {
+            return Ok(());
+        }
+        match stream.tail() {
+            Tail::Open => {
+                batch.clear();
+                stream.refill(need);
+            }
+            Tail::End => return reader.finish(stream.end_offset()),
+            Tail::Failed(reason) => return Err(Fault { offset: stream.end_offset(), reason: reason.clone() }),
+        }
+    }
+}
+
+/// Why a walk has paused.
+enum Pause {
+    /// The batch is full.
+    Full,
+    /// The record at `at` needs this many bytes.
+    Need(usize),
+    /// All bytes were used, and the parser steps over this many more.
+    Past(u64),
+}
+
+/// Moves along the records of `bytes` from `at` on and puts their packets in `batch`.
+#[inline]
+fn walk<R: Records>(
+    reader: &mut R,
+    bytes: &[u8],
+    at: &mut usize,
+    batch: &mut PacketBatch,
+    odd: &mut Oddities,
+) -> Result<Pause, Fault> {
+    // The next header's place is known only from this one: without asking for the lines ahead, every packet would wait
+    // for memory.
+    let mut asked = *at;
+    while batch.len() < BATCH_LEN {
+        let record_start = reader.offset();
+        match reader.step(&bytes[*at..])? {
+            Step::Packet(record) => {
+                let entry = Entry {
+                    timestamp: record.timestamp,
+                    offset: *at + record.start as usize,
+                    captured_len: record.captured_len,
+                    wire_len: record.wire_len,
+                    link: record.link,
+                    device: record.device,
+                };
+                odd.packet(&entry, record_start);
+                if entry.link == LinkType::Unsupported {
+                    odd.unsupported_link(reader.link_number(record.device));
+                }
+                batch.push(entry);
+                *at += record.consumed as usize;
+            }
+            Step::Skip(skip) => {
+                let rest = (bytes.len() - *at) as u64;
+                *at += skip.min(rest) as usize;
+                if skip > rest {
+                    return Ok(Pause::Past(skip - rest));
+                }
+            }
+            Step::Need(need) => return Ok(Pause::Need(need)),
+        }
+        let ahead = *at + PREFETCH_AHEAD;
+        prefetch(bytes, asked.max(*at), ahead);
+        asked = ahead;
+    }
+    Ok(Pause::Full)
+}
+
+/// The owner that buffers share: the mapping lasts until the source and every buffer are gone.
+struct SharedMapping(Arc<Mapping>);
+
+impl AsRef<[u8]> for SharedMapping {
+    fn as_ref(&self) -> &[u8] {
+        (*self.0).as_ref()
+    }
+}
+
+/// Packets of a batch at most.
+pub const BATCH_LEN: usize = 256;
+/// Bytes ahead of the walk that are asked of memory.
+const PREFETCH_AHEAD: usize = 4096;
+/// Bytes ahead of the walk that are asked of the operating system.
+const POPULATE_AHEAD: usize = 4 << 20;
