@@ -49,7 +49,7 @@ impl Recorder {
         for flow in ended.drain(..) {
             if result.is_ok() {
                 let record = flow.record(now, self.ids);
-                self.end.add(record.state, record.tcp.and_then(|tcp| tcp.state));
+                self.end.add(record.state, record.tcp.and_then(|tcp| tcp.state), flow.body().is_tcp_liberal());
                 self.records.push(record);
                 if self.records.len() == BATCH {
                     result = self.hand_over(sink);

@@ -29,9 +29,11 @@ pub struct TableConfig {
     pub midstream: bool,
     /// `stream.async-oneside`: a TCP session may be seen from one side only.
     pub async_oneside: bool,
-    /// `stream.liberal-timestamps`-like leniency is not configurable; this is `stream.bypass`: stop looking at a TCP
-    /// session once its depth (`stream.reassembly.depth`, bytes a direction, 0 = no limit) is reached.
-    pub bypass_depth: Option<u64>,
+    /// `stream.reassembly.depth`: bytes of a direction up to which data that the capture has lost is noticed (which makes
+    /// the checks of the session lenient); 0 is no limit.
+    pub depth: u32,
+    /// `stream.bypass`: only count the packets of a TCP session once both directions have reached the depth.
+    pub bypass: bool,
     /// `ethernet: yes` of the EVE log: collect MAC addresses, at most this many a side.
     pub macs_max: Option<usize>,
     /// `flumen.compat`: keep to what Suricata does where Flumen would do better.
@@ -162,7 +164,8 @@ impl Default for TableConfig {
             track_recursion: true,
             midstream: true,
             async_oneside: false,
-            bypass_depth: None,
+            depth: 1 << 20,
+            bypass: false,
             macs_max: None,
             compat: Compat::Flumen,
             hash_seed: None,

@@ -97,8 +97,9 @@ impl LookupCounters {
 
 impl EndCounters {
     /// Counts a flow that has ended.
-    pub fn add(&mut self, state: FlowState, tcp: Option<TcpState>) {
+    pub fn add(&mut self, state: FlowState, tcp: Option<TcpState>, liberal: bool) {
         self.state[state as usize] += 1;
+        self.tcp_liberal += u64::from(liberal);
         if let Some(tcp) = tcp {
             self.tcp_state[tcp as usize] += 1;
         }

@@ -155,12 +155,10 @@ impl FlowBody {
     pub(crate) const fn is_bypassed(&self) -> bool {
         matches!(self.state, FlowState::LocalBypassed)
     }
-    /// State of the TCP session, [`TcpState::None`] for other protocols.
-    pub(crate) const fn tcp_state(&self) -> TcpState {
-        match &self.detail {
-            Detail::Tcp(session) => session.state(),
-            _ => TcpState::None,
-        }
+    /// Whether the capture has lost packets of the TCP session.
+    #[must_use]
+    pub const fn is_tcp_liberal(&self) -> bool {
+        matches!(&self.detail, Detail::Tcp(session) if session.is_liberal())
     }
     /// Swaps who is client and who is server, with all that was counted per direction.
     pub(crate) fn reverse(&mut self) {

@@ -85,6 +85,7 @@ impl<'t> FlowLookup<'t> {
             tcp: TcpPolicy {
                 midstream: config.midstream,
                 async_oneside: config.async_oneside,
+                depth: config.depth,
                 reuse_time_wait: config.compat == Compat::Flumen,
             },
             spare: SpareQueue::default(),

@@ -22,7 +22,7 @@ impl TcpSession {
         }
         if segment.payload == 0
             && segment.window != 0
-            && segment.window << receiver.scale == receiver.window
+            && receiver.scaled(segment.window) == receiver.window()
             && receiver.has(StreamMarks::KEEP_ALIVE)
             && segment.ack == receiver.last_ack
             && segment.seq == sender.next_seq
@@ -41,23 +41,24 @@ impl TcpSession {
     fn acknowledges_the_end(&self, segment: &Segment) -> bool {
         matches!(self.state, TcpState::TimeWait | TcpState::CloseWait | TcpState::LastAck)
             && segment.flags.0 == TcpFlags::ACK
-            && segment.seq == self.sender(segment.dir).next_seq
+            && segment.payload == 0
+            && self.is_at_the_end(segment)
             && segment.ack == self.receiver(segment.dir).next_seq.plus(1)
     }
     fn is_window_update(&self, segment: &Segment) -> bool {
         let (sender, receiver) = (self.sender(segment.dir), self.receiver(segment.dir));
         segment.payload == 0
             && segment.window != 0
-            && segment.window << receiver.scale != receiver.window
+            && receiver.scaled(segment.window) != receiver.window()
             && segment.ack == receiver.last_ack
             && segment.seq == sender.next_seq
     }
     fn is_bad_window_update(&self, segment: &Segment) -> bool {
         let (sender, receiver) = (self.sender(segment.dir), self.receiver(segment.dir));
-        let window = segment.window << receiver.scale;
+        let window = receiver.scaled(segment.window);
         self.state != TcpState::Closed
-            && window < receiver.window
-            && receiver.window - window > segment.payload
+            && window < receiver.window()
+            && receiver.window() - window > segment.payload
             && segment.ack.after(receiver.next_seq)
             && segment.seq.after(sender.next_seq)
     }
@@ -76,10 +77,10 @@ impl TcpSession {
             return true;
         }
         if segment.ack.before(stream.last_ack) {
-            return stream.window == 0 || segment.ack.at_least(stream.last_ack.minus(stream.window));
+            return stream.window == 0 || segment.ack.at_least(stream.last_ack.minus(stream.window()));
         }
         segment.ack.at_most(stream.next_win)
-            || self.has(SessionMarks::ASYNC)
+            || self.has(SessionMarks::ASYNC | SessionMarks::LIBERAL)
             || (self.state == TcpState::SynSent
                 && segment.dir == Direction::ToClient
                 && segment.any(TcpFlags::RST)
@@ -112,6 +113,18 @@ impl TcpSession {
         !backwards && !stale
     }
 
+    /// Whether a server's answer to a SYN echoes the timestamp of one that was sent (that of a repeated SYN is kept where
+    /// the server's will be). A forged RST does not know it.
+    pub(super) fn echo_is_valid(&self, tcp: &TcpSegment, dir: Direction) -> bool {
+        let (Direction::ToClient, Some((_, echo))) = (dir, tcp.timestamps) else { return true };
+        let [client, server] = &self.streams;
+        if !client.has(StreamMarks::TIMESTAMP) {
+            // Some servers use timestamps all the same; that a RST echoes one that was never sent gives it away.
+            return echo == 0 || !tcp.flags.any(TcpFlags::RST);
+        }
+        client.last_ts == 0 || echo == 0 || echo == client.last_ts || echo == server.last_ts
+    }
+
     /// Takes over the timestamp of a segment that was accepted.
     pub(super) fn take_timestamp(&mut self, tcp: &TcpSegment, dir: Direction) {
         if let (true, Some((value, _))) = (self.has(SessionMarks::TIMESTAMP), tcp.timestamps) {
@@ -121,6 +134,22 @@ impl TcpSession {
 }
 
 impl Stream {
+    /// Shift for the windows that limit this stream.
+    pub(super) const fn scale(&self) -> u8 {
+        self.marks & StreamMarks::SCALE
+    }
+    pub(super) fn set_scale(&mut self, scale: u8) {
+        self.marks = self.marks & !StreamMarks::SCALE | scale.min(super::open::SCALE_MAX);
+    }
+    /// A window from a header, scaled.
+    pub(super) const fn scaled(&self, window: u16) -> u32 {
+        (window as u32) << self.scale()
+    }
+    /// The window that limits this stream.
+    pub(super) const fn window(&self) -> u32 {
+        self.scaled(self.window)
+    }
+
     /// Whether the payload of a segment was sent before and acknowledged, at least in part, or is still in flight.
     pub(super) fn has_sent(&self, segment: &Segment) -> bool {
         segment.payload > 0

@@ -12,6 +12,7 @@
 //! `window`, scaled by the server stream's `scale`.
 
 mod checks;
+mod hole;
 mod open;
 mod reuse;
 mod seq;
@@ -19,6 +20,7 @@ mod state;
 
 use flumen_model::{Direction, FlowState, TcpState};
 use flumen_wire::{TcpFlags, TcpSegment};
+use hole::Hole;
 use seq::Seq;
 
 /// What a session needs to know of the table's settings.
@@ -26,6 +28,8 @@ use seq::Seq;
 pub(crate) struct TcpPolicy {
     pub(crate) midstream: bool,
     pub(crate) async_oneside: bool,
+    /// Bytes of a direction after which lost data is no longer looked for; 0 is no limit (`stream.reassembly.depth`).
+    pub(crate) depth: u32,
     /// Whether a SYN on a session in TIME_WAIT starts a new one. Suricata's numeric test leaves TIME_WAIT out.
     pub(crate) reuse_time_wait: bool,
 }
@@ -41,30 +45,31 @@ struct Stream {
     last_ack: Seq,
     /// End of the window the other end allows.
     next_win: Seq,
-    /// Window the other end last announced, scaled.
-    window: u32,
     /// Last timestamp value sent (RFC 7323).
     last_ts: u32,
-    /// Bits of [`StreamFlags`].
-    marks: u16,
-    /// Shift for the windows that limit this stream.
-    scale: u8,
+    /// Window the other end last announced, as it stands in the header.
+    window: u16,
+    /// What was received out of order.
+    hole: Hole,
+    /// Bits of [`StreamMarks`].
+    marks: u8,
     /// TCP flags of all segments sent.
     tcp_flags: u8,
 }
 
-/// Bits in [`Stream::marks`].
+/// Bits in [`Stream::marks`]; the low four are the shift for the windows that limit the stream.
 struct StreamMarks;
 
 impl StreamMarks {
+    const SCALE: u8 = 0x0f;
     /// The sender uses timestamps.
-    const TIMESTAMP: u16 = 1;
+    const TIMESTAMP: u8 = 1 << 4;
     /// The handshake carried a timestamp of zero.
-    const ZERO_TIMESTAMP: u16 = 1 << 1;
+    const ZERO_TIMESTAMP: u8 = 1 << 5;
     /// A keep-alive was sent and not answered yet.
-    const KEEP_ALIVE: u16 = 1 << 2;
+    const KEEP_ALIVE: u8 = 1 << 6;
     /// The sender's RST closed the session.
-    const RST: u16 = 1 << 3;
+    const RST: u8 = 1 << 7;
 }
 
 /// A TCP session; [`TcpState::None`] means that there is none.
@@ -99,6 +104,8 @@ impl SessionMarks {
     const FAST_OPEN: u16 = 1 << 6;
     /// The server ignored the data of the SYN.
     const FAST_OPEN_IGNORED: u16 = 1 << 7;
+    /// Data was acknowledged that was not seen: the capture has lost packets, so checks are lenient.
+    const LIBERAL: u16 = 1 << 8;
 }
 
 /// What a segment did beyond its session.
@@ -123,7 +130,7 @@ struct Segment {
     dir: Direction,
     seq: Seq,
     ack: Seq,
-    window: u32,
+    window: u16,
     payload: u32,
     flags: TcpFlags,
 }
@@ -134,7 +141,7 @@ impl Segment {
             dir,
             seq: Seq(tcp.seq),
             ack: Seq(tcp.ack),
-            window: u32::from(tcp.window),
+            window: tcp.window,
             payload: u32::from(tcp.payload_len),
             flags: tcp.flags,
         }
@@ -159,6 +166,11 @@ impl TcpSession {
     /// All flags sent to the server and to the client since the session opened.
     pub(crate) const fn tcp_flags(&self) -> [u8; 2] {
         [self.streams[0].tcp_flags, self.streams[1].tcp_flags]
+    }
+
+    /// Whether the capture has lost packets of the session, so that it was followed leniently.
+    pub(crate) const fn is_liberal(&self) -> bool {
+        self.has(SessionMarks::LIBERAL)
     }
 
     /// Takes a segment. `seconds_idle` is how long the flow had been silent before it.

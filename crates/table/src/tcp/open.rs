@@ -42,7 +42,7 @@ impl TcpSession {
             opened: true,
             midstream: true,
             reversed,
-            midstream_policy: false,
+            midstream_policy: true,
         }
     }
 
@@ -61,7 +61,7 @@ impl TcpSession {
         client.tcp_flags = segment.flags.0;
         client.note_timestamp(tcp.timestamps.map(|(value, _)| value));
         server.window = segment.window;
-        server.scale = tcp.window_scale.unwrap_or(0).min(SCALE_MAX);
+        server.set_scale(tcp.window_scale.unwrap_or(0));
     }
 
     /// The sender is the server: the session is laid out for the swapped flow.
@@ -76,16 +76,16 @@ impl TcpSession {
         server.next_seq = segment.seq.plus(1);
         server.last_ack = segment.seq;
         server.window = segment.window;
-        server.next_win = server.last_ack.plus(server.window);
+        server.next_win = server.last_ack.plus(u32::from(segment.window));
         server.tcp_flags = segment.flags.0;
         client.isn = segment.ack.minus(1);
         client.next_seq = segment.ack;
         client.last_ack = segment.ack;
         client.window = segment.window;
-        client.next_win = client.last_ack.plus(client.window);
+        client.next_win = client.last_ack.plus(u32::from(segment.window));
         if let Some(scale) = tcp.window_scale {
-            client.scale = scale.min(SCALE_MAX);
-            server.scale = SCALE_MAX;
+            client.set_scale(scale);
+            server.set_scale(SCALE_MAX);
         }
         self.midstream_timestamps(tcp, Direction::ToClient);
     }
@@ -98,16 +98,16 @@ impl TcpSession {
         sender.isn = segment.seq.minus(1);
         sender.next_seq = segment.end();
         sender.last_ack = segment.seq;
-        sender.window = segment.window << SCALE_MAX;
-        sender.next_win = sender.last_ack.plus(sender.window);
-        sender.scale = SCALE_MAX;
+        sender.window = segment.window;
+        sender.set_scale(SCALE_MAX);
+        sender.next_win = sender.last_ack.plus(sender.window());
         sender.tcp_flags = segment.flags.0;
         receiver.isn = segment.ack.minus(1);
         receiver.next_seq = segment.ack;
         receiver.last_ack = segment.ack;
-        receiver.window = segment.window << SCALE_MAX;
-        receiver.next_win = receiver.last_ack.plus(receiver.window);
-        receiver.scale = SCALE_MAX;
+        receiver.window = segment.window;
+        receiver.set_scale(SCALE_MAX);
+        receiver.next_win = receiver.last_ack.plus(receiver.window());
         self.midstream_timestamps(tcp, segment.dir);
     }
 
@@ -129,13 +129,20 @@ impl TcpSession {
         client.last_ack = segment.ack;
         client.next_seq.advance(segment.ack);
         client.window = segment.window;
-        client.next_win = client.last_ack.plus(client.window);
-        client.scale = if scaled { tcp.window_scale.unwrap_or(0).min(SCALE_MAX) } else { 0 };
+        client.next_win = client.last_ack.plus(u32::from(segment.window));
+        client.set_scale(if scaled { tcp.window_scale.unwrap_or(0) } else { 0 });
         server.isn = segment.seq;
         server.next_seq = segment.seq.plus(1);
         server.last_ack = server.next_seq;
-        server.next_win = server.last_ack.plus(server.window);
-        server.scale = if scaled { server.scale } else { 0 };
+        server.next_win = server.last_ack.plus(u32::from(server.window));
+        // The server may have answered a repeated SYN.
+        let repeated = core::mem::take(&mut server.last_ts);
+        if tcp.timestamps.is_some_and(|(_, echo)| echo != 0 && echo == repeated) {
+            client.last_ts = repeated;
+        }
+        if !scaled {
+            server.set_scale(0);
+        }
         if tcp.timestamps.is_some() && client.has(StreamMarks::TIMESTAMP) {
             server.note_timestamp(tcp.timestamps.map(|(value, _)| value));
             self.marks |= SessionMarks::TIMESTAMP;
@@ -148,7 +155,7 @@ impl TcpSession {
 }
 
 impl super::Stream {
-    pub(super) const fn has(&self, mark: u16) -> bool {
+    pub(super) const fn has(&self, mark: u8) -> bool {
         self.marks & mark != 0
     }
     /// Remembers the timestamp of a handshake segment.

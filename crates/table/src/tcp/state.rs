@@ -20,6 +20,9 @@ impl TcpSession {
             }
             state => state,
         };
+        if state == TcpState::SynSent && !self.echo_is_valid(tcp, segment.dir) {
+            return;
+        }
         if segment.any(TcpFlags::RST) {
             self.reset(tcp, segment, seconds_idle);
             return;
@@ -37,20 +40,20 @@ impl TcpSession {
     fn after_handshake(&mut self, state: TcpState, tcp: &TcpSegment, segment: &Segment, policy: TcpPolicy) {
         let fin = segment.any(TcpFlags::FIN);
         match state {
-            TcpState::Established if fin => self.first_fin(tcp, segment),
+            TcpState::Established if fin => self.first_fin(tcp, segment, policy),
             TcpState::Established => {
                 self.accept_data(tcp, segment, policy);
             }
-            TcpState::FinWait1 if fin => self.second_fin(tcp, segment),
+            TcpState::FinWait1 if fin => self.second_fin(tcp, segment, policy),
             TcpState::FinWait1 => self.ack_in_fin_wait1(tcp, segment, policy),
-            TcpState::FinWait2 if fin => self.second_fin_after_ack(tcp, segment),
-            TcpState::CloseWait if fin => self.fin_in_close_wait(tcp, segment),
+            TcpState::FinWait2 if fin => self.second_fin_after_ack(tcp, segment, policy),
+            TcpState::CloseWait if fin => self.fin_in_close_wait(tcp, segment, policy),
             TcpState::FinWait2 | TcpState::CloseWait => {
                 self.accept_data(tcp, segment, policy);
             }
-            TcpState::Closing if !fin => self.ack_moves_to(TcpState::TimeWait, tcp, segment),
-            TcpState::LastAck if !fin => self.ack_in_last_ack(tcp, segment),
-            TcpState::TimeWait if !fin => self.ack_moves_to(TcpState::Closed, tcp, segment),
+            TcpState::Closing if !fin => self.ack_moves_to(TcpState::TimeWait, tcp, segment, policy),
+            TcpState::LastAck if !fin => self.ack_in_last_ack(tcp, segment, policy),
+            TcpState::TimeWait if !fin => self.ack_moves_to(TcpState::Closed, tcp, segment, policy),
             _ => {}
         }
     }
@@ -80,7 +83,7 @@ impl TcpSession {
             self.synack_in_syn_sent(tcp, segment);
         } else if segment.any(TcpFlags::SYN) {
             match segment.dir {
-                Direction::ToServer => self.streams[1].isn = segment.seq,
+                Direction::ToServer => self.repeated_syn(tcp, segment),
                 Direction::ToClient => self.syn_from_server(tcp, segment),
             }
         } else if segment.any(TcpFlags::ACK) && policy.async_oneside && segment.dir == Direction::ToServer {
@@ -88,18 +91,26 @@ impl TcpSession {
         }
     }
 
-    /// A SYN that was sent again with another initial number is remembered (in the place of the server's, which is not
-    /// known yet): the server may answer either. RFC 7413 §3: the server acknowledges the data of a SYN, or ignores it.
+    /// A SYN that was sent again, perhaps with another initial number or timestamp, is remembered in the place of the
+    /// server's, which are not known yet: the server may answer either.
+    fn repeated_syn(&mut self, tcp: &TcpSegment, segment: &Segment) {
+        if !self.has(SessionMarks::FOUR_WAY) {
+            self.streams[1].isn = segment.seq;
+            self.streams[1].last_ts = tcp.timestamps.map_or(0, |(value, _)| value);
+        }
+    }
+
+    /// RFC 7413 §3: the server acknowledges the data of a SYN, or ignores it.
     fn synack_in_syn_sent(&mut self, tcp: &TcpSegment, segment: &Segment) {
         let [client, server] = self.streams;
         if self.has(SessionMarks::FOUR_WAY) && segment.dir == Direction::ToServer {
             if segment.ack == server.isn.plus(1) && segment.seq == client.isn {
                 let (client, server) = self.pair(segment.dir);
                 server.last_ack = segment.ack;
-                server.window = segment.window << server.scale;
-                server.next_win = server.last_ack.plus(server.window);
+                server.window = segment.window;
+                server.next_win = server.last_ack.plus(server.window());
                 client.last_ack = client.isn.plus(1);
-                client.next_win = client.last_ack.plus(client.window);
+                client.next_win = client.last_ack.plus(client.window());
                 self.enter(TcpState::SynRecv);
             }
             return;
@@ -134,7 +145,7 @@ impl TcpSession {
         server.isn = segment.seq;
         server.next_seq = segment.seq.plus(1);
         client.window = segment.window;
-        client.scale = tcp.window_scale.unwrap_or(0).min(super::open::SCALE_MAX);
+        client.set_scale(tcp.window_scale.unwrap_or(0));
         server.note_timestamp(tcp.timestamps.map(|(value, _)| value));
         let both = server.has(StreamMarks::TIMESTAMP) && client.has(StreamMarks::TIMESTAMP);
         if both {
@@ -152,7 +163,7 @@ impl TcpSession {
         client.next_seq = segment.end();
         client.last_ack = segment.seq;
         client.window = segment.window;
-        client.next_win = client.last_ack.plus(client.window);
+        client.next_win = client.last_ack.plus(client.window());
         server.isn = segment.ack.minus(1);
         server.next_seq = segment.ack;
         server.last_ack = segment.ack;
@@ -170,7 +181,7 @@ impl TcpSession {
             return;
         }
         if segment.any(TcpFlags::FIN) {
-            self.first_fin(tcp, segment);
+            self.first_fin(tcp, segment, policy);
         } else if segment.any(TcpFlags::ACK) && self.completes_handshake(segment) {
             self.enter(TcpState::Established);
             self.accept_data(tcp, segment, policy);
@@ -194,8 +205,10 @@ impl TcpSession {
                 return segment.seq == server.next_seq;
             }
             let in_order = segment.seq == server.next_seq;
-            return self.has(SessionMarks::MIDSTREAM_SYNACK) && in_order
-                || segment.payload > 0 && in_order && segment.ack.at_least(client.last_ack);
+            return match self.has(SessionMarks::MIDSTREAM_SYNACK) {
+                true => in_order && self.has(SessionMarks::ASYNC),
+                false => in_order && segment.payload > 0 && segment.ack.at_least(client.last_ack),
+            };
         }
         let acknowledged = segment.ack == server.next_seq;
         let in_window = segment.seq.after(client.next_seq) && segment.seq.at_most(client.next_win);
@@ -224,34 +237,29 @@ impl TcpSession {
         }
         let zero_window_probe = segment.payload == 1 && segment.seq == sender.next_seq && sender.window == 0;
         if !zero_window_probe {
+            sender.hole.receive(sender.next_seq, segment.seq, segment.end());
             sender.next_seq.advance(segment.end());
             if !loose && segment.end().after(sender.next_win) {
                 return false;
             }
         }
-        receiver.window = segment.window << receiver.scale;
-        if segment.any(TcpFlags::ACK) {
-            receiver.last_ack.advance(segment.ack);
-            receiver.next_seq.advance(segment.ack);
-            let limit = receiver.last_ack.plus(receiver.window);
-            receiver.next_win.advance(limit);
-        }
-        self.take_timestamp(tcp, segment.dir);
+        self.take_window(tcp, segment, policy);
         true
     }
 
     /// The first FIN. The client's does not take a sequence number, the server's does (as in Suricata).
-    fn first_fin(&mut self, tcp: &TcpSegment, segment: &Segment) {
+    fn first_fin(&mut self, tcp: &TcpSegment, segment: &Segment, policy: TcpPolicy) {
         let sender = self.sender(segment.dir);
         if segment.seq.before(sender.last_ack) || segment.seq.after(sender.next_win) && !self.is_loose() {
             return;
         }
-        if !self.take_ack(tcp, segment) {
+        if !self.take_ack(tcp, segment, policy) {
             return;
         }
         let fin = u32::from(segment.dir == Direction::ToClient);
         let sender = self.pair(segment.dir).0;
         if segment.seq == sender.next_seq {
+            sender.hole.receive(sender.next_seq, segment.seq, segment.end());
             sender.next_seq = segment.end().plus(fin);
         }
         self.enter(match segment.dir {
@@ -261,25 +269,25 @@ impl TcpSession {
     }
 
     /// A FIN after the server's: with an ACK it answers the server's, without one the two have crossed.
-    fn second_fin(&mut self, tcp: &TcpSegment, segment: &Segment) {
-        if self.fin_in_window(segment) && self.take_ack(tcp, segment) {
+    fn second_fin(&mut self, tcp: &TcpSegment, segment: &Segment, policy: TcpPolicy) {
+        if self.fin_in_window(segment) && self.take_ack(tcp, segment, policy) {
             self.note_fin_payload(segment);
             let answered = segment.any(TcpFlags::ACK);
             self.enter(if answered { TcpState::TimeWait } else { TcpState::Closing });
         }
     }
 
-    fn second_fin_after_ack(&mut self, tcp: &TcpSegment, segment: &Segment) {
+    fn second_fin_after_ack(&mut self, tcp: &TcpSegment, segment: &Segment, policy: TcpPolicy) {
         let repeated = segment.seq == self.sender(segment.dir).next_seq.minus(1)
             && segment.ack == self.receiver(segment.dir).last_ack;
-        if !repeated && self.fin_in_window(segment) && self.take_ack(tcp, segment) {
+        if !repeated && self.fin_in_window(segment) && self.take_ack(tcp, segment, policy) {
             self.note_fin_payload(segment);
             self.enter(TcpState::TimeWait);
         }
     }
 
-    fn fin_in_close_wait(&mut self, tcp: &TcpSegment, segment: &Segment) {
-        if segment.dir == Direction::ToServer || !self.fin_in_window(segment) || !self.take_ack(tcp, segment) {
+    fn fin_in_close_wait(&mut self, tcp: &TcpSegment, segment: &Segment, policy: TcpPolicy) {
+        if segment.dir == Direction::ToServer || !self.fin_in_window(segment) || !self.take_ack(tcp, segment, policy) {
             return;
         }
         self.note_fin_payload(segment);
@@ -295,26 +303,26 @@ impl TcpSession {
         }
     }
 
-    fn ack_in_last_ack(&mut self, tcp: &TcpSegment, segment: &Segment) {
-        if segment.dir == Direction::ToServer && self.is_at_the_end(segment) && self.take_ack(tcp, segment) {
+    fn ack_in_last_ack(&mut self, tcp: &TcpSegment, segment: &Segment, policy: TcpPolicy) {
+        if segment.dir == Direction::ToServer && self.is_at_the_end(segment) && self.take_ack(tcp, segment, policy) {
             self.enter(TcpState::Closed);
         }
     }
 
-    fn ack_moves_to(&mut self, state: TcpState, tcp: &TcpSegment, segment: &Segment) {
-        if self.is_at_the_end(segment) && self.take_ack(tcp, segment) {
+    fn ack_moves_to(&mut self, state: TcpState, tcp: &TcpSegment, segment: &Segment, policy: TcpPolicy) {
+        if self.is_at_the_end(segment) && self.take_ack(tcp, segment, policy) {
             self.enter(state);
         }
     }
 
     /// Whether the sender has nothing more to send: its FIN may or may not have been given a number.
-    fn is_at_the_end(&self, segment: &Segment) -> bool {
+    pub(super) fn is_at_the_end(&self, segment: &Segment) -> bool {
         let next = self.sender(segment.dir).next_seq;
         segment.seq == next || segment.seq == next.plus(1)
     }
     fn fin_in_window(&self, segment: &Segment) -> bool {
         let sender = self.sender(segment.dir);
-        let limit: Seq = sender.last_ack.plus(sender.window);
+        let limit: Seq = sender.last_ack.plus(sender.window());
         segment.seq.at_least(sender.next_seq) && (segment.seq.at_most(limit) || self.is_loose())
     }
     const fn is_loose(&self) -> bool {
@@ -323,23 +331,35 @@ impl TcpSession {
     fn note_fin_payload(&mut self, segment: &Segment) {
         let sender = self.pair(segment.dir).0;
         if segment.seq == sender.next_seq {
+            sender.hole.receive(sender.next_seq, segment.seq, segment.end());
             sender.next_seq = segment.end();
         }
     }
     /// Takes over window and acknowledgement; `false` when the latter is not valid.
-    fn take_ack(&mut self, tcp: &TcpSegment, segment: &Segment) -> bool {
+    fn take_ack(&mut self, tcp: &TcpSegment, segment: &Segment, policy: TcpPolicy) -> bool {
         if segment.any(TcpFlags::ACK) && !self.ack_is_valid(segment) {
             return false;
         }
+        self.take_window(tcp, segment, policy);
+        true
+    }
+
+    /// Takes over what an accepted segment says about the other stream, and its timestamp.
+    fn take_window(&mut self, tcp: &TcpSegment, segment: &Segment, policy: TcpPolicy) {
+        let after_fin = u32::from(self.state >= TcpState::FinWait1);
         let receiver = self.pair(segment.dir).1;
-        receiver.window = segment.window << receiver.scale;
+        receiver.window = segment.window;
         if segment.any(TcpFlags::ACK) {
+            let within_depth = policy.depth == 0 || receiver.next_seq.0.wrapping_sub(receiver.isn.0) <= policy.depth;
+            let lost = receiver.hole.acknowledge(receiver.next_seq, segment.ack.minus(after_fin));
             receiver.last_ack.advance(segment.ack);
             receiver.next_seq.advance(segment.ack);
-            let limit = receiver.last_ack.plus(receiver.window);
+            let limit = receiver.last_ack.plus(receiver.window());
             receiver.next_win.advance(limit);
+            if lost && within_depth {
+                self.marks |= SessionMarks::LIBERAL;
+            }
         }
         self.take_timestamp(tcp, segment.dir);
-        true
     }
 }
