@@ -5,6 +5,7 @@
 //! stands later replaces what an included file said, key by key at the level of the `include`, with a warning.
 //! Files, their number, and how deep they include each other are bounded, so a file that includes itself is an error.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -14,8 +15,8 @@ use super::node::{Data, Entry, Node, Origin};
 use super::problem::Problem;
 use super::yaml;
 
-/// Largest configuration file in bytes. Suricata's own file has about 90,000.
-pub const FILE_BYTES_MAX: u64 = 4 << 20;
+/// Most bytes of all files together. Suricata's own file has about 90,000.
+pub const BYTES_MAX: u64 = 4 << 20;
 /// Most files that one configuration may consist of.
 pub const FILES_MAX: usize = 64;
 /// How deep files may include each other.
@@ -37,7 +38,8 @@ pub struct Loaded {
 /// # Errors
 /// The first file that cannot be read, is not YAML, or goes beyond a limit; at the line that includes it.
 pub fn load(path: &Path) -> Result<Loaded, Problem> {
-    let mut reader = Reader { files: Vec::new(), warnings: Vec::new() };
+    let mut reader =
+        Reader { files: Vec::new(), bytes_left: BYTES_MAX, nodes_left: yaml::NODES_MAX, warnings: Vec::new() };
     let command_line = Origin::Option("-c");
     let root = reader.file(path, &command_line, 0)?;
     Ok(Loaded { root, files: reader.files, warnings: reader.warnings })
@@ -46,6 +48,8 @@ pub fn load(path: &Path) -> Result<Loaded, Problem> {
 /// What is being read.
 struct Reader {
     files: Vec<PathBuf>,
+    bytes_left: u64,
+    nodes_left: usize,
     warnings: Vec<Problem>,
 }
 
@@ -61,15 +65,16 @@ impl Reader {
         if self.files.len() == FILES_MAX {
             return Err(Problem::new(asked, format!("more than {FILES_MAX} included files")));
         }
-        let text = read_text(path).map_err(|reason| Problem::new(asked, format!("{}: {reason}", path.display())))?;
+        let text = read_text(path, &mut self.bytes_left)
+            .map_err(|reason| Problem::new(asked, format!("{}: {reason}", path.display())))?;
         self.files.push(path.to_owned());
         let name: Arc<str> = path.to_string_lossy().into();
-        let (root, more) = yaml::parse(&text, &name)?;
+        let (root, more) = yaml::parse_within(&text, &name, &mut self.nodes_left)?;
         if more > 0 {
             let text = "only the first document of this file counts; what follows its second '---' is not read";
             self.warnings.push(Problem::new(&Origin::line(&name, 1), text));
         }
-        let directory = path.parent().unwrap_or(Path::new(""));
+        let directory = path.parent().unwrap_or_else(|| Path::new(""));
         self.expand(root, directory, depth)
     }
 
@@ -95,17 +100,17 @@ impl Reader {
                 .map(|Entry { key, at, value }| Ok(Entry { key, at, value: self.expand(value, directory, depth)? }))
                 .collect();
         }
-        let mut merged = Vec::with_capacity(entries.len());
+        let mut merged = Merged::default();
         for Entry { key, at, value } in entries {
             if key != "include" {
                 let value = self.expand(value, directory, depth)?;
-                self.merge(&mut merged, Entry { key, at, value });
+                merged.add(Entry { key, at, value }, &mut self.warnings);
                 continue;
             }
             for (name, at) in file_names(value)? {
                 let included = self.file(&directory.join(&name), &at, depth + 1)?;
                 match included.data {
-                    Data::Map(entries) => entries.into_iter().for_each(|entry| self.merge(&mut merged, entry)),
+                    Data::Map(entries) => entries.into_iter().for_each(|entry| merged.add(entry, &mut self.warnings)),
                     Data::Null => {}
                     _ => {
                         let text = format!("{name} cannot be included here: it holds {}, not keys", included.what());
@@ -114,18 +119,31 @@ impl Reader {
                 }
             }
         }
-        Ok(merged)
+        Ok(merged.entries)
     }
+}
 
+/// Keys from several files.
+#[derive(Default)]
+struct Merged {
+    entries: Vec<Entry>,
+    /// Where each key is.
+    index: HashMap<String, usize>,
+}
+
+impl Merged {
     /// Adds a key; a later one takes the place of an earlier one.
-    fn merge(&mut self, merged: &mut Vec<Entry>, entry: Entry) {
-        match merged.iter_mut().find(|earlier| earlier.key == entry.key) {
-            Some(earlier) => {
-                let text = format!("'{}' replaces all that {} says under this key", entry.key, earlier.at);
-                self.warnings.push(Problem::new(&entry.at, text));
-                *earlier = entry;
+    fn add(&mut self, entry: Entry, warnings: &mut Vec<Problem>) {
+        match self.index.get(&entry.key) {
+            Some(&index) => {
+                let text = format!("'{}' replaces all that {} says under this key", entry.key, self.entries[index].at);
+                warnings.push(Problem::new(&entry.at, text));
+                self.entries[index] = entry;
             }
-            None => merged.push(entry),
+            None => {
+                self.index.insert(entry.key.clone(), self.entries.len());
+                self.entries.push(entry);
+            }
         }
     }
 }
@@ -145,14 +163,14 @@ fn file_names(value: Node) -> Result<Vec<(String, Origin)>, Problem> {
         .collect()
 }
 
-/// The text of a file within the size limit.
-fn read_text(path: &Path) -> Result<String, String> {
+/// The text of a file within what is left of the size limit.
+fn read_text(path: &Path, bytes_left: &mut u64) -> Result<String, String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
     let mut bytes = Vec::new();
-    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(format!("larger than {} MiB, so this is no configuration", FILE_BYTES_MAX >> 20));
-    }
+    file.take(*bytes_left + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    *bytes_left = bytes_left
+        .checked_sub(bytes.len() as u64)
+        .ok_or_else(|| format!("too large: a configuration has at most {} MiB", BYTES_MAX >> 20))?;
     let text = String::from_utf8(bytes)
         .map_err(|error| format!("is not UTF-8 text (byte {})", error.utf8_error().valid_up_to()))?;
     Ok(text.strip_prefix('\u{feff}').map_or_else(|| text.clone(), str::to_owned))

@@ -66,6 +66,8 @@ pub const fn rows() -> &'static [Key] {
 /// Never: there are keys.
 #[must_use]
 pub fn nearest(name: &str) -> &'static str {
+    // Longer than any key; comparing takes space by the product of lengths.
+    let name = name.char_indices().nth(COMPARED_MAX).map_or(name, |(end, _)| &name[..end]);
     let (parent, last) = name.rsplit_once('.').unwrap_or(("", name));
     let siblings = index().keys().filter(|key| key.rsplit_once('.').map_or("", |(parent, _)| parent) == parent);
     let near = siblings.map(|key| {
@@ -77,7 +79,7 @@ pub fn nearest(name: &str) -> &'static str {
         // A right name in the wrong place is nearer than a wrong name in the right one.
         let keys = index().keys().map(|key| {
             let own = key.rsplit_once('.').map_or(*key, |(_, last)| last);
-            let misplaced = strsim::damerau_levenshtein(last, own) * 2 + usize::from(parent != "");
+            let misplaced = strsim::damerau_levenshtein(last, own) * 2 + usize::from(!parent.is_empty());
             (misplaced.min(strsim::damerau_levenshtein(name, key)), key.len(), *key)
         });
         keys.min().map(|(_, _, key)| key)
@@ -117,6 +119,9 @@ const fn row(
 ) -> Key {
     Key { name, kind, default, effect, meaning }
 }
+
+/// Characters of an unknown key that are compared.
+const COMPARED_MAX: usize = 100;
 
 const DURATION: Kind = Kind::Duration;
 const SWITCH: Kind = Kind::Word(&["auto", "yes", "no"]);

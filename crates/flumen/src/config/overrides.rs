@@ -64,9 +64,9 @@ pub fn apply(root: &mut Node, given: &Override) -> Result<(), Problem> {
         };
         here = match place {
             Place::Stay => here,
-            Place::Key => walk.into_map(here, part),
+            Place::Key => walk.under_key(here, part),
             Place::Element(index) => &mut here.items_mut()[index],
-            Place::Named(index) => walk.into_map(&mut here.items_mut()[index], part),
+            Place::Named(index) => walk.under_key(&mut here.items_mut()[index], part),
         };
     }
     *here = value(given)?;
@@ -102,7 +102,7 @@ impl Walk<'_> {
     }
 
     /// The value under a key of a map; it is made when it is missing.
-    fn into_map<'n>(&mut self, here: &'n mut Node, part: &str) -> &'n mut Node {
+    fn under_key<'n>(&mut self, here: &'n mut Node, part: &str) -> &'n mut Node {
         if !self.path.is_empty() {
             self.path.push('.');
         }

@@ -52,5 +52,17 @@ impl From<Problem> for Problems {
     }
 }
 
+/// The text for a message: no line breaks, and not more of it than a person reads.
+#[must_use]
+pub fn shortened(text: &str) -> String {
+    let mut short: String = text.chars().take(TEXT_MAX).map(|c| if c.is_control() { '?' } else { c }).collect();
+    if text.chars().nth(TEXT_MAX).is_some() {
+        short.push('…');
+    }
+    short
+}
+
+/// Characters of a text in a message.
+const TEXT_MAX: usize = 80;
 /// Problems shown; a file of another kind altogether would fill the screen.
 const SHOWN_MAX: usize = 20;

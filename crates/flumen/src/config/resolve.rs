@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::keys::{self, EVE, EVE_TYPES, Key, Known};
 use super::node::{Data, Entry, Node, Origin};
-use super::problem::{Problem, Problems};
+use super::problem::{Problem, Problems, shortened};
 use super::value::{Kind, Ports, Value};
 
 /// A value and where it comes from.
@@ -90,16 +90,17 @@ impl Walk<'_> {
     /// past the check for keys given twice.
     fn is_plain(&mut self, key: &str, at: &Origin) -> bool {
         if key.contains('.') {
-            self.problem(at, format!("key '{key}' has a dot in it; keys are nested by sections"));
+            self.problem(at, format!("key '{}' has a dot in it; keys are nested by sections", shortened(key)));
         }
         !key.contains('.')
     }
 
     fn key(&mut self, name: &str, at: &Origin, node: &Node) {
         match keys::known(name) {
+            None if self.problems.len() >= PROBLEMS_MAX => {}
             None => {
                 let nearest = keys::nearest(name);
-                self.problem(at, format!("unknown key '{name}'; the nearest known key is '{nearest}'"));
+                self.problem(at, format!("unknown key '{}'; the nearest known key is '{nearest}'", shortened(name)));
             }
             Some(Known::Ignored) => self.ignore(name),
             Some(Known::Honoured(key)) => self.value(key, node),
@@ -212,7 +213,7 @@ impl Walk<'_> {
         };
         let parsed = text
             .map_err(|what| (what, key.kind.accepted()))
-            .and_then(|text| key.kind.parse(&text).map_err(|accepted| (format!("'{text}'"), accepted)));
+            .and_then(|text| key.kind.parse(&text).map_err(|accepted| (format!("'{}'", shortened(&text)), accepted)));
         match parsed {
             Ok(value) => {
                 if let keys::Effect::Later(part) = key.effect {
@@ -235,14 +236,16 @@ impl Walk<'_> {
         let mut left = EXPANSIONS_MAX;
         while let Some(text) = open.pop() {
             let list = text.trim().strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-            if list.contains(',') {
+            if list.split(',').nth(EXPANSIONS_MAX).is_some() {
+                return Err("a list of that many ports".to_owned());
+            } else if list.contains(',') {
                 open.extend(list.split(',').rev());
             } else if let Some(name) = list.trim().strip_prefix('$') {
                 left -= 1;
                 let group = groups.and_then(|groups| groups.child(name)).and_then(Node::as_text);
-                let group = group.ok_or_else(|| format!("'${name}', which is not in vars.port-groups"))?;
+                let group = group.ok_or_else(|| format!("'${}', which is not in vars.port-groups", shortened(name)))?;
                 if left == 0 {
-                    return Err(format!("'${name}', which is made of too many groups"));
+                    return Err(format!("'${}', which is made of too many groups", shortened(name)));
                 }
                 open.push(group);
             } else {
@@ -340,5 +343,7 @@ impl Section {
 /// The value of an element that is only a name.
 static NOTHING: Node = Node { at: Origin::Default, data: Data::Null };
 
+/// Unknown keys after which no more are told: looking for the nearest known key takes its time.
+const PROBLEMS_MAX: usize = 100;
 /// Most names of port groups that one value may need.
 const EXPANSIONS_MAX: usize = 64;

@@ -38,7 +38,7 @@ fn set(sets: &[&str]) -> Result<Config, Problems> {
 /// The problems of a file, each `LINE: TEXT`.
 fn problems(text: &str) -> Vec<String> {
     let Problems(problems) = of(text).expect_err("is refused");
-    problems.iter().map(|problem| plain(problem)).collect()
+    problems.iter().map(plain).collect()
 }
 
 fn warnings(config: &Config) -> Vec<String> {
@@ -48,7 +48,7 @@ fn warnings(config: &Config) -> Vec<String> {
 /// A problem without the directory of its file.
 fn plain(problem: &Problem) -> String {
     let text = problem.to_string();
-    text.split_once("suricata.yaml:").map_or(text.clone(), |(_, rest)| rest.to_owned())
+    text.split_once("suricata.yaml:").map_or_else(|| text.clone(), |(_, rest)| rest.to_owned())
 }
 
 fn fixture(name: &str) -> PathBuf {
@@ -399,10 +399,10 @@ fn random_edits_of_a_configuration_then_never_a_panic() {
             text.splice(at..at, bits[random(bits.len())].chars());
         }
         let text: String = text.into_iter().collect();
-        if let Ok((root, _)) = yaml::parse(&text, &"t.yaml".into()) {
-            if let Ok(mut values) = resolve::resolve(&root, true) {
-                let _ = Settings::of(&mut values);
-            }
+        if let Ok((root, _)) = yaml::parse(&text, &"t.yaml".into())
+            && let Ok(mut values) = resolve::resolve(&root, true)
+        {
+            let _ = Settings::of(&mut values);
         }
     }
 }

@@ -10,11 +10,11 @@ use std::sync::Arc;
 use saphyr_parser::{Event, Parser, ScalarStyle};
 
 use super::node::{Data, Entry, Node, Origin};
-use super::problem::Problem;
+use super::problem::{Problem, shortened};
 
 /// Deepest nesting of maps and lists. Suricata's own file goes to nine.
 pub const DEPTH_MAX: usize = 64;
-/// Most nodes of a file. Suricata's own file has about 1,500.
+/// Most nodes of a configuration. Suricata's own file has about 1,500.
 pub const NODES_MAX: usize = 200_000;
 
 /// The first document of `text`, and how many documents there are beyond it (0 or 1: it does not look further). An empty
@@ -23,8 +23,17 @@ pub const NODES_MAX: usize = 200_000;
 /// # Errors
 /// The first thing that is not YAML, or that is refused (see the module), with its line.
 pub fn parse(text: &str, file: &Arc<str>) -> Result<(Node, usize), Problem> {
+    let mut nodes_left = NODES_MAX;
+    parse_within(text, file, &mut nodes_left)
+}
+
+/// [`parse`] for one of several files that together have `nodes_left` nodes.
+///
+/// # Errors
+/// As for [`parse`].
+pub fn parse_within(text: &str, file: &Arc<str>, nodes_left: &mut usize) -> Result<(Node, usize), Problem> {
     let mut parser = Parser::new_from_str(text);
-    let mut builder = Builder { file: Arc::clone(file), open: Vec::new(), nodes: 0, root: None };
+    let mut builder = Builder { file: Arc::clone(file), open: Vec::new(), nodes_left, root: None };
     let mut documents = 0;
     while let Some(event) = parser.next_event() {
         let (event, span) = event.map_err(|error| {
@@ -44,11 +53,11 @@ pub fn parse(text: &str, file: &Arc<str>) -> Result<(Node, usize), Problem> {
 }
 
 /// A tree in the making.
-struct Builder {
+struct Builder<'l> {
     file: Arc<str>,
     /// Maps and lists that have begun and not ended, outermost first.
     open: Vec<Open>,
-    nodes: usize,
+    nodes_left: &'l mut usize,
     root: Option<Node>,
 }
 
@@ -58,7 +67,7 @@ enum Open {
     Map { at: Origin, entries: Vec<Entry>, lines: HashMap<String, usize>, key: Option<(String, Origin)> },
 }
 
-impl Builder {
+impl Builder<'_> {
     fn take(&mut self, event: Event<'_>, line: usize) -> Result<(), Problem> {
         let at = Origin::line(&self.file, line);
         match event {
@@ -101,10 +110,10 @@ impl Builder {
 
     /// Puts a complete node where it belongs.
     fn put(&mut self, node: Node, line: usize) -> Result<(), Problem> {
-        self.nodes += 1;
-        if self.nodes > NODES_MAX {
-            return Err(Problem::new(&node.at, format!("more than {NODES_MAX} values in one file")));
-        }
+        *self.nodes_left = self
+            .nodes_left
+            .checked_sub(1)
+            .ok_or_else(|| Problem::new(&node.at, format!("more than {NODES_MAX} keys and values")))?;
         match self.open.last_mut() {
             None => self.root = Some(node),
             Some(Open::List { items, .. }) => items.push(node),
@@ -122,10 +131,10 @@ fn new_key(node: Node, line: usize, lines: &mut HashMap<String, usize>) -> Resul
     let Data::Text(name) = node.data else {
         return Err(Problem::new(&node.at, format!("{} cannot be a key", node.what())));
     };
-    if let Some(first) = lines.insert(name.clone(), line) {
-        if name != "include" {
-            return Err(Problem::new(&node.at, format!("key '{name}' given twice, first in line {first}")));
-        }
+    if let Some(first) = lines.insert(name.clone(), line)
+        && name != "include"
+    {
+        return Err(Problem::new(&node.at, format!("key '{}' given twice, first in line {first}", shortened(&name))));
     }
     Ok((name, node.at))
 }

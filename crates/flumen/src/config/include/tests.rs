@@ -88,8 +88,8 @@ fn file_of_another_kind_then_refused() {
     let scratch = Scratch::new("include-kind");
     fs::write(scratch.path("main.yaml"), b"a: \xff\xfe\n").expect("written");
     assert!(refused(&scratch).contains("not UTF-8 text (byte 3)"));
-    scratch.write("main.yaml", &"#".repeat((FILE_BYTES_MAX + 1) as usize));
-    assert!(refused(&scratch).contains("larger than 4 MiB"));
+    scratch.write("main.yaml", &"#".repeat((BYTES_MAX + 1) as usize));
+    assert!(refused(&scratch).contains("at most 4 MiB"));
     scratch.write("main.yaml", "include: l.yaml\n");
     scratch.write("l.yaml", "[1, 2]\n");
     assert!(refused(&scratch).contains("holds a list"));
