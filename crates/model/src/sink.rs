@@ -25,6 +25,19 @@ pub trait RecordSink: Send {
     fn finish(&mut self) -> Result<(), SinkError>;
 }
 
+/// A sink that its owner wants back after the run.
+impl<S: RecordSink + ?Sized> RecordSink for &mut S {
+    fn flows(&mut self, records: &[FlowRecord]) -> Result<(), SinkError> {
+        (**self).flows(records)
+    }
+    fn stats(&mut self, stats: &Stats) -> Result<(), SinkError> {
+        (**self).stats(stats)
+    }
+    fn finish(&mut self) -> Result<(), SinkError> {
+        (**self).finish()
+    }
+}
+
 /// What a `stats` event carries.
 #[derive(Clone, Debug, Default)]
 pub struct Stats {

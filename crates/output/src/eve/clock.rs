@@ -1,0 +1,114 @@
+//! Time stamps as EVE writes them: `2020-09-13T12:26:40.000000+0000`.
+//!
+//! Always in UTC: two sensors in two zones write the same text for the same packet, and nothing depends on the
+//! environment. Microseconds; what lies below is cut off, not rounded.
+
+use crate::text::{Text, pair};
+use flumen_model::Timestamp;
+
+/// Writes time stamps, and keeps the date of the last one because the next one mostly has the same.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    day: u64,
+    date: [u8; DATE_LEN],
+}
+
+impl Clock {
+    pub(crate) fn new() -> Self {
+        Self { day: 0, date: *b"1970-01-01T" }
+    }
+    /// Appends `at`, without quotes.
+    #[inline]
+    pub(crate) fn append(&mut self, out: &mut Text, at: Timestamp) {
+        let secs = at.secs();
+        let (day, second) = (secs / SECS_PER_DAY, (secs % SECS_PER_DAY) as u32);
+        if day != self.day {
+            self.day = day;
+            self.date = date(day);
+        }
+        let micros = at.subsec_nanos() / 1000;
+        let mut text = *b"0000-00-00T00:00:00.000000+0000";
+        text[..DATE_LEN].copy_from_slice(&self.date);
+        let pairs =
+            [second / 3600, second / 60 % 60, second % 60, micros / 10_000, micros / 100 % 100, micros % 100].map(pair);
+        text[11..13].copy_from_slice(&pairs[0]);
+        text[14..16].copy_from_slice(&pairs[1]);
+        text[17..19].copy_from_slice(&pairs[2]);
+        text[20..22].copy_from_slice(&pairs[3]);
+        text[22..24].copy_from_slice(&pairs[4]);
+        text[24..26].copy_from_slice(&pairs[5]);
+        out.raw(&text);
+    }
+}
+
+/// `YYYY-MM-DDT` of a day since the epoch, by the Gregorian calendar. The last day a [`Timestamp`] reaches lies in
+/// the year 2554, so four digits are enough.
+fn date(day: u64) -> [u8; DATE_LEN] {
+    // Years are counted from March, so that the leap day is the last of its year, and in eras of 400 years, which
+    // all have the same number of days.
+    let shifted = day + DAYS_FROM_MARCH_OF_YEAR_0;
+    let (era, day_of_era) = (shifted / DAYS_PER_ERA, shifted % DAYS_PER_ERA);
+    let leap_corrected = day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096;
+    let year_of_era = leap_corrected / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day_of_month = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+
+    let mut text = *b"0000-00-00T";
+    text[..2].copy_from_slice(&pair((year / 100) as u32));
+    text[2..4].copy_from_slice(&pair((year % 100) as u32));
+    text[5..7].copy_from_slice(&pair(month as u32));
+    text[8..10].copy_from_slice(&pair(day_of_month as u32));
+    text
+}
+
+const DATE_LEN: usize = 11;
+const SECS_PER_DAY: u64 = 86_400;
+const DAYS_PER_ERA: u64 = 146_097;
+/// Days from 0000-03-01 to 1970-01-01.
+const DAYS_FROM_MARCH_OF_YEAR_0: u64 = 719_468;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stamp(clock: &mut Clock, secs: u64, nanos: u32) -> String {
+        let mut out = Text::default();
+        clock.append(&mut out, Timestamp::from_parts(secs, nanos));
+        String::from_utf8(out.as_bytes().to_vec()).expect("ASCII")
+    }
+
+    #[test]
+    fn known_moments_then_their_text() {
+        let mut clock = Clock::new();
+        assert_eq!(stamp(&mut clock, 0, 999), "1970-01-01T00:00:00.000000+0000");
+        assert_eq!(stamp(&mut clock, 1_600_000_000, 700_000_999), "2020-09-13T12:26:40.700000+0000");
+        assert_eq!(stamp(&mut clock, 951_782_399, 999_999_999), "2000-02-28T23:59:59.999999+0000");
+        assert_eq!(stamp(&mut clock, 951_782_400, 1_000), "2000-02-29T00:00:00.000001+0000");
+        assert_eq!(stamp(&mut clock, 4_107_542_400, 0), "2100-03-01T00:00:00.000000+0000");
+        let mut out = Text::default();
+        clock.append(&mut out, Timestamp::MAX);
+        assert_eq!(out.as_bytes(), b"2554-07-21T23:34:33.709551+0000");
+    }
+
+    #[test]
+    fn every_day_of_the_range_then_follows_the_day_before() {
+        let leap = |y: u32| (y.is_multiple_of(4) && !y.is_multiple_of(100)) || y.is_multiple_of(400);
+        let (mut year, mut month, mut day) = (1970_u32, 1_u32, 1_u32);
+        for days in 0..=213_503 {
+            assert_eq!(date(days), format!("{year:04}-{month:02}-{day:02}T").as_bytes(), "day {days}");
+            let last = match month {
+                2 => 28 + u32::from(leap(year)),
+                4 | 6 | 9 | 11 => 30,
+                _ => 31,
+            };
+            (year, month, day) = match (month, day) {
+                (12, 31) => (year + 1, 1, 1),
+                (_, d) if d == last => (year, month + 1, 1),
+                _ => (year, month, day + 1),
+            };
+        }
+    }
+}

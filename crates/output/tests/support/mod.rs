@@ -1,0 +1,121 @@
+//! Records and random numbers for tests.
+#![allow(dead_code, reason = "each test binary uses a part")]
+
+use flumen_model::record::{Endpoint, Interim, MacSet, TcpRecord, Traffic};
+use flumen_model::{Address, EndReason, FlowRecord, FlowState, IpVersion, Ports, TcpState, Timestamp, VlanTags};
+use std::net::IpAddr;
+
+/// 2020-09-13T12:26:40Z.
+pub(crate) const START: u64 = 1_600_000_000_000_000_000;
+
+/// A UDP flow of one packet.
+pub(crate) fn record(client: &str, server: &str) -> FlowRecord {
+    FlowRecord {
+        flow_id: 1,
+        logged: Timestamp::from_nanos(START),
+        vlan: VlanTags::default(),
+        ip_version: version(client),
+        client: address(client),
+        server: address(server),
+        protocol: 17,
+        endpoint: Endpoint::Ports(Ports { src: 5353, dst: 53 }),
+        to_server: Traffic { packets: 1, bytes: 60, ttl: Some((64, 64)) },
+        to_client: Traffic::default(),
+        start: Timestamp::from_nanos(START),
+        end: Timestamp::from_nanos(START),
+        state: FlowState::New,
+        reason: EndReason::Timeout,
+        emergency: false,
+        wrong_thread: false,
+        elephant: [false; 2],
+        midstream_policy: false,
+        tcp: None,
+        macs: None,
+        interim: None,
+    }
+}
+
+pub(crate) fn address(text: &str) -> Address {
+    match text.parse().expect("an address") {
+        IpAddr::V4(v4) => Address::v4(v4.octets()),
+        IpAddr::V6(v6) => Address(v6.octets()),
+    }
+}
+
+pub(crate) fn version(text: &str) -> IpVersion {
+    if text.contains(':') { IpVersion::V6 } else { IpVersion::V4 }
+}
+
+/// Splitmix64.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+        self.next() % limit
+    }
+    /// A number of any magnitude.
+    pub(crate) fn any_size(&mut self) -> u64 {
+        let shift = self.below(64);
+        self.next() >> shift
+    }
+    pub(crate) fn flip(&mut self) -> bool {
+        self.next() & 1 == 1
+    }
+}
+
+/// A record of which every field is as random as its type allows.
+pub(crate) fn random_record(random: &mut Random) -> FlowRecord {
+    let byte = |random: &mut Random| random.next() as u8;
+    let traffic = |random: &mut Random| Traffic {
+        packets: if random.flip() { 0 } else { random.any_size() },
+        bytes: random.any_size(),
+        ttl: random.flip().then(|| (byte(random), byte(random))),
+    };
+    let endpoint = match random.below(4) {
+        0 => Endpoint::Ports(Ports { src: random.next() as u16, dst: random.next() as u16 }),
+        1 => Endpoint::Icmp {
+            request: (byte(random), byte(random)),
+            response: random.flip().then(|| (byte(random), byte(random))),
+        },
+        2 => Endpoint::Spi(random.next() as u32),
+        _ => Endpoint::None,
+    };
+    let mac = |random: &mut Random| -> [u8; 6] { std::array::from_fn(|_| byte(random)) };
+    FlowRecord {
+        flow_id: random.any_size(),
+        logged: Timestamp::from_nanos(random.any_size()),
+        vlan: VlanTags { ids: [byte(random).into(), 4095, 0], count: random.below(4) as u8 },
+        ip_version: if random.flip() { IpVersion::V4 } else { IpVersion::V6 },
+        client: Address(std::array::from_fn(|_| byte(random) & byte(random))),
+        server: Address(std::array::from_fn(|_| byte(random))),
+        protocol: byte(random),
+        endpoint,
+        to_server: traffic(random),
+        to_client: traffic(random),
+        start: Timestamp::from_nanos(random.any_size()),
+        end: Timestamp::from_nanos(random.any_size()),
+        state: FlowState::ALL[random.below(4) as usize],
+        reason: [EndReason::Timeout, EndReason::Forced, EndReason::Unknown][random.below(3) as usize],
+        emergency: random.flip(),
+        wrong_thread: random.flip(),
+        elephant: [random.flip(), random.flip()],
+        midstream_policy: random.flip(),
+        tcp: random.flip().then(|| TcpRecord {
+            flags: [byte(random), byte(random)],
+            state: random.flip().then(|| TcpState::ALL[random.below(11) as usize]),
+        }),
+        macs: random.flip().then(|| {
+            let few = random.below(3);
+            Box::new(MacSet { src: (0..few).map(|_| mac(random)).collect(), dst: vec![mac(random)] })
+        }),
+        interim: (random.below(4) == 0)
+            .then(|| Box::new(Interim { sequence: random.next() as u32, delta: [traffic(random), traffic(random)] })),
+    }
+}
