@@ -186,26 +186,26 @@ fn help_end(examples: &str) -> String {
 
 const EXAMPLES: &str = "\
 Examples:
-  flumen read capture.pcap                     a summary: who talked to whom, and where the packets went
-  flumen read capture.pcap -l out              flow records as Suricata writes them, in out/eve.json
-  flumen read capture.pcap --json | head       flow records on standard output
-  flumen read *.pcap.gz -c /etc/suricata/suricata.yaml -l out
-                                               the same with the settings of a sensor
-  flumen check -c suricata.yaml                is this configuration right, and what of it is ignored
-  flumen config -c suricata.yaml               the effective configuration, each value with its origin
-  flumen read --help                           all options of a subcommand";
+  flumen read capture.pcap                 who talked to whom: a summary
+  flumen read capture.pcap -l out          flow records as Suricata's, in out/eve.json
+  flumen read capture.pcap --json | head   flow records on standard output
+  flumen read *.pcap.gz -c suricata.yaml -l out
+                                           the same with the settings of a sensor
+  flumen check -c suricata.yaml            is this right, and what of it is ignored
+  flumen config -c suricata.yaml           what is effective, and where it comes from
+  flumen read --help                       all options of a subcommand";
 
 const READ_EXAMPLES: &str = "\
 Examples:
-  flumen read a.pcap b.pcapng.zst              several captures, one after the other
-  zcat huge.pcap.gz | flumen read - --json     from a pipe, into a pipe
+  flumen read a.pcap b.pcapng.zst            several captures, one after the other
+  zcat huge.pcap.gz | flumen read - --json   from a pipe, into a pipe
   flumen read a.pcap -l out --set outputs.eve-log.community-id=yes
-                                               a key of the configuration by its name
+                                             a key of the configuration by its name
   flumen read a.pcap --timeout udp.established=60 --no-midstream
-                                               how long flows live, and where TCP sessions begin
+                                             how long flows live, where sessions begin
   flumen read a.pcap -l out --compat suricata -k none
-                                               records to compare with Suricata's
-  flumen read captures/ --audit                is every packet of a directory accounted for";
+                                             records to compare with Suricata's
+  flumen read captures/ --audit              is every packet accounted for";
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())

@@ -22,7 +22,9 @@ fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(error) => match Exit::of_error(&error) {
             Some(exit) => {
-                let _ = writeln!(io::stderr(), "error: {error:#}");
+                for line in format!("{error:#}").lines() {
+                    let _ = writeln!(io::stderr(), "error: {line}");
+                }
                 exit.into()
             }
             None => Exit::Clean.into(),

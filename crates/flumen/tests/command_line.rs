@@ -75,7 +75,7 @@ fn check_of_a_wrong_configuration_then_3_with_file_line_and_nearest_key() {
     assert_eq!(
         err(&output),
         "error: my.yaml:2: unknown key 'flow.memcp'; the nearest known key is 'flow.memcap'\n\
-         my.yaml:3: 'vlan.use-for-tracking' cannot be 'perhaps'; it takes yes or no\n"
+         error: my.yaml:3: 'vlan.use-for-tracking' cannot be 'perhaps'; it takes yes or no\n"
     );
 }
 
@@ -158,6 +158,16 @@ fn capture_that_is_not_there_then_1() {
     let output = scratch.run(&["read", "nowhere.pcap"]);
     assert_eq!(code(&output), Some(1));
     assert!(err(&output).contains("nowhere.pcap"), "{}", err(&output));
+}
+
+#[test]
+fn ignored_keys_then_one_line_with_v_and_none_without() {
+    let scratch = Scratch::new("ignored", &[("i.yaml", "runmode: autofp\nstream: {inline: auto}\n")]);
+    let line = "ignored, as Flumen does not have them: runmode, stream.inline";
+    let loud = scratch.run(&["read", "nowhere.pcap", "-v", "-c", "i.yaml"]);
+    assert_eq!(err(&loud).lines().filter(|written| *written == line).count(), 1, "{}", err(&loud));
+    let normal = scratch.run(&["read", "nowhere.pcap", "-c", "i.yaml"]);
+    assert!(!err(&normal).contains("ignored"), "{}", err(&normal));
 }
 
 #[test]

@@ -28,6 +28,10 @@ fn document_then_has_every_key_as_the_table_says() {
 
 #[test]
 fn document_then_has_the_exit_codes_of_the_help() {
+    if std::env::var_os("FLUMEN_BLESS").is_some() {
+        // The other test is writing the document.
+        return;
+    }
     let text = fs::read_to_string(document()).expect("docs/configuration.md");
     for line in exit::HELP.lines().skip(1) {
         let (code, meaning) = line.trim().split_once("  ").expect("code and meaning");

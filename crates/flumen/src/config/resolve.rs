@@ -81,6 +81,7 @@ impl Walk<'_> {
         for entry in entries {
             let full = if name.is_empty() { entry.key.clone() } else { format!("{name}.{}", entry.key) };
             if self.is_plain(&entry.key, &entry.at) {
+                let full = self.with_dashes(full, &entry.at);
                 self.key(&full, &entry.at, &entry.value);
             }
         }
@@ -112,6 +113,16 @@ impl Walk<'_> {
                 _ => self.problem(&node.at, format!("'{name}' is a section with keys, this is {}", node.what())),
             },
         }
+    }
+
+    /// The name with dashes, when only that is known: Suricata once wrote `hash_size` and still takes it.
+    fn with_dashes(&mut self, name: String, at: &Origin) -> String {
+        let dashed = name.replace('_', "-");
+        if dashed == name || keys::known(&name).is_some() || keys::known(&dashed).is_none() {
+            return name;
+        }
+        self.out.warnings.push(Problem::new(at, format!("'{name}' is the old name of '{dashed}'")));
+        dashed
     }
 
     fn ignore(&mut self, name: &str) {
@@ -272,6 +283,7 @@ impl Section {
     /// A value with its origin, when it is set.
     #[must_use]
     pub fn setting(&self, name: &str) -> Option<&Setting> {
+        debug_assert!(matches!(keys::known(name), Some(Known::Honoured(_))), "{name} has no row");
         self.0.get(name)
     }
 

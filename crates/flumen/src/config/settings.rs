@@ -7,8 +7,10 @@ use std::path::PathBuf;
 
 use flumen_engine::{Checksums, EngineConfig, Threads};
 use flumen_model::Span;
+use flumen_output::eve::{CommunityId, CommunityIdRule, EveConfig, ExistingFile, Ipv6Form, StatsConfig};
 use flumen_table::TableConfig;
 use flumen_table::config::{Compat, MemcapPolicy, RateTracking, StateTimeouts, Timeouts};
+use flumen_wire::DecodeOptions;
 
 use super::problem::{Problem, Problems};
 use super::resolve::{Resolved, Section};
@@ -20,24 +22,22 @@ pub struct Settings {
     /// Engine and flow table.
     pub engine: EngineConfig,
     /// Decoders.
-    pub decoder: DecoderSettings,
+    pub decoder: DecodeOptions,
+    /// Tunnels. Read and checked; nothing uses them yet.
+    pub tunnels: Tunnels,
     /// Defragmentation. Read and checked; nothing uses it yet.
     pub defrag: DefragSettings,
     /// EVE logs, those that are enabled.
-    pub eve: Vec<EveSettings>,
+    pub eve: Vec<EveConfig>,
     /// `stats`: `stats` events at all, and the time between two when capturing live.
     pub stats: StatsSettings,
     /// `default-log-dir`.
     pub log_dir: PathBuf,
-    /// `flumen.extended`: exact nanoseconds in records.
-    pub extended: bool,
 }
 
-/// `decoder`.
+/// The tunnels of `decoder`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DecoderSettings {
-    /// `decoder.max-layers`: most layers of a packet, from 1.
-    pub max_layers: u8,
+pub struct Tunnels {
     /// `decoder.teredo`.
     pub teredo: TunnelSettings,
     /// `decoder.vxlan`.
@@ -74,38 +74,6 @@ pub struct DefragSettings {
     pub timeout: Span,
 }
 
-/// One EVE log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EveSettings {
-    /// File, absolute or relative to the log directory.
-    pub filename: PathBuf,
-    /// Whether a file that is there is added to.
-    pub append: bool,
-    /// Whether `flow` records are written.
-    pub flow: bool,
-    /// Whether `netflow` records are written.
-    pub netflow: bool,
-    /// `stats` events, if any.
-    pub stats: Option<StatsRecord>,
-    /// Seed of `community_id`, if it is written.
-    pub community_id: Option<u16>,
-    /// Whether IPv6 addresses are written in their short form.
-    pub ipv6_compress: bool,
-    /// Whether MAC addresses are written.
-    pub ethernet: bool,
-}
-
-/// What a `stats` event of an EVE log has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StatsRecord {
-    /// Counters of all threads together.
-    pub totals: bool,
-    /// What changed since the last event.
-    pub deltas: bool,
-    /// Counters that are 0.
-    pub null_values: bool,
-}
-
 /// `stats`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StatsSettings {
@@ -128,7 +96,7 @@ impl Settings {
         let mut eve = Vec::new();
         for section in values.eve.iter().filter(|section| section.flag("outputs.eve-log.enabled")) {
             check_filetype(section, &mut problems);
-            eve.push(EveSettings::of(section, values.root.flag("stats.enabled")));
+            eve.push(eve_log(section, &values.root));
         }
         if !problems.is_empty() {
             return Err(Problems(problems));
@@ -150,50 +118,26 @@ impl Settings {
         };
         Ok(Self {
             engine,
-            decoder: DecoderSettings::of(root),
+            decoder: DecodeOptions {
+                max_layers: count(root, "decoder.max-layers") as u8,
+                flow_for_every_protocol: compat(root) == Compat::Flumen,
+            },
+            tunnels: Tunnels::of(root),
             defrag: DefragSettings::of(root),
             eve,
             stats: StatsSettings { enabled: root.flag("stats.enabled"), interval: span(root, "stats.interval") },
             log_dir: root.text("default-log-dir").into(),
-            extended: root.flag("flumen.extended"),
         })
     }
 }
 
-impl EveSettings {
-    fn of(section: &Section, stats_enabled: bool) -> Self {
-        let flag = |name: &str| section.flag(&format!("outputs.eve-log.{name}"));
-        let stats = StatsRecord {
-            totals: flag("types.stats.totals"),
-            deltas: flag("types.stats.deltas"),
-            null_values: flag("types.stats.null-values"),
-        };
-        let seed = count(section, "outputs.eve-log.community-id-seed") as u16;
-        Self {
-            filename: section.text("outputs.eve-log.filename").into(),
-            append: flag("append"),
-            flow: flag("types.flow.enabled"),
-            netflow: flag("types.netflow.enabled"),
-            stats: (stats_enabled && flag("types.stats.enabled")).then_some(stats),
-            community_id: flag("community-id").then_some(seed),
-            ipv6_compress: flag("ipv6-compress"),
-            ethernet: flag("ethernet"),
-        }
-    }
-}
-
-impl DecoderSettings {
+impl Tunnels {
     fn of(root: &Section) -> Self {
         let tunnel = |name: &str| TunnelSettings {
             enabled: root.flag(&format!("decoder.{name}.enabled")),
             ports: root.ports(&format!("decoder.{name}.ports")).cloned().unwrap_or_default(),
         };
-        Self {
-            max_layers: count(root, "decoder.max-layers") as u8,
-            teredo: tunnel("teredo"),
-            vxlan: tunnel("vxlan"),
-            geneve: tunnel("geneve"),
-        }
+        Self { teredo: tunnel("teredo"), vxlan: tunnel("vxlan"), geneve: tunnel("geneve") }
     }
 }
 
@@ -229,12 +173,46 @@ fn table(root: &Section) -> TableConfig {
         track_recursion: root.flag("decoder.recursion-level.use-for-tracking"),
         async_oneside: root.flag("stream.async-oneside"),
         bypass_depth: (root.flag("stream.bypass") && depth > 0).then_some(depth),
-        compat: match root.word("flumen.compat") {
-            Some("suricata") => Compat::Suricata,
-            _ => Compat::Flumen,
-        },
+        compat: compat(root),
         hash_seed: root.number("flumen.hash-seed"),
         ..TableConfig::default()
+    }
+}
+
+fn compat(root: &Section) -> Compat {
+    match root.word("flumen.compat") {
+        Some("suricata") => Compat::Suricata,
+        _ => Compat::Flumen,
+    }
+}
+
+/// One EVE log, with what the other keys say about all of them.
+fn eve_log(section: &Section, root: &Section) -> EveConfig {
+    let flag = |name: &str| section.flag(&format!("outputs.eve-log.{name}"));
+    let stats = StatsConfig {
+        totals: flag("types.stats.totals"),
+        null_values: flag("types.stats.null-values"),
+        deltas: flag("types.stats.deltas"),
+    };
+    let community_id = CommunityId {
+        seed: count(section, "outputs.eve-log.community-id-seed") as u16,
+        rule: match compat(root) {
+            Compat::Flumen => CommunityIdRule::Spec,
+            Compat::Suricata => CommunityIdRule::Suricata,
+        },
+    };
+    let host = root.text("sensor-name");
+    EveConfig {
+        filename: section.text("outputs.eve-log.filename").into(),
+        existing: if flag("append") { ExistingFile::Append } else { ExistingFile::Truncate },
+        flow: flag("types.flow.enabled"),
+        netflow: flag("types.netflow.enabled"),
+        stats: (root.flag("stats.enabled") && flag("types.stats.enabled")).then_some(stats),
+        community_id: flag("community-id").then_some(community_id),
+        ipv6: if flag("ipv6-compress") { Ipv6Form::Compressed } else { Ipv6Form::Expanded },
+        ethernet: flag("ethernet"),
+        host: (!host.is_empty()).then(|| host.to_owned()),
+        extended: root.flag("flumen.extended"),
     }
 }
 

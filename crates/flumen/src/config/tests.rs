@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use flumen_engine::Checksums;
 use flumen_model::{FlowState, Span};
+use flumen_output::eve::{CommunityId, CommunityIdRule, Ipv6Form};
 use flumen_table::TableConfig;
 use flumen_table::config::{Compat, MemcapPolicy, RateTracking, TimeoutClass};
 
@@ -88,8 +89,8 @@ fn complete_suricata_yaml_then_accepted() {
     assert_eq!(TableConfig { rate_tracking: None, midstream: true, ..table.clone() }, TableConfig::default());
     let eve = &config.settings.eve[0];
     assert!(eve.flow && !eve.netflow && eve.stats.is_some(), "only the types that it lists");
-    assert_eq!(config.settings.decoder.teredo, TunnelSettings { enabled: true, ports: Ports::These(vec![3544]) });
-    assert_eq!(config.settings.decoder.vxlan.ports, Ports::These(vec![4789]));
+    assert_eq!(config.settings.tunnels.teredo, TunnelSettings { enabled: true, ports: Ports::These(vec![3544]) });
+    assert_eq!(config.settings.tunnels.vxlan.ports, Ports::These(vec![4789]));
     for ignored in ["app-layer", "outputs.fast", "outputs.eve-log.types.alert", "stream.inline", "threading"] {
         assert!(config.values.ignored.iter().any(|name| name == ignored), "{ignored}");
     }
@@ -111,9 +112,9 @@ fn configurations_of_the_corpus_then_accepted() {
         assert_eq!(settings.engine.table.memcap, 512 << 20);
         assert_eq!(settings.engine.table.compat, Compat::Suricata);
         assert_eq!(settings.engine.checksums, Checksums::None);
-        assert_eq!(settings.eve[0].community_id, Some(0));
+        assert_eq!(settings.eve[0].community_id.map(|id| (id.seed, id.rule)), Some((0, CommunityIdRule::Suricata)));
         assert!(settings.eve[0].flow && settings.eve[0].netflow && settings.eve[0].stats.is_some());
-        assert_eq!(settings.decoder.teredo.ports, Ports::Any);
+        assert_eq!(settings.tunnels.teredo.ports, Ports::Any);
         assert!(config.values.warnings.is_empty(), "{:?}", config.values.warnings);
     }
 }
@@ -151,6 +152,23 @@ fn bad_values_then_line_key_value_and_what_is_accepted() {
     assert_eq!(problems("- a\n"), ["1: a configuration is made of keys, this is a list"]);
     assert_eq!(problems("flow.memcap: 1mb\n"), ["1: key 'flow.memcap' has a dot in it; keys are nested by sections"]);
     assert_eq!(problems("outputs: yes\n"), ["1: 'outputs' is a list, this is a single value"]);
+}
+
+#[test]
+fn old_names_with_underscores_then_taken_with_a_warning() {
+    let config = good("flow:\n  hash_size: 100\npacket_alert_max: 5\n");
+    assert_eq!(config.settings.engine.table.hash_size, 100);
+    assert_eq!(
+        warnings(&config),
+        [
+            "2: 'flow.hash_size' is the old name of 'flow.hash-size'",
+            "3: 'packet_alert_max' is the old name of 'packet-alert-max'"
+        ]
+    );
+    assert_eq!(
+        problems("flow:\n  mem_cap: 1\n"),
+        ["2: unknown key 'flow.mem_cap'; the nearest known key is 'flow.memcap'"]
+    );
 }
 
 #[test]
@@ -196,9 +214,9 @@ fn settings_given_then_where_they_belong() {
     assert_eq!((table.compat, table.hash_seed), (Compat::Suricata, Some(9)));
     assert_eq!((engine.threads.workers, engine.threads.managers, engine.threads.recyclers), (4, 2, 3));
     assert_eq!((engine.memory_limit, engine.active_timeout), (Some(1 << 30), Some(Span::from_nanos(1_500_000_000))));
-    assert!(config.settings.extended);
+    assert!(config.settings.eve[0].extended && !config.settings.decoder.flow_for_every_protocol);
     assert_eq!(config.settings.decoder.max_layers, 9);
-    assert_eq!(config.settings.decoder.vxlan, TunnelSettings { enabled: false, ports: Ports::These(vec![1, 2]) });
+    assert_eq!(config.settings.tunnels.vxlan, TunnelSettings { enabled: false, ports: Ports::These(vec![1, 2]) });
 }
 
 #[test]
@@ -245,8 +263,8 @@ fn several_eve_logs_then_each_by_itself() {
     let config = good(text);
     let eve = &config.settings.eve;
     assert_eq!((eve.len(), config.values.eve.len()), (2, 3));
-    assert!(eve[0].flow && !eve[0].netflow && eve[0].stats.is_none() && !eve[0].ipv6_compress);
-    assert!(!eve[1].flow && eve[1].netflow && eve[1].ipv6_compress);
+    assert!(eve[0].flow && !eve[0].netflow && eve[0].stats.is_none() && eve[0].ipv6 == Ipv6Form::Expanded);
+    assert!(!eve[1].flow && eve[1].netflow && eve[1].ipv6 == Ipv6Form::Compressed);
     assert_eq!(eve[1].stats.map(|stats| (stats.totals, stats.null_values)), Some((false, true)));
     let none = good("outputs:\n- fast\n");
     assert!(none.settings.eve.is_empty());
@@ -255,7 +273,7 @@ fn several_eve_logs_then_each_by_itself() {
 
 #[test]
 fn port_groups_then_their_ports() {
-    let ports = |text: &str| good(&format!("{text}decoder: {{vxlan: {{ports: $A}}}}\n")).settings.decoder.vxlan.ports;
+    let ports = |text: &str| good(&format!("{text}decoder: {{vxlan: {{ports: $A}}}}\n")).settings.tunnels.vxlan.ports;
     assert_eq!(ports("vars: {port-groups: {A: 1}}\n"), Ports::These(vec![1]));
     assert_eq!(ports("vars: {port-groups: {A: '[$B, 3]', B: \"[1, 2]\"}}\n"), Ports::These(vec![1, 2, 3]));
     assert_eq!(ports("vars: {port-groups: {A: any}}\n"), Ports::Any);
@@ -271,7 +289,11 @@ fn set_by_name_and_by_index_then_both_reach_the_log() {
     let config =
         with(text, &["outputs.1.eve-log.filename=b.json", "outputs.eve-log.ipv6-compress=yes"]).expect("right");
     assert_eq!(config.settings.eve[0].filename, PathBuf::from("b.json"));
-    assert!(config.settings.eve[0].ipv6_compress && config.settings.eve[0].flow && !config.settings.eve[0].netflow);
+    assert!(
+        config.settings.eve[0].ipv6 == Ipv6Form::Compressed
+            && config.settings.eve[0].flow
+            && !config.settings.eve[0].netflow
+    );
     let config = with(text, &["outputs.eve-log.types.netflow=yes", "outputs.eve-log.types.flow=no"]).expect("right");
     assert!(config.settings.eve[0].netflow && !config.settings.eve[0].flow);
     let config = with(text, &["outputs.1.eve-log.types.0.flow=no"]).expect("right");
@@ -290,14 +312,14 @@ fn set_without_a_file_then_the_rest_stays_default() {
     let config = set(&["outputs.1.eve-log.community-id=yes", "flow.memcap=64mb", "flow.memcap=32mb"]).expect("right");
     let eve = &config.settings.eve[0];
     assert!(eve.flow && eve.netflow && eve.stats.is_some(), "defaults are kept");
-    assert_eq!(eve.community_id, Some(0));
+    assert_eq!(eve.community_id, Some(CommunityId::default()));
     assert_eq!(config.settings.engine.table.memcap, 32 << 20, "the last one counts");
     assert!(config.settings.engine.table.midstream);
     let config = set(&["outputs.eve-log.types.netflow=no"]).expect("right");
     assert!(config.settings.eve[0].flow && !config.settings.eve[0].netflow && config.settings.eve[0].stats.is_some());
     let config = set(&["outputs.eve-log.types=[netflow]", "decoder.vxlan.ports=[1, 2]"]).expect("right");
     assert!(!config.settings.eve[0].flow && config.settings.eve[0].netflow && config.settings.eve[0].stats.is_none());
-    assert_eq!(config.settings.decoder.vxlan.ports, Ports::These(vec![1, 2]));
+    assert_eq!(config.settings.tunnels.vxlan.ports, Ports::These(vec![1, 2]));
     assert!(set(&["outputs.eve-log.enabled=no"]).expect("right").settings.eve.is_empty());
 }
 
@@ -353,19 +375,25 @@ fn keys_without_effect_yet_then_told() {
     assert_eq!(config.values.later, [("defrag.timeout", "defragmentation")]);
 }
 
+/// A small generator of numbers below a bound; the same seed gives the same run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % bound as u64) as usize
+    }
+
+    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
+        from[self.below(from.len())]
+    }
+}
+
 #[test]
-fn random_edits_of_a_configuration_then_never_a_panic() {
-    let shape = std::fs::read_to_string(fixture("suricata-shape.yaml")).expect("fixture");
-    let seed = 0x5eed_u64;
-    println!("seed {seed}");
-    let mut state = seed;
-    let mut random = move |bound: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state % bound as u64) as usize
-    };
-    let bits = [
+fn random_edits_and_overrides_of_a_configuration_then_never_a_panic() {
+    const BITS: [&str; 20] = [
         "- ",
         ":",
         "\n",
@@ -387,21 +415,31 @@ fn random_edits_of_a_configuration_then_never_a_panic() {
         "0",
         "é",
     ];
-    for _ in 0..300 {
+    const PARTS: [&str; 12] =
+        ["outputs", "eve-log", "types", "flow", "stats", "0", "1", "99", "memcap", "totals", "include", "vars"];
+    const VALUES: [&str; 8] = ["", "yes", "[flow, stats]", "{a: 1}", "[", "64mb", "$A", "{eve-log: [x]}"];
+    let shape = std::fs::read_to_string(fixture("suricata-shape.yaml")).expect("fixture");
+    let runs = std::env::var("FLUMEN_RANDOM_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(300);
+    let mut random = Random(0x5eed);
+    println!("seed {:#x}, {runs} runs", random.0);
+    for _ in 0..runs {
         let mut text: Vec<char> = shape.chars().collect();
-        for _ in 0..=random(6) {
-            let at = random(text.len());
-            if random(2) == 0 {
-                let end = (at + random(40)).min(text.len());
-                text.drain(at..end);
-            }
-            let at = random(text.len());
-            text.splice(at..at, bits[random(bits.len())].chars());
+        for _ in 0..random.below(6) {
+            let at = random.below(text.len());
+            let end = if random.below(2) == 0 { (at + random.below(40)).min(text.len()) } else { at };
+            text.splice(at..end, random.pick(&BITS).chars());
         }
         let text: String = text.into_iter().collect();
-        if let Ok((root, _)) = yaml::parse(&text, &"t.yaml".into())
-            && let Ok(mut values) = resolve::resolve(&root, true)
-        {
+        let Ok((mut root, _)) = yaml::parse(&text, &"t.yaml".into()) else { continue };
+        for _ in 0..random.below(4) {
+            let parts: Vec<_> = (0..=random.below(5)).map(|_| random.pick(&PARTS)).collect();
+            let given = Override { key: parts.join("."), value: random.pick(&VALUES).to_owned(), at: Origin::Set };
+            let before = root.clone();
+            if overrides::apply(&mut root, &given).is_err() {
+                root = before;
+            }
+        }
+        if let Ok(mut values) = resolve::resolve(&root, true) {
             let _ = Settings::of(&mut values);
         }
     }
