@@ -1,8 +1,8 @@
 //! The recorded corpus as an oracle: for each capture the decoder must count what Suricata counted.
 //!
 //! The corpus lies beside the repository (`../shared/corpus`). Where it is not, the test says so and passes; with
-//! `FLUMEN_REQUIRE_CORPUS=1` it fails instead. Captures with tunnels that are opened, or with fragments, are left out:
-//! what comes out of them is counted by later stages too.
+//! `FLUMEN_REQUIRE_CORPUS=1` it fails instead. Of captures with tunnels that are opened, or with fragments, only
+//! the upper bound is checked: what comes out of them is counted by later stages too.
 
 use flumen_wire::{DecodeCounters, DecodeOptions, Decoded, Decoder, LinkType};
 use serde_json::Value;
@@ -25,19 +25,20 @@ fn every_capture_without_tunnels_and_fragments_counts_like_suricata() {
             left_out += 1;
             continue;
         };
-        if opens_tunnels(&case["stats"]["decoder"]) || reassembles(&case["stats"]["defrag"]) {
+        let inside = opens_tunnels(&case["stats"]["decoder"]) || reassembles(&case["stats"]["defrag"]);
+        let differences = differences(&case["stats"], &counters, inside);
+        if inside {
             left_out += 1;
-            continue;
+        } else {
+            compared += 1;
         }
-        compared += 1;
-        let differences = differences(&case["stats"], &counters);
         if !differences.is_empty() {
             different.push(format!("{}: {}", text(&case["pcap"]), differences.join(", ")));
         }
     }
-    println!("{compared} captures compared, {} differ, {left_out} left out", different.len());
+    println!("{compared} captures compared, {} differ, {left_out} not wholly", different.len());
     assert!(compared > 600, "only {compared} captures could be compared");
-    assert!(different.is_empty(), "{} of {compared} captures differ:\n{}", different.len(), different.join("\n"));
+    assert!(different.is_empty(), "{} captures differ:\n{}", different.len(), different.join("\n"));
 }
 
 #[test]
@@ -82,13 +83,15 @@ fn reassembles(defrag: &Value) -> bool {
     ["ipv4", "ipv6"].iter().any(|&version| defrag[version]["fragments"] != 0)
 }
 
-fn differences(stats: &Value, counters: &DecodeCounters) -> Vec<String> {
+/// What differs. With `inside`, packets inside of packets are missing here: then a counter may be too low, never too high.
+fn differences(stats: &Value, counters: &DecodeCounters, inside: bool) -> Vec<String> {
     let ours: BTreeMap<_, _> = counters.iter().chain(counters.sctp.iter()).collect();
     let mut differences = Vec::new();
     for object in ["decoder", "sctp"] {
         flatten(object, &stats[object], &mut |name, theirs| {
             let mine = ours.get(name.as_str()).copied();
-            if mine != Some(theirs) && !NOT_OURS.contains(&name.as_str()) {
+            let differs = if inside { mine > Some(theirs) } else { mine != Some(theirs) };
+            if differs && !NOT_OURS.contains(&name.as_str()) {
                 differences.push(format!("{name} {theirs} here {mine:?}"));
             }
         });

@@ -1,0 +1,213 @@
+//! What can be typed: the command line as types. What it means is decided in [`command`](crate::command).
+
+use std::path::PathBuf;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand, ValueEnum};
+
+use crate::config::Override;
+use crate::exit;
+
+/// A network flow engine and sensor: reads captures, follows every conversation, writes one record per flow.
+#[derive(Debug, Parser)]
+#[command(name = "flumen", version = SHORT_VERSION, long_version = LONG_VERSION, after_long_help = help_end(EXAMPLES))]
+#[command(after_help = "Try 'flumen read capture.pcap', or --help for examples and exit codes.")]
+#[command(styles = STYLES, max_term_width = 100, arg_required_else_help = true, subcommand_required = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// What is said on standard error, and how.
+    #[command(flatten)]
+    pub talk: Talk,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Read captures and write their flows
+    Read(Box<Read>),
+    /// Test a configuration: what is wrong, odd, or ignored
+    Check(Check),
+    /// Print the effective configuration, each value with its origin
+    Config(ConfigSource),
+}
+
+/// How much is said.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Talk {
+    /// Say more on standard error; repeat for more still
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// Say nothing on standard error but errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Colours on the terminal
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = false)]
+    pub color: ColorChoice,
+}
+
+/// `flumen read`.
+#[derive(Args, Debug)]
+#[command(after_long_help = help_end(READ_EXAMPLES))]
+pub struct Read {
+    /// Captures: pcap or pcapng, also .gz and .zst; a directory stands for its captures in the order of time, - for standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Write records into this directory instead of a summary to the terminal
+    #[arg(short, long, value_name = "DIR")]
+    pub log_dir: Option<PathBuf>,
+    /// Write records to standard output, one JSON object a line
+    #[arg(long, conflicts_with = "log_dir")]
+    pub json: bool,
+    /// Exit with 5 unless every packet and byte is accounted for
+    #[arg(long)]
+    pub audit: bool,
+    /// No line of progress, even on a terminal
+    #[arg(long)]
+    pub no_progress: bool,
+    /// Where the configuration comes from.
+    #[command(flatten)]
+    pub source: ConfigSource,
+    /// Options that stand for keys.
+    #[command(flatten)]
+    pub flow: FlowOptions,
+}
+
+/// `flumen check`.
+#[derive(Args, Debug)]
+pub struct Check {
+    /// The configuration, a suricata.yaml
+    #[arg(short, long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Set a key by its dotted name
+    #[arg(long, value_name = "KEY=VALUE", value_parser = Override::parse)]
+    pub set: Vec<Override>,
+}
+
+/// Where a configuration comes from.
+#[derive(Args, Debug)]
+pub struct ConfigSource {
+    /// Configuration, a suricata.yaml; without it defaults
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Set a key by its dotted name, such as flow.memcap=1gb
+    #[arg(long, value_name = "KEY=VALUE", value_parser = Override::parse)]
+    pub set: Vec<Override>,
+}
+
+/// Options that stand for keys of the configuration, and overrule it and `--set`.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "Flow options")]
+pub struct FlowOptions {
+    /// TCP checksums: trust all (none) or let a wrong one keep a segment from its session (all)
+    #[arg(short = 'k', value_name = "CHECKS")]
+    pub checksums: Option<Checks>,
+    /// Let TCP sessions begin in their middle
+    #[arg(long, overrides_with = "no_midstream")]
+    pub midstream: bool,
+    /// TCP sessions begin with a SYN
+    #[arg(long, overrides_with = "midstream")]
+    pub no_midstream: bool,
+    /// Memory for the flow table, such as 512mb
+    #[arg(long, value_name = "SIZE")]
+    pub memcap: Option<String>,
+    /// Rows of the flow table
+    #[arg(long, value_name = "N")]
+    pub hash_size: Option<String>,
+    /// A timeout, such as tcp.new=60 or udp.emergency-established=10s
+    #[arg(long, value_name = "CLASS.STATE=TIME", value_parser = Override::parse)]
+    pub timeout: Vec<Override>,
+    /// Do as Suricata does, also where Flumen would do better: suricata or flumen
+    #[arg(long, value_name = "WHOM")]
+    pub compat: Option<String>,
+    /// Worker threads
+    #[arg(long, value_name = "N")]
+    pub threads: Option<String>,
+}
+
+/// `-k`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Checks {
+    /// No checksum is looked at.
+    None,
+    /// Every one is.
+    All,
+}
+
+impl FlowOptions {
+    /// The keys that these options stand for.
+    #[must_use]
+    pub fn overrides(&self) -> Vec<Override> {
+        let mut given = Vec::new();
+        let mut add = |option, key: &str, value: Option<&str>| {
+            given.extend(value.map(|value| Override::option(option, key, value)));
+        };
+        let checks = self.checksums.map(|checks| match checks {
+            Checks::None => "none",
+            Checks::All => "all",
+        });
+        add("-k", "capture.checksum-validation", checks);
+        add("--midstream", "stream.midstream", self.midstream.then_some("yes"));
+        add("--no-midstream", "stream.midstream", self.no_midstream.then_some("no"));
+        add("--memcap", "flow.memcap", self.memcap.as_deref());
+        add("--hash-size", "flow.hash-size", self.hash_size.as_deref());
+        for timeout in &self.timeout {
+            add("--timeout", &format!("flow-timeouts.{}", timeout.key), Some(&timeout.value));
+        }
+        add("--compat", "flumen.compat", self.compat.as_deref());
+        add("--threads", "flumen.threads", self.threads.as_deref());
+        given
+    }
+}
+
+/// `-V`.
+const SHORT_VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("FLUMEN_COMMIT"), ")");
+
+/// `--version`.
+const LONG_VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    "\ncommit:   ",
+    env!("FLUMEN_COMMIT"),
+    "\ntarget:   ",
+    env!("FLUMEN_TARGET"),
+    "\nprofile:  ",
+    env!("FLUMEN_PROFILE"),
+    "\nfeatures: ",
+    env!("FLUMEN_FEATURES"),
+    "\ncompiler: ",
+    env!("FLUMEN_COMPILER"),
+);
+
+/// Examples and exit codes, as they end the long help.
+fn help_end(examples: &str) -> String {
+    format!("{examples}\n\n{}", exit::HELP)
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  flumen read capture.pcap                 who talked to whom: a summary
+  flumen read capture.pcap -l out          flow records as Suricata's, in out/eve.json
+  flumen read capture.pcap --json | head   flow records on standard output
+  flumen read *.pcap.gz -c suricata.yaml -l out
+                                           the same with the settings of a sensor
+  flumen check -c suricata.yaml            is this right, and what of it is ignored
+  flumen config -c suricata.yaml           what is effective, and where it comes from
+  flumen read --help                       all options of a subcommand";
+
+const READ_EXAMPLES: &str = "\
+Examples:
+  flumen read a.pcap b.pcapng.zst            several captures, one after the other
+  zcat huge.pcap.gz | flumen read - --json   from a pipe, into a pipe
+  flumen read a.pcap -l out --set outputs.eve-log.community-id=yes
+                                             a key of the configuration by its name
+  flumen read a.pcap --timeout udp.established=60 --no-midstream
+                                             how long flows live, where sessions begin
+  flumen read a.pcap -l out --compat suricata -k none
+                                             records to compare with Suricata's
+  flumen read captures/ --audit              is every packet accounted for";
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold());

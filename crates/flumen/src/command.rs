@@ -1,0 +1,116 @@
+//! What each subcommand does: the configuration is loaded, told about, and handed on.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+
+use clap::ColorChoice;
+
+use crate::cli::{Check, Cli, Command, ConfigSource, Read, Talk};
+use crate::config::value::Value;
+use crate::config::{Config, Override, Problems};
+use crate::exit::Exit;
+use crate::run::{self, Job, Output};
+
+/// Does what the command line says.
+///
+/// # Errors
+/// What keeps it from being done; [`Exit::of_error`] tells which exit code that is.
+pub fn execute(cli: Cli) -> anyhow::Result<Exit> {
+    match cli.command {
+        Command::Read(options) => read(*options, cli.talk),
+        Command::Check(options) => check(&options, cli.talk),
+        Command::Config(source) => print(&source, cli.talk),
+    }
+}
+
+/// `flumen read`.
+fn read(options: Read, talk: Talk) -> anyhow::Result<Exit> {
+    let ConfigSource { config, mut set } = options.source;
+    set.extend(options.flow.overrides());
+    let config = load(config.as_deref(), &set, talk)?;
+    if talk.verbose > 0 {
+        tell_ignored(&config, &mut io::stderr())?;
+    }
+    let output = match options.log_dir {
+        Some(directory) => Output::Directory(directory),
+        None if options.json => Output::Json,
+        None => Output::Summary,
+    };
+    let color = match talk.color {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto => io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+    };
+    run::read(&Job {
+        inputs: options.files,
+        output,
+        audit: options.audit,
+        progress: !options.no_progress && !talk.quiet,
+        color,
+        verbosity: (!talk.quiet).then_some(talk.verbose),
+        settings: config.settings,
+    })
+}
+
+/// `flumen check`.
+fn check(options: &Check, talk: Talk) -> anyhow::Result<Exit> {
+    let config = load(Some(&options.config), &options.set, talk)?;
+    let out = &mut io::stdout().lock();
+    tell_ignored(&config, out)?;
+    let later: Vec<_> = config.values.later.iter().map(|(key, part)| format!("{key} ({part})")).collect();
+    if !later.is_empty() {
+        writeln!(out, "right, but without effect until Flumen has the part named: {}", later.join(", "))?;
+    }
+    summary(&config, out)?;
+    let files = config.files.len();
+    let count = if files == 1 { String::new() } else { format!(" with {} included files", files - 1) };
+    writeln!(out, "{}{count}: right", options.config.display())?;
+    Ok(Exit::Clean)
+}
+
+/// `flumen config`.
+fn print(source: &ConfigSource, talk: Talk) -> anyhow::Result<Exit> {
+    let config = load(source.config.as_deref(), &source.set, talk)?;
+    io::stdout().lock().write_all(config.to_yaml().as_bytes())?;
+    Ok(Exit::Clean)
+}
+
+/// Loads a configuration and tells what is odd in it.
+fn load(file: Option<&Path>, set: &[Override], talk: Talk) -> Result<Config, Problems> {
+    let config = Config::load(file, set)?;
+    if !talk.quiet {
+        for warning in &config.values.warnings {
+            // Standard error that cannot be written is nothing to fail for.
+            let _ = writeln!(io::stderr(), "warning: {warning}");
+        }
+    }
+    Ok(config)
+}
+
+/// One line with the keys that are Suricata's alone.
+fn tell_ignored(config: &Config, out: &mut dyn Write) -> io::Result<()> {
+    if config.values.ignored.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "ignored, as Flumen does not have them: {}", config.values.ignored.join(", "))
+}
+
+/// The settings that matter most, in a few lines.
+fn summary(config: &Config, out: &mut dyn Write) -> io::Result<()> {
+    let table = &config.settings.engine.table;
+    let midstream = if table.midstream { "on" } else { "off" };
+    writeln!(
+        out,
+        "flow table: {}, {} rows, {} flows ready; midstream pickup {midstream}",
+        Value::Size(table.memcap),
+        table.hash_size,
+        table.prealloc
+    )?;
+    for eve in &config.settings.eve {
+        let types = [("flow", eve.flow), ("netflow", eve.netflow), ("stats", eve.stats.is_some())];
+        let types: Vec<_> = types.iter().filter(|(_, on)| *on).map(|(name, _)| *name).collect();
+        let types = if types.is_empty() { "nothing".to_owned() } else { types.join(", ") };
+        writeln!(out, "records: {types} to {}", eve.filename.display())?;
+    }
+    Ok(())
+}

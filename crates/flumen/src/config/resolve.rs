@@ -1,0 +1,361 @@
+//! The tree against the table of keys: every key known, every value of its kind, with its origin.
+//!
+//! All that is wrong is collected, so that one run names every mistake. What settings mean together is decided in
+//! [`settings`](super::settings).
+
+use std::collections::BTreeMap;
+
+use super::keys::{self, EVE, EVE_TYPES, Key, Known};
+use super::node::{Data, Entry, Node, Origin};
+use super::problem::{Problem, Problems, shortened};
+use super::value::{Kind, Ports, Value};
+
+/// A value and where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The value.
+    pub value: Value,
+    /// Its origin.
+    pub at: Origin,
+}
+
+/// Values by full dotted name. Every honoured key that has a default is there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Section(BTreeMap<&'static str, Setting>);
+
+/// A configuration whose every key is known and whose every value is of its kind.
+#[derive(Clone, Debug, Default)]
+pub struct Resolved {
+    /// All keys but those of EVE logs.
+    pub root: Section,
+    /// The EVE logs in their order.
+    pub eve: Vec<Section>,
+    /// Keys of Suricata that are ignored, in order, each once.
+    pub ignored: Vec<String>,
+    /// Keys that are set but do nothing yet, with what they wait for.
+    pub later: Vec<(&'static str, &'static str)>,
+    /// What was odd.
+    pub warnings: Vec<Problem>,
+}
+
+/// Reads a tree. `from_file`: whether a configuration file was given, which decides the default of `stream.midstream`.
+///
+/// # Errors
+/// All keys that are unknown and all values that are not accepted.
+pub fn resolve(root: &Node, from_file: bool) -> Result<Resolved, Problems> {
+    let mut walk = Walk { root, section: Section::default(), out: Resolved::default(), problems: Vec::new() };
+    match &root.data {
+        Data::Map(entries) => walk.keys("", entries),
+        Data::Null => {}
+        _ => walk.problem(&root.at, format!("a configuration is made of keys, this is {}", root.what())),
+    }
+    if root.child("outputs").is_none() {
+        walk.out.eve.push(Section::default());
+    }
+    let Walk { section, mut out, problems, .. } = walk;
+    if !problems.is_empty() {
+        return Err(Problems(problems));
+    }
+    out.root = section;
+    out.root.add_defaults(false, from_file);
+    out.eve.iter_mut().for_each(|section| section.add_defaults(true, from_file));
+    Ok(out)
+}
+
+/// A walk over the tree.
+struct Walk<'a> {
+    root: &'a Node,
+    /// Where values go now: the root section or that of an EVE log.
+    section: Section,
+    out: Resolved,
+    problems: Vec<Problem>,
+}
+
+impl Walk<'_> {
+    fn problem(&mut self, at: &Origin, text: String) {
+        self.problems.push(Problem::new(at, text));
+    }
+
+    /// The keys of the section `name`. Recursion ends at keys that have nothing below them.
+    fn keys(&mut self, name: &str, entries: &[Entry]) {
+        for entry in entries {
+            let full = if name.is_empty() { entry.key.clone() } else { format!("{name}.{}", entry.key) };
+            if self.is_plain(&entry.key, &entry.at) {
+                let full = self.with_dashes(full, &entry.at);
+                self.key(&full, &entry.at, &entry.value);
+            }
+        }
+    }
+
+    /// Whether a key has no dot, a problem else. Suricata does not read such a key as a path either, and here it would slip
+    /// past the check for keys given twice.
+    fn is_plain(&mut self, key: &str, at: &Origin) -> bool {
+        if key.contains('.') {
+            self.problem(at, format!("key '{}' has a dot in it; keys are nested by sections", shortened(key)));
+        }
+        !key.contains('.')
+    }
+
+    fn key(&mut self, name: &str, at: &Origin, node: &Node) {
+        match keys::known(name) {
+            None if self.problems.len() >= PROBLEMS_MAX => {}
+            None => {
+                let nearest = keys::nearest(name);
+                self.problem(at, format!("unknown key '{}'; the nearest known key is '{nearest}'", shortened(name)));
+            }
+            Some(Known::Ignored) => self.ignore(name),
+            Some(Known::Honoured(key)) => self.value(key, node),
+            Some(Known::Section) if name == "outputs" => self.outputs(node),
+            Some(Known::Section) if name == EVE_TYPES => self.types(node),
+            Some(Known::Section) => match &node.data {
+                Data::Map(entries) => self.keys(name, entries),
+                Data::Null => {}
+                _ => self.problem(&node.at, format!("'{name}' is a section with keys, this is {}", node.what())),
+            },
+        }
+    }
+
+    /// The name with dashes, when only that is known: Suricata once wrote `hash_size` and still takes it.
+    fn with_dashes(&mut self, name: String, at: &Origin) -> String {
+        let dashed = name.replace('_', "-");
+        if dashed == name || keys::known(&name).is_some() || keys::known(&dashed).is_none() {
+            return name;
+        }
+        self.out.warnings.push(Problem::new(at, format!("'{name}' is the old name of '{dashed}'")));
+        dashed
+    }
+
+    fn ignore(&mut self, name: &str) {
+        if !self.out.ignored.iter().any(|known| known == name) {
+            self.out.ignored.push(name.to_owned());
+        }
+    }
+
+    /// `outputs`: a list whose elements are named. Each EVE log gets a section of its own.
+    fn outputs(&mut self, node: &Node) {
+        for (name, at, value) in self.elements(node, "outputs") {
+            if !self.is_plain(name, &at) {
+                continue;
+            }
+            if name != "eve-log" {
+                self.key(&format!("outputs.{name}"), &at, value);
+                continue;
+            }
+            let outer = std::mem::take(&mut self.section);
+            self.key(EVE, &at, value);
+            let section = std::mem::replace(&mut self.section, outer);
+            self.out.eve.push(section);
+        }
+        if self.out.eve.is_empty() {
+            let text = "'outputs' has no eve-log, so no records are written with -l";
+            self.out.warnings.push(Problem::new(&node.at, text));
+        }
+    }
+
+    /// `types` of an EVE log: those that are listed are on, the others off.
+    fn types(&mut self, node: &Node) {
+        for name in ["flow", "netflow", "stats"] {
+            self.set(&format!("{EVE_TYPES}.{name}.enabled"), Value::Flag(false), &node.at);
+        }
+        for (name, at, value) in self.elements(node, EVE_TYPES) {
+            if !self.is_plain(name, &at) {
+                continue;
+            }
+            let full = format!("{EVE_TYPES}.{name}");
+            let enabled = format!("{full}.enabled");
+            if !matches!(keys::known(&enabled), Some(Known::Honoured(_))) {
+                self.key(&full, &at, value);
+                continue;
+            }
+            self.set(&enabled, Value::Flag(true), &at);
+            match &value.data {
+                Data::Text(_) => self.key(&enabled, &at, value),
+                _ => self.key(&full, &at, value),
+            }
+        }
+    }
+
+    /// The elements of a list by name: `- name`, `- name: value`; a section in place of the list will do.
+    fn elements<'n>(&mut self, node: &'n Node, list: &str) -> Vec<(&'n str, Origin, &'n Node)> {
+        let mut named = Vec::new();
+        let items = match &node.data {
+            Data::List(items) => items.as_slice(),
+            Data::Null => &[],
+            Data::Map(_) => std::slice::from_ref(node),
+            _ => {
+                self.problem(&node.at, format!("'{list}' is a list, this is {}", node.what()));
+                &[]
+            }
+        };
+        for item in items {
+            match &item.data {
+                Data::Text(name) => named.push((name.as_str(), item.at.clone(), &NOTHING)),
+                Data::Map(entries) => {
+                    named.extend(entries.iter().map(|entry| (entry.key.as_str(), entry.at.clone(), &entry.value)));
+                }
+                Data::Null => {}
+                _ => self.problem(&item.at, format!("an element of '{list}' has a name, this is {}", item.what())),
+            }
+        }
+        named
+    }
+
+    fn set(&mut self, name: &str, value: Value, at: &Origin) {
+        if let Some(Known::Honoured(key)) = keys::known(name) {
+            self.section.0.insert(key.name, Setting { value, at: at.clone() });
+        }
+    }
+
+    /// The value of an honoured key.
+    fn value(&mut self, key: &'static Key, node: &Node) {
+        let text = match (&node.data, key.kind) {
+            (Data::Text(text), Kind::Ports) => self.expand(text),
+            (Data::List(items), Kind::Ports) => {
+                let ports: Vec<_> = items.iter().filter_map(Node::as_text).collect();
+                if ports.len() == items.len() { self.expand(&ports.join(",")) } else { Err("a nested list".to_owned()) }
+            }
+            (Data::Text(text), _) => Ok(text.clone()),
+            (Data::Null, _) => {
+                let text = format!("'{}' has no value, its default is used", key.name);
+                self.out.warnings.push(Problem::new(&node.at, text));
+                return;
+            }
+            _ => Err(node.what().to_owned()),
+        };
+        let parsed = text
+            .map_err(|what| (what, key.kind.accepted()))
+            .and_then(|text| key.kind.parse(&text).map_err(|accepted| (format!("'{}'", shortened(&text)), accepted)));
+        match parsed {
+            Ok(value) => {
+                if let keys::Effect::Later(part) = key.effect {
+                    self.out.later.push((key.name, part));
+                }
+                self.set(key.name, value, &node.at);
+            }
+            Err((what, accepted)) => {
+                self.problem(&node.at, format!("'{}' cannot be {what}; it takes {accepted}", key.name));
+            }
+        }
+    }
+
+    /// Puts the values of `vars.port-groups` in the place of their `$NAME`s. The number of replacements is bounded, as
+    /// groups may name groups.
+    fn expand(&self, text: &str) -> Result<String, String> {
+        let groups = self.root.child("vars").and_then(|vars| vars.child("port-groups"));
+        let mut open: Vec<&str> = vec![text];
+        let mut ports = Vec::new();
+        let mut left = EXPANSIONS_MAX;
+        while let Some(text) = open.pop() {
+            let list = text.trim().strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+            if list.split(',').nth(EXPANSIONS_MAX).is_some() {
+                return Err("a list of that many ports".to_owned());
+            } else if list.contains(',') {
+                open.extend(list.split(',').rev());
+            } else if let Some(name) = list.trim().strip_prefix('$') {
+                left -= 1;
+                let group = groups.and_then(|groups| groups.child(name)).and_then(Node::as_text);
+                let group = group.ok_or_else(|| format!("'${}', which is not in vars.port-groups", shortened(name)))?;
+                if left == 0 {
+                    return Err(format!("'${}', which is made of too many groups", shortened(name)));
+                }
+                open.push(group);
+            } else {
+                ports.push(list.trim());
+            }
+        }
+        Ok(ports.join(","))
+    }
+}
+
+impl Section {
+    fn add_defaults(&mut self, eve: bool, from_file: bool) {
+        for key in keys::rows().iter().filter(|key| key.name.starts_with(EVE) == eve) {
+            let default = match key.name {
+                "stream.midstream" if !from_file => Some("yes"),
+                _ => key.default,
+            };
+            if let Some(Ok(value)) = default.map(|default| key.kind.parse(default)) {
+                self.0.entry(key.name).or_insert(Setting { value, at: Origin::Default });
+            }
+        }
+    }
+
+    /// A value with its origin, when it is set.
+    #[must_use]
+    pub fn setting(&self, name: &str) -> Option<&Setting> {
+        debug_assert!(matches!(keys::known(name), Some(Known::Honoured(_))), "{name} has no row");
+        self.0.get(name)
+    }
+
+    /// Replaces a value and keeps its origin.
+    pub fn replace(&mut self, name: &str, value: Value) {
+        if let Some(setting) = self.0.get_mut(name) {
+            setting.value = value;
+        }
+    }
+
+    /// Where a value comes from; [`Origin::Default`] when it is not set.
+    #[must_use]
+    pub fn origin(&self, name: &str) -> Origin {
+        self.0.get(name).map_or(Origin::Default, |setting| setting.at.clone())
+    }
+
+    /// A truth value. `false` when there is none of that name, which a test rules out.
+    #[must_use]
+    pub fn flag(&self, name: &str) -> bool {
+        matches!(self.setting(name), Some(Setting { value: Value::Flag(true), .. }))
+    }
+
+    /// A size or count, when it is set.
+    #[must_use]
+    pub fn number(&self, name: &str) -> Option<u64> {
+        match self.setting(name)?.value {
+            Value::Size(number) | Value::Count(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    /// A duration, when it is set.
+    #[must_use]
+    pub fn duration(&self, name: &str) -> Option<flumen_model::Span> {
+        match self.setting(name)?.value {
+            Value::Duration(span) => Some(span),
+            _ => None,
+        }
+    }
+
+    /// A word, when it is set.
+    #[must_use]
+    pub fn word(&self, name: &str) -> Option<&'static str> {
+        match self.setting(name)?.value {
+            Value::Word(word) => Some(word),
+            _ => None,
+        }
+    }
+
+    /// A text, empty when it is not set.
+    #[must_use]
+    pub fn text(&self, name: &str) -> &str {
+        match self.setting(name) {
+            Some(Setting { value: Value::Text(text), .. }) => text,
+            _ => "",
+        }
+    }
+
+    /// Ports, when they are set.
+    #[must_use]
+    pub fn ports(&self, name: &str) -> Option<&Ports> {
+        match &self.setting(name)?.value {
+            Value::Ports(ports) => Some(ports),
+            _ => None,
+        }
+    }
+}
+
+/// The value of an element that is only a name.
+static NOTHING: Node = Node { at: Origin::Default, data: Data::Null };
+
+/// Unknown keys after which no more are told: looking for the nearest known key takes its time.
+const PROBLEMS_MAX: usize = 100;
+/// Most names of port groups that one value may need.
+const EXPANSIONS_MAX: usize = 64;

@@ -1,0 +1,68 @@
+//! How a run of `flumen` ends, as its exit code tells.
+
+use std::io;
+use std::process::ExitCode;
+
+use crate::config::Problems;
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// All that was asked for was done.
+    Clean = 0,
+    /// It could not be done: no such file, not a capture, a full disk.
+    Failed = 1,
+    /// The command line was not understood.
+    Usage = 2,
+    /// The configuration is wrong.
+    Configuration = 3,
+    /// An input was damaged; what was readable was processed and written.
+    Damaged = 4,
+    /// `--audit`: packets or bytes are unaccounted for.
+    Audit = 5,
+}
+
+impl Exit {
+    /// What an error means for the exit code; `None` when it is no error at all but the reader of a pipe that has gone.
+    #[must_use]
+    pub fn of_error(error: &anyhow::Error) -> Option<Self> {
+        if error.chain().any(|cause| cause.is::<Problems>()) {
+            return Some(Self::Configuration);
+        }
+        let gone = |cause: &&(dyn std::error::Error + 'static)| {
+            cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+        };
+        if error.chain().any(|cause| gone(&cause)) { None } else { Some(Self::Failed) }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// The exit codes as `--help` tells them.
+pub const HELP: &str = "\
+Exit codes:
+  0  all was done
+  1  failed: no such file, not a capture, disk full
+  2  the command line was not understood
+  3  the configuration is wrong
+  4  an input was damaged; what was readable was processed and written
+  5  --audit: packets or bytes are unaccounted for";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_then_their_exit_code() {
+        let pipe = anyhow::Error::from(io::Error::from(io::ErrorKind::BrokenPipe)).context("writing records");
+        assert_eq!(Exit::of_error(&pipe), None);
+        let missing = anyhow::Error::from(io::Error::from(io::ErrorKind::NotFound));
+        assert_eq!(Exit::of_error(&missing), Some(Exit::Failed));
+        assert_eq!(Exit::of_error(&Problems(Vec::new()).into()), Some(Exit::Configuration));
+    }
+}

@@ -1,0 +1,15 @@
+//! The command `flumen`: command line, configuration, and the wiring of the other crates.
+//!
+//! - [`cli`]: what can be typed, as types.
+//! - [`command`]: what each subcommand does, up to its [`exit`] code.
+//! - [`config`]: from `suricata.yaml`, `--set` and options to [`Settings`](config::Settings).
+//! - [`run`]: from [`Settings`](config::Settings) to sources, engine and sinks.
+//! - [`progress`]: the line on the terminal while a file is read.
+#![forbid(unsafe_code)]
+
+pub mod cli;
+pub mod command;
+pub mod config;
+pub mod exit;
+pub mod progress;
+pub mod run;
