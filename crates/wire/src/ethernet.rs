@@ -14,7 +14,7 @@ pub(crate) fn decode<'a>(cx: &mut Context<'_>, view: View<'a>) -> Step<'a> {
         return cx.invalid(Event::EthernetPktTooSmall);
     };
     if let Err(reason) = cx.enter() {
-        return Step::non_flow(reason);
+        return cx.non_flow(reason);
     }
     cx.macs.get_or_insert(Macs { src: [s0, s1, s2, s3, s4, s5], dst: [d0, d1, d2, d3, d4, d5] });
     Step::Next(Layer::Ethertype(be16(hi, lo), Carrier::Ethernet), view.skip(HEADER_LEN))
