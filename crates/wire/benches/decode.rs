@@ -29,7 +29,7 @@ fn main() {
         println!(
             "{name:<32} {:6.2} ns",
             best(frame, *varied, |decoder, frame| {
-                black_box(decoder.decode(LinkType::Ethernet, black_box(frame), frame.len() as u32));
+                black_box(&decoder.decode(LinkType::Ethernet, black_box(frame), frame.len() as u32));
             })
         );
     }
