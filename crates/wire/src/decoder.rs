@@ -185,6 +185,11 @@ impl<'c> Context<'c> {
         Err(NonFlow::Invalid(Event::TooManyLayers))
     }
 
+    /// Whether something in the packet makes it invalid, though it may be usable.
+    pub(crate) const fn is_invalid(&self) -> bool {
+        self.invalid
+    }
+
     /// Raises an event; the packet is usable and not invalid.
     pub(crate) fn note(&mut self, event: Event) {
         if self.raised < EVENTS_PER_PACKET_MAX {

@@ -103,6 +103,7 @@ fn network_v6(data: &[u8], missing: usize) -> Option<Network<'_>> {
     usual.then_some(Network { ip, len, rest, header_len: ipv6::HEADER_LEN })
 }
 
+/// The segment, if nothing about it is odd. Inlined for the reason given at [`tcp::parse_options`].
 #[inline(always)]
 fn tcp_segment(data: &[u8], len: usize) -> Option<TcpSegment> {
     let (header, rest) = data.split_first_chunk::<{ tcp::HEADER_LEN }>()?;

@@ -171,7 +171,8 @@ fn options(cx: &mut Context<'_>, header: View<'_>, unknown: Event, only_padding:
         }
         rest = rest.skip(2 + len);
     }
-    if padding && !other {
+    // Of a header that the capture cut, nobody knows what else was in it.
+    if padding && !other && !rest.is_snapped() {
         cx.note(only_padding);
     }
 }
