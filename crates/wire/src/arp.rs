@@ -15,7 +15,7 @@ pub(crate) fn decode<'a>(cx: &mut Context<'_>, view: View<'a>) -> Step<'a> {
         return cx.invalid(Event::ArpPktTooSmall);
     };
     if let Err(reason) = cx.enter() {
-        return Step::non_flow(reason);
+        return cx.non_flow(reason);
     }
     if be16(hw_hi, hw_lo) != HARDWARE_ETHERNET {
         cx.invalid(Event::ArpUnsupportedHardware)
@@ -30,6 +30,6 @@ pub(crate) fn decode<'a>(cx: &mut Context<'_>, view: View<'a>) -> Step<'a> {
     } else if !(1..=4).contains(&be16(op_hi, op_lo)) {
         cx.invalid(Event::ArpUnsupportedOpcode)
     } else {
-        Step::non_flow(NonFlow::Arp)
+        cx.non_flow(NonFlow::Arp)
     }
 }

@@ -13,7 +13,7 @@ pub(crate) fn decode<'a>(cx: &mut Context<'_>, view: View<'a>) -> Step<'a> {
         return cx.invalid(Event::ChdlcPktTooSmall);
     };
     if let Err(reason) = cx.enter() {
-        return Step::non_flow(reason);
+        return cx.non_flow(reason);
     }
     Step::Next(Layer::Ethertype(be16(hi, lo), Carrier::Other), view.skip(HEADER_LEN))
 }

@@ -6,8 +6,8 @@
 
 use crate::view::View;
 use crate::{
-    Address, DecodeCounters, Decoded, Event, FlowPacket, IpVersion, LinkType, Macs, NonFlow, Transport, VlanTags, arp,
-    chdlc, ethernet, ethertype, fast, ipv4, ipv6, mpls, null, ppp, raw, sll,
+    Address, DecodeCounters, Decoded, Event, FlowPacket, Fragment, Inner, IpVersion, LinkType, Macs, NonFlow,
+    Transport, VlanTags, arp, chdlc, ethernet, ethertype, fast, ipv4, ipv6, mpls, null, ppp, raw, sll,
 };
 
 /// How to decode.
@@ -69,7 +69,6 @@ impl Decoder {
 
     #[inline(never)]
     fn decode_slow(&mut self, link: LinkType, view: View<'_>) -> Decoded {
-        let mut cx = Context::new(&mut self.counters, self.options);
         let first = match link {
             LinkType::Ethernet => Layer::Ethernet,
             LinkType::Null => Layer::Null,
@@ -80,7 +79,9 @@ impl Decoder {
             LinkType::Sll2 => Layer::Sll2,
             LinkType::Unsupported => return Decoded::NonFlow(NonFlow::UnsupportedLink),
         };
-        let decoded = cx.walk(first, view);
+        let mut decoded = Decoded::NonFlow(NonFlow::UnsupportedLink);
+        let mut cx = Context::new(&mut self.counters, self.options, &mut decoded);
+        cx.walk(first, view);
         let invalid = cx.invalid;
         self.counters.layers.invalid += u64::from(invalid);
         decoded
@@ -106,18 +107,12 @@ pub(crate) enum Layer {
 }
 
 /// What a protocol makes of its header.
+#[must_use]
 pub(crate) enum Step<'a> {
     /// Another header follows.
     Next(Layer, View<'a>),
-    /// This was the last.
-    Done(Decoded),
-}
-
-impl Step<'_> {
-    /// The frame belongs to no flow.
-    pub(crate) const fn non_flow(reason: NonFlow) -> Self {
-        Self::Done(Decoded::NonFlow(reason))
-    }
+    /// This was the last; the [`Context`] has been told what becomes of the frame.
+    Done,
 }
 
 /// What the walk through one frame has gathered.
@@ -128,6 +123,8 @@ pub(crate) struct Context<'c> {
     pub(crate) macs: Option<Macs>,
     /// The IPv4 header comes out of uncompressed Van Jacobson PPP (RFC 1144): its protocol field is not one.
     pub(crate) vj_uncompressed: bool,
+    /// What becomes of the frame. Written once, in place: it is too large to hand from function to function.
+    decoded: &'c mut Decoded,
     first_event: Option<Event>,
     raised: u8,
     layers: u8,
@@ -135,13 +132,14 @@ pub(crate) struct Context<'c> {
 }
 
 impl<'c> Context<'c> {
-    fn new(counters: &'c mut DecodeCounters, options: DecodeOptions) -> Self {
+    fn new(counters: &'c mut DecodeCounters, options: DecodeOptions, decoded: &'c mut Decoded) -> Self {
         Self {
             counters,
             options,
             vlan: VlanTags::default(),
             macs: None,
             vj_uncompressed: false,
+            decoded,
             first_event: None,
             raised: 0,
             layers: 0,
@@ -149,7 +147,7 @@ impl<'c> Context<'c> {
         }
     }
 
-    fn walk(&mut self, first: Layer, view: View<'_>) -> Decoded {
+    fn walk(&mut self, first: Layer, view: View<'_>) {
         let (mut layer, mut view) = (first, view);
         // Every turn but the two of an Ethernet type and its header consumes bytes, so the walk ends.
         loop {
@@ -169,7 +167,7 @@ impl<'c> Context<'c> {
             };
             match step {
                 Step::Next(next, rest) => (layer, view) = (next, rest),
-                Step::Done(decoded) => return decoded,
+                Step::Done => return,
             }
         }
     }
@@ -185,6 +183,11 @@ impl<'c> Context<'c> {
         }
         self.fault(Event::TooManyLayers);
         Err(NonFlow::Invalid(Event::TooManyLayers))
+    }
+
+    /// Whether something in the packet makes it invalid, though it may be usable.
+    pub(crate) const fn is_invalid(&self) -> bool {
+        self.invalid
     }
 
     /// Raises an event; the packet is usable and not invalid.
@@ -205,22 +208,41 @@ impl<'c> Context<'c> {
     /// Raises an event that ends the walk; the packet counts as invalid.
     pub(crate) fn invalid<'a>(&mut self, event: Event) -> Step<'a> {
         self.fault(event);
-        Step::non_flow(NonFlow::Invalid(event))
+        self.non_flow(NonFlow::Invalid(event))
     }
 
     /// Raises an event that ends the walk; the packet does not count as invalid, for want of an error in it.
     pub(crate) fn refuse<'a>(&mut self, event: Event) -> Step<'a> {
         self.note(event);
-        Step::non_flow(NonFlow::Invalid(event))
+        self.non_flow(NonFlow::Invalid(event))
+    }
+
+    /// The frame belongs to no flow.
+    pub(crate) fn non_flow<'a>(&mut self, reason: NonFlow) -> Step<'a> {
+        *self.decoded = Decoded::NonFlow(reason);
+        Step::Done
+    }
+
+    /// The frame is one fragment of a datagram.
+    pub(crate) fn fragment<'a>(&mut self, fragment: Fragment) -> Step<'a> {
+        *self.decoded = Decoded::Fragment(fragment);
+        Step::Done
     }
 
     /// The packet belongs to a flow. `view` begins with the transport header and ends with the datagram.
-    pub(crate) fn flow<'a>(&self, ip: &Ip, transport: Transport, view: View<'_>) -> Step<'a> {
-        Step::Done(Decoded::Flow(self.flow_packet(ip, transport, view)))
+    pub(crate) fn flow<'a>(&mut self, ip: &Ip, transport: Transport, view: View<'_>) -> Step<'a> {
+        self.flow_around(ip, transport, view, None)
     }
 
-    pub(crate) fn flow_packet(&self, ip: &Ip, transport: Transport, view: View<'_>) -> FlowPacket {
-        FlowPacket {
+    /// The same, of a packet with another inside.
+    pub(crate) fn flow_around<'a>(
+        &mut self,
+        ip: &Ip,
+        transport: Transport,
+        view: View<'_>,
+        inner: Option<Inner>,
+    ) -> Step<'a> {
+        *self.decoded = Decoded::Flow(FlowPacket {
             src: ip.src,
             dst: ip.dst,
             vlan: self.vlan,
@@ -233,8 +255,9 @@ impl<'c> Context<'c> {
             transport_len: u32::try_from(view.len()).unwrap_or(u32::MAX),
             macs: self.macs,
             event: self.first_event,
-            inner: None,
-        }
+            inner,
+        });
+        Step::Done
     }
 }
 

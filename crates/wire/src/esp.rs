@@ -10,7 +10,7 @@ const HEADER_LEN: usize = 8;
 pub(crate) fn decode<'a>(cx: &mut Context<'_>, ip: &Ip, view: View<'a>) -> Step<'a> {
     cx.counters.layers.esp += 1;
     if let Err(reason) = cx.enter() {
-        return Step::non_flow(reason);
+        return cx.non_flow(reason);
     }
     let Some(&[i0, i1, i2, i3, ..]) = view.header::<HEADER_LEN>() else {
         return cx.invalid(Event::EspPktTooSmall);

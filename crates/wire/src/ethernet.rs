@@ -10,14 +10,23 @@ const DCE_TAG_LEN: usize = 2;
 
 pub(crate) fn decode<'a>(cx: &mut Context<'_>, view: View<'a>) -> Step<'a> {
     cx.counters.layers.ethernet += 1;
-    let Some(&[d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, hi, lo]) = view.header::<HEADER_LEN>() else {
+    let Some(header) = view.header::<HEADER_LEN>() else {
         return cx.invalid(Event::EthernetPktTooSmall);
     };
     if let Err(reason) = cx.enter() {
-        return Step::non_flow(reason);
+        return cx.non_flow(reason);
     }
-    cx.macs.get_or_insert(Macs { src: [s0, s1, s2, s3, s4, s5], dst: [d0, d1, d2, d3, d4, d5] });
-    Step::Next(Layer::Ethertype(be16(hi, lo), Carrier::Ethernet), view.skip(HEADER_LEN))
+    let (macs, kind) = fields(header);
+    cx.macs.get_or_insert(macs);
+    Step::Next(Layer::Ethertype(kind, Carrier::Ethernet), view.skip(HEADER_LEN))
+}
+
+/// Addresses and type.
+#[inline]
+pub(crate) fn fields(header: &[u8; HEADER_LEN]) -> (Macs, u16) {
+    let &[ref dst @ .., _, _, _, _, _, _, _, _] = header;
+    let &[_, _, _, _, _, _, ref src @ .., hi, lo] = header;
+    (Macs { src: *src, dst: *dst }, be16(hi, lo))
 }
 
 /// The two bytes of a FabricPath tag. They only come before an Ethernet header, which must be there.

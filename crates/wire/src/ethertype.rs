@@ -56,9 +56,9 @@ fn unknown<'a>(cx: &mut Context<'_>, carrier: Carrier) -> Step<'a> {
     match carrier {
         Carrier::Ethernet => {
             cx.note(Event::EthernetUnknownEthertype);
-            Step::non_flow(NonFlow::UnknownEthertype)
+            cx.non_flow(NonFlow::UnknownEthertype)
         }
-        Carrier::Other => Step::non_flow(NonFlow::UnknownEthertype),
+        Carrier::Other => cx.non_flow(NonFlow::UnknownEthertype),
         Carrier::Vlan => cx.invalid(Event::VlanUnknownType),
         Carrier::Vntag => cx.invalid(Event::VntagUnknownType),
         Carrier::Etag => cx.invalid(Event::EtagUnknownType),

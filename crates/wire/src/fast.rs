@@ -29,9 +29,8 @@ struct Network<'a> {
 pub(crate) fn decode(layers: &mut LayerCounters, data: &[u8], wire_len: u32) -> Option<Decoded> {
     let missing = (wire_len as usize).saturating_sub(data.len());
     let (header, rest) = data.split_first_chunk::<{ ethernet::HEADER_LEN }>()?;
-    let &[d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, hi, lo] = header;
-    let macs = Macs { src: [s0, s1, s2, s3, s4, s5], dst: [d0, d1, d2, d3, d4, d5] };
-    let (kind, vlan, rest) = match be16(hi, lo) {
+    let (macs, kind) = ethernet::fields(header);
+    let (kind, vlan, rest) = match kind {
         ethertype::VLAN => {
             let (&[id_hi, id_lo, hi, lo], rest) = rest.split_first_chunk::<{ vlan::HEADER_LEN }>()?;
             let ids = [be16(id_hi, id_lo) & vlan::ID_MASK, 0, 0];
@@ -104,6 +103,7 @@ fn network_v6(data: &[u8], missing: usize) -> Option<Network<'_>> {
     usual.then_some(Network { ip, len, rest, header_len: ipv6::HEADER_LEN })
 }
 
+/// The segment, if nothing about it is odd. Inlined for the reason given at [`tcp::parse_options`].
 #[inline(always)]
 fn tcp_segment(data: &[u8], len: usize) -> Option<TcpSegment> {
     let (header, rest) = data.split_first_chunk::<{ tcp::HEADER_LEN }>()?;

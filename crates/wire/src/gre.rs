@@ -25,7 +25,7 @@ pub(crate) fn decode<'a>(cx: &mut Context<'_>, view: View<'a>) -> Step<'a> {
         return cx.invalid(Event::GrePktTooSmall);
     };
     if let Err(reason) = cx.enter() {
-        return Step::non_flow(reason);
+        return cx.non_flow(reason);
     }
     let checked = match flags_version & VERSION_MASK {
         0 => check_version_0(flags, flags_version, view),
@@ -33,7 +33,7 @@ pub(crate) fn decode<'a>(cx: &mut Context<'_>, view: View<'a>) -> Step<'a> {
         _ => Err(Event::GreWrongVersion),
     };
     match checked {
-        Ok(()) => Step::non_flow(NonFlow::Tunnel),
+        Ok(()) => cx.non_flow(NonFlow::Tunnel),
         Err(event) => cx.invalid(event),
     }
 }

@@ -67,6 +67,10 @@ pub(crate) fn decode<'a>(cx: &mut Context<'_>, ip: &Ip, view: View<'a>) -> Step<
 }
 
 fn quoted(cx: &mut Context<'_>, kind: u8, quote: View<'_>) -> Option<Quoted> {
+    // A message with bad IP options speaks for no flow.
+    if cx.is_invalid() {
+        return None;
+    }
     // Only of a source quench is a quote demanded.
     if quote.len() == 0 && kind != SOURCE_QUENCH {
         return None;

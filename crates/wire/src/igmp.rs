@@ -25,7 +25,7 @@ pub(crate) fn decode<'a>(cx: &mut Context<'_>, view: View<'a>) -> Step<'a> {
         _ => Ok(()),
     };
     match checked {
-        Ok(()) => Step::non_flow(NonFlow::Igmp),
+        Ok(()) => cx.non_flow(NonFlow::Igmp),
         Err(event) => cx.invalid(event),
     }
 }

@@ -3,8 +3,8 @@
 use crate::decoder::{Context, Ip, Step};
 use crate::view::{View, be16};
 use crate::{
-    Address, Decoded, Event, Fragment, InnerKind, IpVersion, NonFlow, Transport, esp, gre, icmpv4, icmpv6, igmp,
-    ipv4_options, sctp, tcp, tunnel, udp,
+    Address, Event, Fragment, InnerKind, IpVersion, NonFlow, Transport, esp, gre, icmpv4, icmpv6, igmp, ipv4_options,
+    sctp, tcp, tunnel, udp,
 };
 
 pub(crate) const HEADER_LEN: usize = 20;
@@ -21,7 +21,7 @@ pub(crate) const PROTOCOL_IN_IP: u8 = 4;
 pub(crate) fn decode<'a>(cx: &mut Context<'_>, view: View<'a>) -> Step<'a> {
     cx.counters.layers.ipv4 += 1;
     if let Err(reason) = cx.enter() {
-        return Step::non_flow(reason);
+        return cx.non_flow(reason);
     }
     let Some(header) = view.header::<HEADER_LEN>() else {
         return cx.invalid(Event::Ipv4PktTooSmall);
@@ -50,7 +50,7 @@ pub(crate) fn decode<'a>(cx: &mut Context<'_>, view: View<'a>) -> Step<'a> {
     let payload = view.limit(datagram_len).skip(header_len);
     let fragment = be16(frag_hi, frag_lo);
     if fragment & FRAGMENT_MASK != 0 {
-        return Step::Done(Decoded::Fragment(Fragment {
+        return cx.fragment(Fragment {
             ip_version: IpVersion::V4,
             src: ip.src,
             dst: ip.dst,
@@ -62,7 +62,7 @@ pub(crate) fn decode<'a>(cx: &mut Context<'_>, view: View<'a>) -> Step<'a> {
             ip_offset: view.offset(),
             payload_offset: payload.offset(),
             payload_len: payload.len() as u32,
-        }));
+        });
     }
     transport(cx, &ip, payload)
 }
@@ -90,10 +90,10 @@ fn transport<'a>(cx: &mut Context<'_>, ip: &Ip, view: View<'a>) -> Step<'a> {
 }
 
 /// A protocol of which nothing is known but its number.
-pub(crate) fn unknown<'a>(cx: &Context<'_>, ip: &Ip, view: View<'a>) -> Step<'a> {
+pub(crate) fn unknown<'a>(cx: &mut Context<'_>, ip: &Ip, view: View<'a>) -> Step<'a> {
     if cx.options.flow_for_every_protocol {
         cx.flow(ip, Transport::Other, view)
     } else {
-        Step::non_flow(NonFlow::UnknownProtocol)
+        cx.non_flow(NonFlow::UnknownProtocol)
     }
 }

@@ -2,9 +2,7 @@
 
 use crate::decoder::{Context, Ip, Step};
 use crate::view::{View, be16};
-use crate::{
-    Address, Event, InnerKind, IpVersion, NonFlow, esp, gre, icmpv4, icmpv6, ipv4, ipv6_ext, sctp, tcp, tunnel, udp,
-};
+use crate::{Address, Event, InnerKind, IpVersion, esp, gre, icmpv4, icmpv6, ipv4, ipv6_ext, sctp, tcp, tunnel, udp};
 
 pub(crate) const HEADER_LEN: usize = 40;
 
@@ -14,7 +12,7 @@ pub(crate) const PROTOCOL_IN_IP: u8 = 41;
 pub(crate) fn decode<'a>(cx: &mut Context<'_>, view: View<'a>) -> Step<'a> {
     cx.counters.layers.ipv6 += 1;
     if let Err(reason) = cx.enter() {
-        return Step::non_flow(reason);
+        return cx.non_flow(reason);
     }
     let Some(header) = view.header::<HEADER_LEN>() else {
         return cx.invalid(Event::Ipv6PktTooSmall);
@@ -63,9 +61,4 @@ pub(crate) fn with_icmpv4<'a>(cx: &mut Context<'_>) -> Step<'a> {
 pub(crate) fn unknown<'a>(cx: &mut Context<'_>, ip: &Ip, view: View<'a>) -> Step<'a> {
     cx.note(Event::Ipv6UnknownNextHeader);
     ipv4::unknown(cx, ip, view)
-}
-
-/// The chain of headers ends without a transport.
-pub(crate) fn without_transport<'a>() -> Step<'a> {
-    Step::non_flow(NonFlow::UnknownProtocol)
 }

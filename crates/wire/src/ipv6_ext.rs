@@ -4,7 +4,7 @@
 
 use crate::decoder::{Context, Ip, Step};
 use crate::view::{View, be16};
-use crate::{Decoded, Event, Fragment, InnerKind, IpVersion, esp, icmpv4, icmpv6, ipv4, ipv6, sctp, tcp, tunnel, udp};
+use crate::{Event, Fragment, InnerKind, IpVersion, NonFlow, esp, icmpv4, icmpv6, ipv4, ipv6, sctp, tcp, tunnel, udp};
 
 const HOP_BY_HOP: u8 = 0;
 const ROUTING: u8 = 43;
@@ -44,7 +44,7 @@ pub(crate) fn decode<'a>(cx: &mut Context<'_>, mut ip: Ip, ip_offset: u32, mut v
             if view.len() > 0 {
                 cx.note(Event::Ipv6DataAfterNoneHeader);
             }
-            return ipv6::without_transport();
+            return cx.non_flow(NonFlow::UnknownProtocol);
         }
         let Some(&[next_header, len]) = view.header::<2>() else {
             return cx.invalid(Event::Ipv6TruncExthdr);
@@ -74,7 +74,7 @@ pub(crate) fn decode<'a>(cx: &mut Context<'_>, mut ip: Ip, ip_offset: u32, mut v
             AUTHENTICATION => authentication(cx, &mut seen, header),
             FRAGMENT => {
                 if let Some(fragment) = fragment(cx, &mut seen, &ip, ip_offset, view) {
-                    return Step::Done(Decoded::Fragment(fragment));
+                    return cx.fragment(fragment);
                 }
             }
             _ => {}
@@ -171,7 +171,8 @@ fn options(cx: &mut Context<'_>, header: View<'_>, unknown: Event, only_padding:
         }
         rest = rest.skip(2 + len);
     }
-    if padding && !other {
+    // Of a header that the capture cut, nobody knows what else was in it.
+    if padding && !other && !rest.is_snapped() {
         cx.note(only_padding);
     }
 }

@@ -13,7 +13,7 @@ const CONTROL_WORD_LEN: usize = 4;
 pub(crate) fn decode<'a>(cx: &mut Context<'_>, mut view: View<'a>) -> Step<'a> {
     cx.counters.layers.mpls += 1;
     if let Err(reason) = cx.enter() {
-        return Step::non_flow(reason);
+        return cx.non_flow(reason);
     }
     let bottom_label = loop {
         let Some(&entry) = view.header::<ENTRY_LEN>() else {

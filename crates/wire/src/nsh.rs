@@ -14,7 +14,7 @@ pub(crate) fn decode<'a>(cx: &mut Context<'_>, view: View<'a>) -> Step<'a> {
         return cx.invalid(Event::NshHeaderTooSmall);
     };
     if let Err(reason) = cx.enter() {
-        return Step::non_flow(reason);
+        return cx.non_flow(reason);
     }
     let word = be16(hi, lo);
     if word >> 14 != 0 {

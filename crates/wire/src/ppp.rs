@@ -30,7 +30,7 @@ pub(crate) fn decode<'a>(cx: &mut Context<'_>, view: View<'a>) -> Step<'a> {
         return cx.invalid(Event::PppPktTooSmall);
     };
     if let Err(reason) = cx.enter() {
-        return Step::non_flow(reason);
+        return cx.non_flow(reason);
     }
     let payload = view.skip(protocol_len);
     if protocol_len == 1 { compressed(cx, protocol, payload) } else { payload_of(cx, protocol, payload) }
@@ -69,9 +69,9 @@ pub(crate) fn payload_of<'a>(cx: &mut Context<'_>, protocol: u16, payload: View<
         VJ_UNCOMPRESSED if payload.len() < ipv4::HEADER_LEN => cx.invalid(Event::PppVjuPktTooSmall),
         VJ_UNCOMPRESSED => match payload.data().first() {
             Some(first) if first >> 4 == 4 => Step::Next(Layer::Ipv4, payload),
-            _ => Step::non_flow(NonFlow::LinkControl),
+            _ => cx.non_flow(NonFlow::LinkControl),
         },
-        _ if CONTROL.contains(&protocol) => Step::non_flow(NonFlow::LinkControl),
+        _ if CONTROL.contains(&protocol) => cx.non_flow(NonFlow::LinkControl),
         _ if UNSUPPORTED.contains(&protocol) => unsupported(cx),
         _ => cx.invalid(Event::PppWrongType),
     }
@@ -79,5 +79,5 @@ pub(crate) fn payload_of<'a>(cx: &mut Context<'_>, protocol: u16, payload: View<
 
 fn unsupported<'a>(cx: &mut Context<'_>) -> Step<'a> {
     cx.note(Event::PppUnsupProto);
-    Step::non_flow(NonFlow::LinkControl)
+    cx.non_flow(NonFlow::LinkControl)
 }

@@ -15,10 +15,10 @@ pub(crate) fn decode_session<'a>(cx: &mut Context<'_>, view: View<'a>) -> Step<'
         return cx.invalid(Event::PppoePktTooSmall);
     };
     if let Err(reason) = cx.enter() {
-        return Step::non_flow(reason);
+        return cx.non_flow(reason);
     }
     if be16(len_hi, len_lo) == 0 {
-        return Step::non_flow(NonFlow::LinkControl);
+        return cx.non_flow(NonFlow::LinkControl);
     }
     let view = view.skip(HEADER_LEN);
     let Some((protocol, protocol_len)) = ppp::protocol(view) else {
@@ -38,5 +38,5 @@ pub(crate) fn decode_discovery<'a>(cx: &mut Context<'_>, view: View<'a>) -> Step
     if usize::from(be16(len_hi, len_lo)) > view.len() - HEADER_LEN {
         return cx.invalid(Event::PppoeMalformedTags);
     }
-    Step::non_flow(NonFlow::LinkControl)
+    cx.non_flow(NonFlow::LinkControl)
 }

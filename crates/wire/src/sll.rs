@@ -14,7 +14,7 @@ pub(crate) fn decode<'a>(cx: &mut Context<'_>, view: View<'a>) -> Step<'a> {
         return cx.invalid(Event::SllPktTooSmall);
     };
     if let Err(reason) = cx.enter() {
-        return Step::non_flow(reason);
+        return cx.non_flow(reason);
     }
     Step::Next(Layer::Ethertype(be16(hi, lo), Carrier::Other), view.skip(HEADER_LEN))
 }
@@ -25,7 +25,7 @@ pub(crate) fn decode_v2<'a>(cx: &mut Context<'_>, view: View<'a>) -> Step<'a> {
         return cx.invalid(Event::Sll2PktTooSmall);
     };
     if let Err(reason) = cx.enter() {
-        return Step::non_flow(reason);
+        return cx.non_flow(reason);
     }
     Step::Next(Layer::Ethertype(be16(hi, lo), Carrier::Other), view.skip(HEADER_V2_LEN))
 }

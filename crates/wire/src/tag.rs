@@ -14,7 +14,7 @@ pub(crate) fn decode_etag<'a>(cx: &mut Context<'_>, view: View<'a>) -> Step<'a> 
         return cx.invalid(Event::EtagHeaderTooSmall);
     };
     if let Err(reason) = cx.enter() {
-        return Step::non_flow(reason);
+        return cx.non_flow(reason);
     }
     Step::Next(Layer::Ethertype(be16(hi, lo), Carrier::Etag), view.skip(ETAG_LEN))
 }
@@ -25,7 +25,7 @@ pub(crate) fn decode_vntag<'a>(cx: &mut Context<'_>, view: View<'a>) -> Step<'a>
         return cx.invalid(Event::VntagHeaderTooSmall);
     };
     if let Err(reason) = cx.enter() {
-        return Step::non_flow(reason);
+        return cx.non_flow(reason);
     }
     Step::Next(Layer::Ethertype(be16(hi, lo), Carrier::Vntag), view.skip(VNTAG_LEN))
 }

@@ -6,13 +6,12 @@
 
 use crate::decoder::{Context, Ip, Step};
 use crate::view::View;
-use crate::{Decoded, Event, Inner, InnerKind, Transport, ipv4, ipv6};
+use crate::{Event, Inner, InnerKind, Transport, ipv4, ipv6};
 
 /// The outside of IP in IP: a flow of its own, whatever is inside.
-pub(crate) fn ip_in_ip<'a>(cx: &Context<'_>, ip: &Ip, kind: InnerKind, view: View<'a>) -> Step<'a> {
-    let mut packet = cx.flow_packet(ip, Transport::Other, view);
-    packet.inner = Some(Inner { offset: view.offset(), len: view.len() as u32, kind });
-    Step::Done(Decoded::Flow(packet))
+pub(crate) fn ip_in_ip<'a>(cx: &mut Context<'_>, ip: &Ip, kind: InnerKind, view: View<'a>) -> Step<'a> {
+    let inner = Inner { offset: view.offset(), len: view.len() as u32, kind };
+    cx.flow_around(ip, Transport::Other, view, Some(inner))
 }
 
 /// The outside of IP in IPv6: a flow only if a header of the right version is inside.

@@ -24,7 +24,7 @@ pub(crate) fn decode<'a>(cx: &mut Context<'_>, view: View<'a>) -> Step<'a> {
         return cx.invalid(Event::VlanHeaderTooSmall);
     };
     if let Err(reason) = cx.enter() {
-        return Step::non_flow(reason);
+        return cx.non_flow(reason);
     }
     cx.vlan.ids[index] = be16(id_hi, id_lo) & ID_MASK;
     cx.vlan.count += 1;

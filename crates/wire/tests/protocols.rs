@@ -176,6 +176,9 @@ fn icmp_errors_quote_the_tuple_they_are_about() {
     assert_eq!(v4(3, 1, &ipv4_with(17, 1, &[], &udp(b""))).quoted, None, "a later fragment has no ports");
     assert_eq!(v4(3, 16, &quote).quoted, None, "an unknown code");
     assert_eq!(v4(3, 1, &[]).quoted, None);
+    let bad_options = ethernet(0x0800, &ipv4_with(1, 0, &[7, 9, 4, 0, 0, 0, 0, 0], &icmp(3, 1, &quote)));
+    let Transport::Icmp4(message) = flow(LinkType::Ethernet, &bad_options).transport else { panic!() };
+    assert_eq!(message.quoted, None, "a message that is invalid itself");
     let packet = flow(LinkType::Ethernet, &eth6(58, &icmp(1, 4, &ipv6(17, &udp(b"")))));
     let Transport::Icmp6(icmp) = packet.transport else { panic!() };
     assert!(icmp.is_error);
