@@ -62,6 +62,9 @@ pub unsafe trait RefCounted: Sized {
     /// The pointer is the one that was given to [`Unique::from_raw`](crate::Unique::from_raw) (or, for a
     /// [`Promote`] type, the one of its `origin`), with all its provenance.
     ///
+    /// While a lookup may still reach the value ([`Ref::try_get`](crate::Ref::try_get)), `release` makes no `&mut` to it
+    /// and no `Box` of it: it takes the value out of the table first, or works through the pointer.
+    ///
     /// # Safety
     /// The caller owns the value alone, its count is zero, and it does not use the value again.
     unsafe fn release(this: NonNull<Self>);

@@ -77,7 +77,9 @@ impl<T: RefCounted> Ref<T> {
     /// # Safety
     /// - `ptr` has the provenance the value was made with, and its memory stays valid for the whole call.
     /// - The count in it is that of a value made known by [`Unique::into_ref`], or zero.
-    /// - No `&mut T` to it is used during the call (in memory used again, fill a `Unique` in through its pointer).
+    /// - No `&mut T` to it, as `Unique` and [`modify`](Self::modify) give out, is used during the call. A type of which
+    ///   values are found this way is changed through cells or locks of its own, through pointers, or under the lock of
+    ///   the lookup.
     #[must_use]
     #[inline]
     pub unsafe fn try_get(ptr: NonNull<T>) -> Option<Self> {
@@ -194,7 +196,22 @@ impl<T: RefCounted> Ref<T> {
     /// and drops the value, which releases it. All others get `None`, and hold no lock.
     ///
     /// With lookups ([`try_get`](Self::try_get)) under the same lock, nobody finds a value that is being released, and
-    /// the lock is left alone by every put but the last. Any lock will do: `Ref::put_lock(r, || table.lock().unwrap())`.
+    /// the lock is left alone by every put but the last. Any lock will do, so this is `kref_put_mutex` and
+    /// `kref_put_lock` in one: `Ref::put_lock(r, || table.lock().unwrap())`.
+    ///
+    /// ```
+    /// use flumen_kref::{Boxed, Ref};
+    /// use std::sync::Mutex;
+    /// let names = Mutex::new(vec!["a"]);
+    /// let (one, two) = { let one = Boxed::new("a").into_ref(); (one.clone(), one) };
+    /// for session in [one, two] {
+    ///     if let Some((mut names, last)) = Ref::put_lock(session, || names.lock().unwrap()) {
+    ///         names.retain(|name| name != &**last);
+    ///         drop(names);
+    ///     }
+    /// }
+    /// assert!(names.lock().unwrap().is_empty());
+    /// ```
     ///
     /// Both parts of the tuple dropped as a whole, the guard goes first; so `release` may take the same lock.
     /// If `lock` panics, the reference is leaked, since the value may still be in the table.

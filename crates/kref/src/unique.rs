@@ -16,7 +16,7 @@ use crate::{Ref, RefCounted, Refcount};
 /// succeed meanwhile. Dropping it releases the value without an atomic operation.
 ///
 /// It is not `Clone`:
-/// ```compile_fail,E0599
+/// ```compile_fail,E0277
 /// # use flumen_kref::{Boxed, Unique};
 /// let one = Boxed::new(1);
 /// let two = Unique::clone(&one);
