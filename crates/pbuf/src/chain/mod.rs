@@ -81,7 +81,9 @@ impl PbufChain {
     }
     fn alloc_from(pool: &PbufPool, layer: Layer, len: usize) -> Result<Self, AllocError> {
         let first_len = len.min(pool.buffer_size().saturating_sub(layer.header_room()));
-        let mut chain = Self::from(pool.alloc_for(layer, first_len)?);
+        let mut chain = Self::new();
+        chain.len = first_len;
+        chain.segments.push_back(pool.alloc_for(layer, first_len)?.freeze());
         while chain.len < len {
             let mut buffer = pool.alloc()?;
             buffer.truncate(len - chain.len);

@@ -53,6 +53,7 @@ impl Segments {
             Self::Heap(queue) => queue.get(index),
         }
     }
+    #[inline]
     pub(super) fn push_back(&mut self, buffer: Pbuf) {
         match self {
             Self::InPlace { slots, count } if *count < IN_PLACE_MAX => {
@@ -111,6 +112,7 @@ impl Segments {
             Self::Heap(queue) => freed(&mut queue.into_iter()),
         }
     }
+    #[cold]
     fn heap(&mut self) -> &mut VecDeque<Pbuf> {
         if let Self::InPlace { slots, count } = self {
             let mut queue = VecDeque::with_capacity(2 * IN_PLACE_MAX);

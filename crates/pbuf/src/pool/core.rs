@@ -172,6 +172,9 @@ impl Core {
     pub(super) fn is_closed(&self) -> bool {
         self.handles.read() == 0
     }
+    pub(super) fn has_caches(&self) -> bool {
+        self.cache_limit > 0
+    }
     /// A free buffer, from this thread's cache or the stock.
     ///
     /// # Safety
@@ -180,9 +183,6 @@ impl Core {
     unsafe fn take(core: NonNull<Self>) -> Option<NonNull<Element>> {
         // SAFETY: the caller's reference keeps the core alive.
         let shared = unsafe { core.as_ref() };
-        if shared.cache_limit == 0 {
-            return shared.take_from_stock(None);
-        }
         // SAFETY: the caller has a reference.
         let Some(cache) = (unsafe { threads::cache_of(core) }) else { return shared.take_from_stock(None) };
         // SAFETY: the cache is a part of the core.
@@ -249,15 +249,14 @@ impl Core {
     ///
     /// # Safety
     /// The element must be handed out, of this core, and its last owner gone.
+    #[inline]
     unsafe fn give_back(core: NonNull<Self>, element: NonNull<Element>) {
         // SAFETY: the element is out of the stock, which keeps the core alive (2).
         let shared = unsafe { core.as_ref() };
         if shared.is_closed() {
             threads::forget(core);
-        } else if shared.cache_limit > 0
-            // SAFETY: the caller holds a buffer of the core.
-            && let Some(cache) = unsafe { threads::cache_of(core) }
-        {
+        // SAFETY: the caller holds a buffer of the core.
+        } else if let Some(cache) = unsafe { threads::cache_of(core) } {
             // SAFETY: the cache is a part of the core.
             let cache = unsafe { cache.as_ref() };
             // SAFETY: `cache_of` gives this thread's cache.

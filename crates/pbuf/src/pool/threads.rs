@@ -32,6 +32,10 @@ impl Known {
     /// Claims a cache, if the thread knows few enough pools and the pool has one free.
     #[cold]
     fn enter(&self, core: NonNull<Core>) -> Option<NonNull<Cache>> {
+        // SAFETY: the caller has a reference to the core.
+        if !unsafe { core.as_ref() }.has_caches() {
+            return None;
+        }
         self.entries.iter().for_each(|entry| leave(entry, |core| core.is_closed()));
         let free = self.entries.iter().find(|entry| entry.get().is_none())?;
         // SAFETY: the caller has a reference to the core.
@@ -46,6 +50,8 @@ fn leave(place: &Cell<Option<Entry>>, is_meant: impl Fn(&Core) -> bool) {
     // SAFETY: the entry is a reference to the core.
     let Some(entry) = place.get().filter(|entry| is_meant(unsafe { entry.core.as_ref() })) else { return };
     place.set(None);
+    // loom has no thread-locals left at the end of a thread; nor are there entries then.
+    let _: Result<(), _> = LATEST.try_with(|latest| latest.set(None));
     // SAFETY: the claim and the reference are the entry's, which is gone.
     unsafe { Core::unclaim(entry.core, entry.cache) };
 }
@@ -54,6 +60,18 @@ impl Drop for Known {
     fn drop(&mut self) {
         self.entries.iter().for_each(|entry| leave(entry, |_| true));
     }
+}
+
+// The entry used last, where it is found without the thread-local's own bookkeeping: that would be a third of what a
+// buffer costs. It needs no destructor, since it is one of those of `Known`, and emptied with it.
+#[cfg(not(loom))]
+thread_local! {
+    static LATEST: Cell<Option<Entry>> = const { Cell::new(None) };
+}
+
+#[cfg(loom)]
+thread_local! {
+    static LATEST: Cell<Option<Entry>> = Cell::new(None);
 }
 
 #[cfg(not(loom))]
@@ -72,7 +90,20 @@ thread_local! {
 /// The caller must have a reference to the core, or hold one of its buffers.
 #[inline]
 pub(super) unsafe fn cache_of(core: NonNull<Core>) -> Option<NonNull<Cache>> {
-    KNOWN.try_with(|known| known.find(core).or_else(|| known.enter(core))).ok().flatten()
+    match LATEST.try_with(Cell::get) {
+        Ok(Some(entry)) if entry.core == core => Some(entry.cache),
+        // SAFETY: by the contract of this function.
+        _ => unsafe { look_up(core) },
+    }
+}
+
+/// # Safety
+/// As [`cache_of`].
+#[cold]
+unsafe fn look_up(core: NonNull<Core>) -> Option<NonNull<Cache>> {
+    let found = KNOWN.try_with(|known| known.find(core).or_else(|| known.enter(core))).ok().flatten()?;
+    LATEST.try_with(|latest| latest.set(Some(Entry { core, cache: found }))).ok()?;
+    Some(found)
 }
 
 /// Gives this thread's claim on a cache of the pool up, if it has one.
