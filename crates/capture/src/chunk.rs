@@ -48,7 +48,7 @@ pub(crate) const READ_MAX: usize = 256 << 10;
 /// Room for that and for the beginning of the largest record.
 pub(crate) const CAPACITY: usize = READ_MAX + RESIDENT_MAX;
 /// Chunks a stream begins with.
-const CHUNKS_FIRST: usize = 4;
+const CHUNKS_FIRST: usize = 2;
 /// Chunks a stream has at most: 768 MiB, if every one of them is held and full.
 pub(crate) const CHUNKS_MAX: usize = 1024;
 
