@@ -4,104 +4,159 @@
 //! they show. Invariants:
 //! 1. `start .. start + capacity` is initialised memory, valid for reads until `release` has been called, and for
 //!    writes too when the kind is writable.
-//! 2. The count is the number of [`BlockRef`]s to the block. It is at least 1 while the block is alive.
-//! 3. Bytes are written only by who holds the one and only [`BlockRef`]; while there are several, they are read-only.
-//! 4. `release` is called once, by the `BlockRef` that was the last, and nothing touches the block afterwards.
+//! 2. A block has one [`Unique`], or as many [`BlockRef`]s as its count says; both keep it alive.
+//! 3. Bytes are written only by who holds the `Unique` or the one and only `BlockRef`; else they are read-only.
+//! 4. `release` is called once, by the last owner, and nothing touches the block afterwards.
 //!
 //! `unsafe` is needed because the header, the bytes and their owner lie in one allocation (heap, pool), whose kind is
 //! known at run time only.
 
-use crate::{AllocError, Kind, count::Refcount};
-use core::ptr::NonNull;
+use crate::{
+    AllocError, Kind,
+    prim::{Ordering, fence},
+};
+use core::{marker::PhantomPinned, mem::ManuallyDrop, ptr::NonNull};
+use flumen_kref::{CountOffset, Ref, RefCounted, Refcount, Unique, count_offset};
 use std::alloc::Layout;
 
 /// The header of a counted buffer.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Block {
-    pub(crate) count: Refcount,
-    pub(crate) kind: Kind,
-    pub(crate) start: NonNull<u8>,
-    pub(crate) capacity: usize,
-    /// Gives the memory back. Called with the block whose last reference has gone.
-    pub(crate) release: unsafe fn(NonNull<Self>),
+    count: Refcount,
+    kind: Kind,
+    start: NonNull<u8>,
+    capacity: usize,
+    /// Gives the memory back. Called with the block whose last owner has gone.
+    release: unsafe fn(NonNull<Self>),
+    /// A header belongs to its memory: two must not be swapped.
+    _pinned: PhantomPinned,
 }
-
-/// One reference to a [`Block`].
-#[derive(Debug)]
-pub(crate) struct BlockRef(NonNull<Block>);
 
 // SAFETY:
-// - the header is only written before the first reference is shared, but for its atomic count;
-// - the bytes are read-only while shared (3), and written only through a `&mut` of the one handle there is;
+// - the header is only written before there is a handle to it, but for its atomic count;
+// - the bytes are read-only while shared, and written only by who is alone (3);
 // - `release` may run on any thread: owners are `Send + Sync`, pools are made for it, the heap does not care.
-unsafe impl Send for BlockRef {}
-// SAFETY: as above; a shared `BlockRef` gives reads of the header, increments of the count and reads of bytes.
-unsafe impl Sync for BlockRef {}
+unsafe impl Send for Block {}
+// SAFETY: as above; a shared `Block` gives reads of the header and of its bytes.
+unsafe impl Sync for Block {}
 
-impl BlockRef {
-    /// Takes over one reference.
-    ///
-    /// # Safety
-    /// `block` must point to a live block, with provenance over the whole of its allocation, and carry a count for
-    /// this reference.
-    pub(crate) const unsafe fn from_raw(block: NonNull<Block>) -> Self {
-        Self(block)
-    }
-    pub(crate) fn header(&self) -> &Block {
-        // SAFETY: the block is alive while there is a reference to it (2), and its header is never mutably borrowed.
-        unsafe { self.0.as_ref() }
-    }
-    /// Whether this is the only reference. If so, whatever others did before they let go has happened before.
-    pub(crate) fn is_unique(&self) -> bool {
-        self.header().count.read() == 1
-    }
-    /// Lets go, and says whether this was the last reference, so that the memory was given back.
-    pub(crate) fn release(self) -> bool {
-        let this = core::mem::ManuallyDrop::new(self);
-        // SAFETY: `this` is not dropped, so this is the only time the reference is given up.
-        unsafe { release(this.0) }
+// SAFETY:
+// - blocks are made in this module and by pools, in `Unique`s, and their fields are private to this module;
+// - the count is touched outside of handles by `BlockRef::try_unique` only, which has given up the only one;
+// - a block cannot be swapped, since it is `!Unpin`;
+// - `release` does what was agreed when the block was made.
+unsafe impl RefCounted for Block {
+    const COUNT: CountOffset<Self> = count_offset!(Self, count);
+    #[inline]
+    unsafe fn release(this: NonNull<Self>) {
+        // SAFETY: the block is valid until it is released.
+        let release = unsafe { this.as_ref() }.release;
+        // SAFETY: the caller owns the block alone and does not use it again.
+        unsafe { release(this) };
     }
 }
 
-impl Clone for BlockRef {
-    fn clone(&self) -> Self {
-        self.header().count.inc();
-        Self(self.0)
+impl Block {
+    /// A header to be written in front of, or next to, the bytes it is for.
+    ///
+    /// # Safety
+    /// From the first handle on, (1) must hold for the range, and `release` must be right for the memory.
+    pub(crate) unsafe fn new(
+        kind: Kind,
+        start: NonNull<u8>,
+        capacity: usize,
+        release: unsafe fn(NonNull<Self>),
+    ) -> Self {
+        Self { count: Refcount::new(0), kind, start, capacity, release, _pinned: PhantomPinned }
+    }
+    pub(crate) const fn kind(&self) -> Kind {
+        self.kind
+    }
+    pub(crate) const fn start(&self) -> NonNull<u8> {
+        self.start
+    }
+    pub(crate) const fn capacity(&self) -> usize {
+        self.capacity
+    }
+}
+
+/// One reference to a shared [`Block`]: a [`Ref`] that gives up its reference at half the cost when it is alone.
+///
+/// Who is the only one to hold a reference needs no atomic step to give it up, provided that nobody can take one without
+/// having one: `Ref::try_get` is not used for blocks, and views are borrowed mutably or owned where this is asked.
+#[derive(Clone, Debug)]
+pub(crate) struct BlockRef(ManuallyDrop<Ref<Block>>);
+
+impl BlockRef {
+    #[inline]
+    pub(crate) fn new(block: Unique<Block>) -> Self {
+        Self(ManuallyDrop::new(block.into_ref()))
+    }
+    #[inline]
+    pub(crate) fn header(&self) -> &Block {
+        &self.0
+    }
+    pub(crate) fn count(&self) -> u32 {
+        Ref::count(&self.0)
+    }
+    /// Whether this is the only reference. If so, what others did before they let go has happened before.
+    #[inline]
+    pub(crate) fn is_unique(&self) -> bool {
+        let is_unique = Ref::count(&self.0) == 1;
+        if is_unique {
+            // Pairs with the Release of every put: the count read is the last of a row of puts and gets.
+            fence(Ordering::Acquire);
+        }
+        is_unique
+    }
+    /// Sole ownership, if this is the only reference.
+    #[inline]
+    pub(crate) fn try_unique(self) -> Result<Unique<Block>, Self> {
+        if !self.is_unique() {
+            return Err(self);
+        }
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: `this` is not used nor dropped any more.
+        let block = Ref::into_raw(unsafe { ManuallyDrop::take(&mut this.0) });
+        // SAFETY: the block is alive.
+        unsafe { block.as_ref() }.count.set(0);
+        // SAFETY: the only handle has been given up, so nobody else owns or borrows the block; its count is zero; the
+        // pointer is the one the block was made with.
+        Ok(unsafe { Unique::from_raw(block) })
+    }
+    /// Lets go, and says whether this was the last reference, so that the memory was given back.
+    #[inline]
+    pub(crate) fn release(self) -> bool {
+        match self.try_unique() {
+            Ok(unique) => {
+                drop(unique);
+                true
+            }
+            Err(shared) => {
+                let mut shared = ManuallyDrop::new(shared);
+                // SAFETY: `shared` is not used nor dropped any more.
+                let reference = unsafe { ManuallyDrop::take(&mut shared.0) };
+                Ref::into_unique_or_drop(reference).is_some()
+            }
+        }
     }
 }
 
 impl Drop for BlockRef {
+    #[inline]
     fn drop(&mut self) {
-        // SAFETY: `self` cannot be used after it was dropped.
-        unsafe { release(self.0) };
+        // SAFETY: `self` is not used again.
+        let reference = unsafe { ManuallyDrop::take(&mut self.0) };
+        Self(ManuallyDrop::new(reference)).release();
     }
-}
-
-/// Gives up one reference and tells whether it was the last.
-///
-/// # Safety
-/// The caller must own a reference to `block` and not use it again.
-#[inline]
-unsafe fn release(block: NonNull<Block>) -> bool {
-    // SAFETY: the block is alive, since the caller's reference counts (2).
-    let header = unsafe { block.as_ref() };
-    // Who reads 1 holds the only reference, and nobody can make another without it: no need for a locked decrement,
-    // which is half the cost of a buffer's life.
-    let last = header.count.read() == 1 || header.count.dec_and_test();
-    if last {
-        let release = header.release;
-        // SAFETY: this was the last reference (4).
-        unsafe { release(block) };
-    }
-    last
 }
 
 /// A block on the heap: header, then `capacity` bytes.
 ///
 /// # Errors
 /// [`AllocError::TooLong`] and [`AllocError::OutOfMemory`].
-pub(crate) fn heap(capacity: usize, fill: Fill<'_>) -> Result<BlockRef, AllocError> {
+pub(crate) fn heap(capacity: usize, fill: Fill<'_>) -> Result<Unique<Block>, AllocError> {
     let layout = heap_layout(capacity)?;
     let memory = match fill {
         // SAFETY: the layout is at least as large as a header, so not empty.
@@ -120,11 +175,12 @@ pub(crate) fn heap(capacity: usize, fill: Fill<'_>) -> Result<BlockRef, AllocErr
         unsafe { start.copy_from_nonoverlapping(NonNull::from(bytes).cast(), capacity) };
     }
     let block = memory.cast::<Block>();
-    let header = Block { count: Refcount::new(1), kind: Kind::Ram, start, capacity, release: release_heap };
+    // SAFETY: the memory is initialised from `start` on, and `release_heap` gives back what `heap` allocates.
+    let header = unsafe { Block::new(Kind::Ram, start, capacity, release_heap) };
     // SAFETY: the memory is large enough and aligned for a header, by its layout.
     unsafe { block.write(header) };
-    // SAFETY: the block has been made with a count of 1, for this reference; the pointer is that of the allocation.
-    Ok(unsafe { BlockRef::from_raw(block) })
+    // SAFETY: the block is new and its count is zero; the pointer is that of the allocation.
+    Ok(unsafe { Unique::from_raw(block) })
 }
 
 /// What a new block contains.
@@ -160,7 +216,7 @@ struct Owned<O> {
 }
 
 /// A read-only block over the bytes of `owner`, which is dropped with the last reference.
-pub(crate) fn owned<O: AsRef<[u8]> + Send + Sync + 'static>(owner: O) -> BlockRef {
+pub(crate) fn owned<O: AsRef<[u8]> + Send + Sync + 'static>(owner: O) -> Unique<Block> {
     let (block, owned) = park(owner, Kind::Ref);
     // SAFETY: the owner is alive and nobody else refers to it; it does not move until it is dropped.
     let owner = unsafe { &(*owned.as_ptr()).owner };
@@ -171,7 +227,7 @@ pub(crate) fn owned<O: AsRef<[u8]> + Send + Sync + 'static>(owner: O) -> BlockRe
 }
 
 /// A writable block over the bytes of `owner`, which is dropped with the last reference.
-pub(crate) fn owned_mut<O: AsMut<[u8]> + Send + Sync + 'static>(owner: O) -> BlockRef {
+pub(crate) fn owned_mut<O: AsMut<[u8]> + Send + Sync + 'static>(owner: O) -> Unique<Block> {
     let (block, owned) = park(owner, Kind::Custom);
     // SAFETY: the owner is alive and nobody else refers to it; it does not move until it is dropped.
     let owner = unsafe { &mut (*owned.as_ptr()).owner };
@@ -182,14 +238,14 @@ pub(crate) fn owned_mut<O: AsMut<[u8]> + Send + Sync + 'static>(owner: O) -> Blo
 }
 
 /// Puts the owner where it stays, before it is asked for its bytes: they may lie in the owner itself. Should it
-/// panic then, the `BlockRef` drops it.
-fn park<O: Send + Sync + 'static>(owner: O, kind: Kind) -> (BlockRef, NonNull<Owned<O>>) {
-    let block =
-        Block { count: Refcount::new(1), kind, start: NonNull::dangling(), capacity: 0, release: release_owned::<O> };
+/// panic then, the `Unique` drops it.
+fn park<O: Send + Sync + 'static>(owner: O, kind: Kind) -> (Unique<Block>, NonNull<Owned<O>>) {
+    // SAFETY: an empty range is always valid, and `release_owned` gives back the box made here.
+    let block = unsafe { Block::new(kind, NonNull::dangling(), 0, release_owned::<O>) };
     let owned = NonNull::from(Box::leak(Box::new(Owned { block, owner })));
-    // SAFETY: the block was made with a count of 1, for this reference; the pointer is that of the allocation, and
-    // the header is its first field.
-    (unsafe { BlockRef::from_raw(owned.cast()) }, owned)
+    // SAFETY: the block is new and its count is zero; the pointer is that of the allocation, and the header is its first
+    // field.
+    (unsafe { Unique::from_raw(owned.cast()) }, owned)
 }
 
 /// # Safety

@@ -5,7 +5,8 @@
 #![allow(unsafe_code)]
 
 mod block;
-mod count;
+mod chain;
+mod checksum;
 mod error;
 mod kind;
 mod pbuf;
@@ -13,8 +14,10 @@ mod pbuf_mut;
 mod pool;
 mod prim;
 
+pub use chain::{ChainTooLong, Comparison, PbufChain, Position, Reader, WriteError};
+pub use checksum::Checksum;
 pub use error::{AllocError, PoolExhausted};
 pub use kind::{Kind, Layer, Memory};
 pub use pbuf::Pbuf;
 pub use pbuf_mut::PbufMut;
-pub use pool::{PbufPool, PoolStats};
+pub use pool::{PbufPool, PoolOptions, PoolStats};

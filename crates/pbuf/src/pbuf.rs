@@ -2,9 +2,10 @@
 
 use crate::{
     AllocError, Kind, PbufMut,
-    block::{self, BlockRef, Fill},
+    block::{self, Block, BlockRef, Fill},
 };
 use core::{fmt, ops::Deref, ops::RangeBounds, ptr::NonNull};
+use flumen_kref::Unique;
 
 /// A read-only view of a counted buffer: where its bytes are, how many, and one reference to what they lie in.
 ///
@@ -66,14 +67,15 @@ impl Pbuf {
     pub fn copy_from(bytes: &[u8]) -> Result<Self, AllocError> {
         Ok(Self::whole(block::heap(bytes.len(), Fill::Copy(bytes))?))
     }
-    fn whole(block: BlockRef) -> Self {
-        let (start, len) = (block.header().start, block.header().capacity);
-        Self { start, len, block: Some(block) }
+    fn whole(block: Unique<Block>) -> Self {
+        let (start, len) = (block.start(), block.capacity());
+        Self { start, len, block: Some(BlockRef::new(block)) }
     }
     /// # Safety
     /// The bytes must lie in the range of the block.
-    pub(crate) const unsafe fn from_parts(start: NonNull<u8>, len: usize, block: BlockRef) -> Self {
-        Self { start, len, block: Some(block) }
+    #[inline]
+    pub(crate) unsafe fn from_parts(start: NonNull<u8>, len: usize, block: Unique<Block>) -> Self {
+        Self { start, len, block: Some(BlockRef::new(block)) }
     }
 
     /// The bytes.
@@ -98,13 +100,13 @@ impl Pbuf {
     /// Where the memory comes from.
     #[must_use]
     pub fn kind(&self) -> Kind {
-        self.block.as_ref().map_or(Kind::Rom, |block| block.header().kind)
+        self.block.as_ref().map_or(Kind::Rom, |block| block.header().kind())
     }
     /// How many references the buffer has, this one included: a snapshot, to be trusted only when it is 1 and this
     /// handle is borrowed mutably. `None` for static bytes, which are not counted.
     #[must_use]
     pub fn references(&self) -> Option<u32> {
-        self.block.as_ref().map(|block| block.header().count.read())
+        self.block.as_ref().map(|block| block.count())
     }
     /// Whether this handle is the only one, so that nobody else sees the buffer. Static bytes are never unique.
     #[must_use]
@@ -131,20 +133,22 @@ impl Pbuf {
     }
     /// Whether the bytes may be written: alone, and in writable memory.
     pub(crate) fn is_exclusive(&self) -> bool {
-        self.block.as_ref().is_some_and(|block| block.header().kind.is_writable() && block.is_unique())
+        self.block.as_ref().is_some_and(|block| block.header().kind().is_writable() && block.is_unique())
     }
     /// The handle that may write, when nobody else has a reference and the memory is writable.
     ///
     /// # Errors
     /// The buffer itself, when it is shared or read-only.
     pub fn try_into_mut(self) -> Result<PbufMut, Self> {
-        if !self.is_exclusive() {
+        if !self.kind().is_writable() {
             return Err(self);
         }
-        match self {
-            // SAFETY: this was the only reference, and the block is writable.
-            Self { start, len, block: Some(block) } => Ok(unsafe { PbufMut::from_parts(start, len, block) }),
-            Self { block: None, .. } => unreachable!("static bytes are not exclusive"),
+        let Self { start, len, block } = self;
+        match block.map(BlockRef::try_unique) {
+            // SAFETY: the view lies in its block, which is writable.
+            Some(Ok(block)) => Ok(unsafe { PbufMut::from_parts(start, len, block) }),
+            Some(Err(shared)) => Err(Self { start, len, block: Some(shared) }),
+            None => Err(Self { start, len, block: None }),
         }
     }
 
@@ -186,7 +190,7 @@ impl Pbuf {
     /// Bytes of the buffer in front of the view.
     #[must_use]
     pub fn header_room(&self) -> usize {
-        self.block.as_ref().map_or(0, |block| self.start.addr().get() - block.header().start.addr().get())
+        self.block.as_ref().map_or(0, |block| self.start.addr().get() - block.header().start().addr().get())
     }
     /// Moves the start of the view back over `len` bytes set aside for headers or removed before, and says whether
     /// there were as many; if not, nothing changes. Refused for memory of others ([`Kind::Rom`], [`Kind::Ref`]), where what

@@ -2,13 +2,14 @@
 
 use crate::{
     AllocError, Kind, Layer, Pbuf,
-    block::{self, BlockRef, Fill},
+    block::{self, Block, Fill},
 };
 use core::{
     fmt,
     ops::{Deref, DerefMut},
     ptr::NonNull,
 };
+use flumen_kref::Unique;
 
 /// A writable view of a buffer that nobody else refers to. Frozen ([`PbufMut::freeze`]), it can be shared.
 ///
@@ -29,11 +30,11 @@ pub struct PbufMut {
     /// Within the range of `block`.
     start: NonNull<u8>,
     len: usize,
-    /// The only reference there is to the block.
-    block: BlockRef,
+    /// The block, which nobody else knows.
+    block: Unique<Block>,
 }
 
-// SAFETY: the bytes belong to this handle alone, and `BlockRef` is `Send`.
+// SAFETY: the bytes belong to this handle alone, and `Unique<Block>` is `Send`.
 unsafe impl Send for PbufMut {}
 // SAFETY: a shared `PbufMut` gives only reads.
 unsafe impl Sync for PbufMut {}
@@ -84,13 +85,13 @@ impl PbufMut {
     {
         Self::from_owner(layer, len, Releasing { parts: Some((memory, release)) })
     }
-    pub(crate) fn whole(block: BlockRef) -> Self {
-        let (start, len) = (block.header().start, block.header().capacity);
+    pub(crate) fn whole(block: Unique<Block>) -> Self {
+        let (start, len) = (block.start(), block.capacity());
         Self { start, len, block }
     }
     /// # Safety
-    /// The bytes must lie in the range of the block, which must be writable, and `block` its only reference.
-    pub(crate) const unsafe fn from_parts(start: NonNull<u8>, len: usize, block: BlockRef) -> Self {
+    /// The bytes must lie in the range of the block, which must be writable.
+    pub(crate) const unsafe fn from_parts(start: NonNull<u8>, len: usize, block: Unique<Block>) -> Self {
         Self { start, len, block }
     }
     /// Shows `len` bytes from `offset` of what is shown now.
@@ -107,17 +108,17 @@ impl PbufMut {
     /// Where the memory comes from.
     #[must_use]
     pub fn kind(&self) -> Kind {
-        self.block.header().kind
+        self.block.kind()
     }
     /// Bytes of the buffer in front of the view.
     #[must_use]
     pub fn header_room(&self) -> usize {
-        self.start.addr().get() - self.block.header().start.addr().get()
+        self.start.addr().get() - self.block.start().addr().get()
     }
     /// Bytes of the buffer behind the view.
     #[must_use]
     pub fn tail_room(&self) -> usize {
-        self.block.header().capacity - self.header_room() - self.len
+        self.block.capacity() - self.header_room() - self.len
     }
     /// Shows only the first `len` bytes; nothing changes when there are no more.
     pub fn truncate(&mut self, len: usize) {
