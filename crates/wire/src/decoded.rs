@@ -49,7 +49,7 @@ pub struct Macs {
 }
 
 /// How one captured frame ended.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Decoded {
     /// The frame belongs to a flow.
     Flow(FlowPacket),
@@ -60,7 +60,7 @@ pub enum Decoded {
 }
 
 /// A packet that wants a flow: who talks to whom, and what the flow needs to know of it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FlowPacket {
     /// Source address of the IP header.
     pub src: Address,
@@ -91,7 +91,7 @@ pub struct FlowPacket {
 }
 
 /// The transport header, as far as the flow engine looks at it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Transport {
     /// TCP (RFC 9293).
     Tcp(TcpSegment),
@@ -239,7 +239,7 @@ pub enum InnerKind {
 }
 
 /// One fragment of an IP datagram.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Fragment {
     /// IP version.
     pub ip_version: IpVersion,
@@ -255,4 +255,12 @@ pub struct Fragment {
     pub more: bool,
     /// VLAN ids of the frame.
     pub vlan: VlanTags,
+    /// Protocol of the datagram (IPv4), or the header that follows the fragment header (IPv6).
+    pub protocol: u8,
+    /// Offset of the IP header from the start of the frame.
+    pub ip_offset: u32,
+    /// Offset of this fragment's payload from the start of the frame.
+    pub payload_offset: u32,
+    /// Length of this fragment's payload in bytes, by the IP length.
+    pub payload_len: u32,
 }

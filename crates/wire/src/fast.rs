@@ -1,0 +1,136 @@
+//! The common frame in a straight line: Ethernet, at most one VLAN tag, an IPv4 header without options that is no
+//! fragment or an IPv6 header without extensions, TCP or UDP.
+//!
+//! It either decodes the whole frame, and then exactly as the walk of [`crate::decoder`] would, or touches nothing and
+//! leaves the frame to that walk. Anything odd is left to the walk: no event is raised here.
+
+use crate::counters::LayerCounters;
+use crate::decoder::Ip;
+use crate::view::be16;
+use crate::{
+    Address, Decoded, FlowPacket, IpVersion, Macs, Ports, TcpSegment, Transport, VlanTags, ethernet, ethertype, ipv4,
+    ipv6, tcp, udp, vlan,
+};
+
+/// Headers that count as layers here, at most. With a limit this low or lower the walk has to say so.
+pub(crate) const LAYERS: u8 = 3;
+
+/// What stands between the link layer and the transport.
+struct Network<'a> {
+    ip: Ip,
+    /// Bytes from the transport header to the end of the datagram, by the IP length.
+    len: usize,
+    /// What was captured of them, and perhaps padding.
+    rest: &'a [u8],
+    header_len: usize,
+}
+
+#[inline]
+pub(crate) fn decode(layers: &mut LayerCounters, data: &[u8], wire_len: u32) -> Option<Decoded> {
+    let missing = (wire_len as usize).saturating_sub(data.len());
+    let (header, rest) = data.split_first_chunk::<{ ethernet::HEADER_LEN }>()?;
+    let &[d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, hi, lo] = header;
+    let macs = Macs { src: [s0, s1, s2, s3, s4, s5], dst: [d0, d1, d2, d3, d4, d5] };
+    let (kind, vlan, rest) = match be16(hi, lo) {
+        ethertype::VLAN => {
+            let (&[id_hi, id_lo, hi, lo], rest) = rest.split_first_chunk::<{ vlan::HEADER_LEN }>()?;
+            let ids = [be16(id_hi, id_lo) & vlan::ID_MASK, 0, 0];
+            (be16(hi, lo), VlanTags { ids, count: 1 }, rest)
+        }
+        kind => (kind, VlanTags::default(), rest),
+    };
+    match kind {
+        ethertype::IPV4 => finish(layers, macs, vlan, &network_v4(rest, missing)?),
+        ethertype::IPV6 => finish(layers, macs, vlan, &network_v6(rest, missing)?),
+        _ => None,
+    }
+}
+
+/// The transport, and the whole. Inlined for each IP version, so that what the version settles is settled then.
+#[inline(always)]
+fn finish(layers: &mut LayerCounters, macs: Macs, vlan: VlanTags, network: &Network<'_>) -> Option<Decoded> {
+    let (transport, counter) = match network.ip.protocol {
+        tcp::PROTOCOL => (Transport::Tcp(tcp_segment(network.rest, network.len)?), &mut layers.tcp),
+        udp::PROTOCOL => (Transport::Udp(udp_ports(network.rest, network.len)?), &mut layers.udp),
+        _ => return None,
+    };
+    *counter += 1;
+    layers.ethernet += 1;
+    layers.vlan += u64::from(vlan.count);
+    match network.ip.version {
+        IpVersion::V4 => layers.ipv4 += 1,
+        IpVersion::V6 => layers.ipv6 += 1,
+    }
+    let link_len = ethernet::HEADER_LEN + usize::from(vlan.count) * vlan::HEADER_LEN;
+    Some(Decoded::Flow(FlowPacket {
+        src: network.ip.src,
+        dst: network.ip.dst,
+        vlan,
+        ip_version: network.ip.version,
+        protocol: network.ip.protocol,
+        ttl: network.ip.ttl,
+        recursion: 0,
+        transport,
+        transport_offset: (link_len + network.header_len) as u32,
+        transport_len: network.len as u32,
+        macs: Some(macs),
+        event: None,
+        inner: None,
+    }))
+}
+
+/// `missing` is how many bytes the capture cut from the end of the frame.
+#[inline]
+fn network_v4(data: &[u8], missing: usize) -> Option<Network<'_>> {
+    let (header, rest) = data.split_first_chunk::<{ ipv4::HEADER_LEN }>()?;
+    let &[version_len, _, len_hi, len_lo, _, _, frag_hi, frag_lo, ttl, protocol, _, _, a, b, c, d, e, f, g, h] = header;
+    let len = usize::from(be16(len_hi, len_lo)).checked_sub(ipv4::HEADER_LEN)?;
+    let usual = version_len == ipv4::VERSION_4_WITHOUT_OPTIONS
+        && be16(frag_hi, frag_lo) & ipv4::FRAGMENT_MASK == 0
+        && len <= rest.len() + missing;
+    let (src, dst) = (Address::v4([a, b, c, d]), Address::v4([e, f, g, h]));
+    let ip = Ip { version: IpVersion::V4, src, dst, protocol, ttl };
+    usual.then_some(Network { ip, len, rest, header_len: ipv4::HEADER_LEN })
+}
+
+#[inline]
+fn network_v6(data: &[u8], missing: usize) -> Option<Network<'_>> {
+    let (header, rest) = data.split_first_chunk::<{ ipv6::HEADER_LEN }>()?;
+    let &[version_class, _, _, _, len_hi, len_lo, protocol, ttl, ref addresses @ ..] = header;
+    let len = usize::from(be16(len_hi, len_lo));
+    let usual = version_class >> 4 == 6 && len <= rest.len() + missing;
+    let (src, dst) = ipv6::split_addresses(addresses);
+    let ip = Ip { version: IpVersion::V6, src, dst, protocol, ttl };
+    usual.then_some(Network { ip, len, rest, header_len: ipv6::HEADER_LEN })
+}
+
+#[inline(always)]
+fn tcp_segment(data: &[u8], len: usize) -> Option<TcpSegment> {
+    let (header, rest) = data.split_first_chunk::<{ tcp::HEADER_LEN }>()?;
+    let header_len = tcp::header_len(header);
+    if header_len < tcp::HEADER_LEN || header_len > len {
+        return None;
+    }
+    let mut segment = tcp::fixed_part(header, len - header_len);
+    if header_len > tcp::HEADER_LEN {
+        let options = rest.get(..header_len - tcp::HEADER_LEN)?;
+        if let &[1, 1, 8, 10, v0, v1, v2, v3, e0, e1, e2, e3] = options {
+            // What nearly every segment of nearly every connection carries (RFC 7323, appendix A).
+            segment.timestamps = Some((u32::from_be_bytes([v0, v1, v2, v3]), u32::from_be_bytes([e0, e1, e2, e3])));
+        } else {
+            let mut odd = false;
+            tcp::parse_options(options, true, &mut segment, |_| odd = true);
+            if odd {
+                return None;
+            }
+        }
+    }
+    Some(segment)
+}
+
+#[inline]
+fn udp_ports(data: &[u8], len: usize) -> Option<Ports> {
+    let &[s_hi, s_lo, d_hi, d_lo, len_hi, len_lo, _, _] = data.first_chunk::<{ udp::HEADER_LEN }>()?;
+    let own_len = usize::from(be16(len_hi, len_lo));
+    (own_len >= udp::HEADER_LEN && own_len <= len).then_some(Ports { src: be16(s_hi, s_lo), dst: be16(d_hi, d_lo) })
+}
