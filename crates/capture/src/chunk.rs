@@ -6,7 +6,7 @@
 
 use crate::fault::FaultReason;
 use crate::records::RESIDENT_MAX;
-use flumen_pbuf::{PbufMut, PbufPool};
+use flumen_pbuf::{PbufMut, PbufPool, PoolOptions};
 
 /// Where a stream's buffers come from.
 #[derive(Debug)]
@@ -35,7 +35,8 @@ impl Chunks {
         if more == 0 {
             return Err(held);
         }
-        let pool = PbufPool::new(more, CAPACITY).map_err(|_| held.clone())?;
+        // No cache a thread: whoever gives a chunk back, the stream's thread must get at it.
+        let pool = PoolOptions::new(more, CAPACITY).cache(0).build().map_err(|_| held.clone())?;
         let chunk = pool.alloc().map_err(|_| held);
         self.pools.push(pool);
         self.count += more;
@@ -48,7 +49,7 @@ pub(crate) const READ_MAX: usize = 256 << 10;
 /// Room for that and for the beginning of the largest record.
 pub(crate) const CAPACITY: usize = READ_MAX + RESIDENT_MAX;
 /// Chunks a stream begins with.
-const CHUNKS_FIRST: usize = 4;
+const CHUNKS_FIRST: usize = 2;
 /// Chunks a stream has at most: 768 MiB, if every one of them is held and full.
 pub(crate) const CHUNKS_MAX: usize = 1024;
 
@@ -73,6 +74,16 @@ mod tests {
             let first = chunks.take().expect("a chunk");
             let second = chunks.take().expect("a chunk");
             assert_eq!((first.len(), second.len()), (CAPACITY, CAPACITY));
+        }
+        assert_eq!(chunks.count, CHUNKS_FIRST);
+    }
+
+    #[test]
+    fn chunks_given_back_by_another_thread_then_used_again() {
+        let mut chunks = Chunks::new(CHUNKS_MAX);
+        for _ in 0..100 {
+            let chunk = chunks.take().expect("a chunk");
+            std::thread::spawn(move || drop(chunk)).join().expect("the other thread");
         }
         assert_eq!(chunks.count, CHUNKS_FIRST);
     }

@@ -25,6 +25,11 @@ pub enum NoticeKind {
         /// The longest way back.
         largest_step: Span,
     },
+    /// The first packet is earlier than the last of the capture that was read before.
+    Overlaps {
+        /// By how much.
+        by: Span,
+    },
     /// Packets of which the capture holds only the beginning.
     Snapped {
         /// How many.
@@ -61,20 +66,38 @@ impl fmt::Display for NoticeKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ClockBackwards { packets, first_offset, largest_step } => {
-                let (secs, nanos) = (largest_step.secs(), largest_step.nanos() % 1_000_000_000);
-                write!(f, "the clock goes backwards at {packets} packets, ")?;
-                write!(f, "first at byte {first_offset}, at most by {secs}.{nanos:09} s")
+                write!(f, "the clock goes backwards at {}, ", Packets(*packets))?;
+                write!(f, "first at byte {first_offset}, at most by {}", Seconds(*largest_step))
             }
-            Self::Snapped { packets } => write!(f, "{packets} packets were not captured in full"),
+            Self::Overlaps { by } => {
+                write!(f, "it begins {} before the end of the capture that was read before", Seconds(*by))
+            }
+            Self::Snapped { packets } => write!(f, "{} not captured in full", Packets(*packets)),
             Self::UnsupportedLink { number, packets } => {
-                write!(f, "{packets} packets of link type {number}, which is not decoded")
+                write!(f, "{} of link type {number}, which is not decoded", Packets(*packets))
             }
             Self::OtherUnsupportedLinks { packets } => {
-                write!(f, "{packets} packets of further link types that are not decoded")
+                write!(f, "{} of further link types that are not decoded", Packets(*packets))
             }
             Self::NoPackets => write!(f, "the capture holds no packets"),
             Self::LeftOut { reason } => write!(f, "left out: {reason}"),
         }
+    }
+}
+
+struct Packets(u64);
+
+impl fmt::Display for Packets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} packet{}", self.0, if self.0 == 1 { "" } else { "s" })
+    }
+}
+
+struct Seconds(Span);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:09} s", self.0.secs(), self.0.nanos() % 1_000_000_000)
     }
 }
 
@@ -83,6 +106,7 @@ impl fmt::Display for NoticeKind {
 pub(crate) struct Oddities {
     packets: u64,
     last: Timestamp,
+    overlap: Span,
     backwards: u64,
     backwards_offset: u64,
     backwards_step: Span,
@@ -95,16 +119,20 @@ impl Oddities {
     /// Looks at a packet whose record begins at byte `start` of the file.
     #[inline]
     pub(crate) fn packet(&mut self, entry: &Entry, start: u64) {
-        self.packets += 1;
         if entry.timestamp < self.last {
             self.went_back(self.last.since(entry.timestamp), start);
         }
+        self.packets += 1;
         self.last = entry.timestamp;
         self.snapped += u64::from(entry.captured_len < entry.wire_len);
     }
 
     #[cold]
     fn went_back(&mut self, step: Span, start: u64) {
+        if self.packets == 0 {
+            self.overlap = step;
+            return;
+        }
         if self.backwards == 0 {
             self.backwards_offset = start;
         }
@@ -129,24 +157,26 @@ impl Oddities {
 
     /// What was found so far.
     pub(crate) fn findings(&self) -> Vec<NoticeKind> {
-        let seen = self;
         let mut kinds = Vec::new();
-        if seen.packets == 0 {
+        if self.packets == 0 {
             kinds.push(NoticeKind::NoPackets);
         }
-        if seen.backwards > 0 {
+        if self.overlap > Span::ZERO {
+            kinds.push(NoticeKind::Overlaps { by: self.overlap });
+        }
+        if self.backwards > 0 {
             kinds.push(NoticeKind::ClockBackwards {
-                packets: seen.backwards,
-                first_offset: seen.backwards_offset,
-                largest_step: seen.backwards_step,
+                packets: self.backwards,
+                first_offset: self.backwards_offset,
+                largest_step: self.backwards_step,
             });
         }
-        if seen.snapped > 0 {
-            kinds.push(NoticeKind::Snapped { packets: seen.snapped });
+        if self.snapped > 0 {
+            kinds.push(NoticeKind::Snapped { packets: self.snapped });
         }
-        kinds.extend(seen.links.iter().map(|&(number, packets)| NoticeKind::UnsupportedLink { number, packets }));
-        if seen.other_links > 0 {
-            kinds.push(NoticeKind::OtherUnsupportedLinks { packets: seen.other_links });
+        kinds.extend(self.links.iter().map(|&(number, packets)| NoticeKind::UnsupportedLink { number, packets }));
+        if self.other_links > 0 {
+            kinds.push(NoticeKind::OtherUnsupportedLinks { packets: self.other_links });
         }
         kinds
     }
