@@ -127,11 +127,6 @@ impl<'t> Worker<'t> {
     pub(crate) fn take_ended(&mut self, into: &mut Vec<EndedFlow>) {
         into.append(self.lookup.work_queue());
     }
-
-    /// Number of the last frame.
-    pub(crate) const fn frames(&self) -> u64 {
-        self.frame
-    }
 }
 
 /// A packet for which no spare flow was left: room is made for it, or it is refused.

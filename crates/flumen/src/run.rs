@@ -2,10 +2,20 @@
 //!
 //! [`command`](crate::command) has decided everything by then; a [`Job`] is complete and consistent.
 
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, Write};
 use std::path::PathBuf;
+
+use flumen_capture::{Captures, Options, Verdict};
+use flumen_engine::{RunError, RunReport};
+use flumen_model::{PacketBatch, PacketSource, SinkError, SourceError};
+use flumen_output::Tee;
+use flumen_output::eve::{EveConfig, EveWriter};
+use flumen_output::summary::{self, Summary};
 
 use crate::config::Settings;
 use crate::exit::Exit;
+use crate::progress::{Position, Progress};
 
 /// `flumen read`, decided.
 #[derive(Clone, Debug)]
@@ -43,5 +53,130 @@ pub enum Output {
 /// When no input could be read or an output could not be written. A pipe whose reader has gone is an
 /// [`std::io::ErrorKind::BrokenPipe`], which is no failure. Damaged input is no error but [`Exit::Damaged`].
 pub fn read(job: &Job) -> anyhow::Result<Exit> {
-    anyhow::bail!("this build has no engine yet, so {} was not read", job.inputs[0].display())
+    let captures = Captures::open(&job.inputs, Options::default())?;
+    let mut source = Watched { captures, progress: Progress::new(job.progress), packets: 0 };
+    let mut summary = Summary::new();
+    let mut sink = sinks(job, &mut summary)?;
+    let report = flumen_engine::run(&mut source, &mut sink, &job.settings.engine, seed()).map_err(plain)?;
+    drop(sink);
+    source.progress.finish();
+    tell(job, &source.captures, &report);
+    if job.output == Output::Summary {
+        print_summary(job, &summary, &source.captures, &report)?;
+    }
+    Ok(exit_of(job, &source.captures, &report))
+}
+
+/// The sinks that the job asks for.
+fn sinks<'s>(job: &Job, summary: &'s mut Summary) -> anyhow::Result<Tee<'s>> {
+    let mut tee = Tee::new();
+    match &job.output {
+        Output::Summary => tee = tee.with(summary),
+        Output::Json => {
+            let config = job.settings.eve.first().cloned().unwrap_or_default();
+            let config = EveConfig { stats: None, netflow: false, ..config };
+            tee = tee.with(EveWriter::new(io::stdout(), "standard output", config));
+        }
+        Output::Directory(directory) => {
+            anyhow::ensure!(!job.settings.eve.is_empty(), "every eve-log of the configuration is off: nothing to write");
+            for eve in &job.settings.eve {
+                tee = tee.with(EveWriter::create(directory, eve.clone())?);
+            }
+        }
+    }
+    Ok(tee)
+}
+
+/// The secret of the flow table's hash. The standard library draws its hash keys from the operating system.
+fn seed() -> [u64; 2] {
+    [0, 1].map(|n: u64| RandomState::new().hash_one(n))
+}
+
+/// A reader that went away is told as what it is, so that it ends the run without a complaint.
+fn plain(error: RunError) -> anyhow::Error {
+    match error {
+        RunError::Sink(SinkError::Closed) => io::Error::from(io::ErrorKind::BrokenPipe).into(),
+        other => other.into(),
+    }
+}
+
+/// Says on standard error what was wrong or odd about the input, and whether all is accounted for.
+fn tell(job: &Job, captures: &Captures, report: &RunReport) {
+    for error in captures.errors() {
+        eprintln!("flumen: {error}");
+    }
+    if job.verbosity.is_none() {
+        return;
+    }
+    // A summary shows them itself.
+    if job.output != Output::Summary {
+        for notice in captures.notices() {
+            eprintln!("flumen: {notice}");
+        }
+    }
+    let (packets, bytes) = report.ledger.unaccounted();
+    if (packets, bytes) != (0, 0) {
+        eprintln!("flumen: {packets} packets and {bytes} bytes are unaccounted for: please report this");
+    }
+}
+
+fn print_summary(job: &Job, summary: &Summary, captures: &Captures, report: &RunReport) -> anyhow::Result<()> {
+    let source = match job.inputs.as_slice() {
+        [one] => one.display().to_string(),
+        many => format!("{} inputs", many.len()),
+    };
+    let notices: Vec<_> = captures
+        .notices()
+        .iter()
+        .map(|notice| notice.to_string())
+        .chain(captures.errors().iter().map(|error| error.to_string()))
+        .map(|what| summary::Notice { count: 1, what })
+        .collect();
+    let report = summary::RunReport {
+        source: &source,
+        elapsed: report.elapsed,
+        ledger: &report.ledger,
+        notices: &notices,
+    };
+    let style = if job.color { summary::Style::Ansi } else { summary::Style::Plain };
+    let layout = summary::Layout { style, width: terminal_width(), ..summary::Layout::default() };
+    let mut text = Vec::new();
+    summary.render(&report, layout, &mut text)?;
+    io::stdout().write_all(&text)?;
+    Ok(())
+}
+
+/// Columns of the terminal as the shell tells them; 80 when it does not.
+fn terminal_width() -> usize {
+    std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).filter(|&columns| columns >= 20).unwrap_or(80)
+}
+
+fn exit_of(job: &Job, captures: &Captures, report: &RunReport) -> Exit {
+    match captures.verdict() {
+        Verdict::Failed => Exit::Failed,
+        _ if job.audit && !report.ledger.is_closed() => Exit::Audit,
+        Verdict::Damaged => Exit::Damaged,
+        Verdict::Clean => Exit::Clean,
+    }
+}
+
+/// A source that shows how far it is.
+struct Watched {
+    captures: Captures,
+    progress: Progress,
+    packets: u64,
+}
+
+impl PacketSource for Watched {
+    fn fill(&mut self, batch: &mut PacketBatch) -> Result<bool, SourceError> {
+        let more = self.captures.fill(batch)?;
+        self.packets += batch.len() as u64;
+        let done = self.captures.progress();
+        self.progress.update(&Position {
+            bytes_done: done.bytes_done,
+            bytes_total: done.bytes_total,
+            packets: self.packets,
+        });
+        Ok(more)
+    }
 }

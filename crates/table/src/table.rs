@@ -181,10 +181,6 @@ impl FlowTable {
     pub(crate) fn try_lock_row(&self, row: u32) -> Option<Locked<'_>> {
         self.rows.at(row).try_lock(&self.store)
     }
-    pub(crate) fn bucket(&self, row: u32) -> &Bucket {
-        self.rows.at(row)
-    }
-
     /// The moment at which a flow times out.
     #[inline]
     pub(crate) fn deadline(&self, body: &FlowBody, key: &FlowKey, emergency: bool) -> Timestamp {

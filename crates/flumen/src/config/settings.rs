@@ -21,8 +21,6 @@ use super::value::{Ports, Value};
 pub struct Settings {
     /// Engine and flow table.
     pub engine: EngineConfig,
-    /// Decoders.
-    pub decoder: DecodeOptions,
     /// Tunnels. Read and checked; nothing uses them yet.
     pub tunnels: Tunnels,
     /// Defragmentation. Read and checked; nothing uses it yet.
@@ -107,6 +105,10 @@ impl Settings {
         let table = TableConfig { rate_tracking, midstream, macs_max: ethernet.then_some(MACS_MAX), ..table(root) };
         let engine = EngineConfig {
             table,
+            decode: DecodeOptions {
+                max_layers: count(root, "decoder.max-layers") as u8,
+                flow_for_every_protocol: compat(root) == Compat::Flumen,
+            },
             threads: Threads {
                 workers: count(root, "flumen.threads") as usize,
                 managers: count(root, "flow.managers") as usize,
@@ -118,10 +120,6 @@ impl Settings {
         };
         Ok(Self {
             engine,
-            decoder: DecodeOptions {
-                max_layers: count(root, "decoder.max-layers") as u8,
-                flow_for_every_protocol: compat(root) == Compat::Flumen,
-            },
             tunnels: Tunnels::of(root),
             defrag: DefragSettings::of(root),
             eve,
@@ -172,7 +170,8 @@ fn table(root: &Section) -> TableConfig {
         track_device: root.flag("livedev.use-for-tracking"),
         track_recursion: root.flag("decoder.recursion-level.use-for-tracking"),
         async_oneside: root.flag("stream.async-oneside"),
-        bypass_depth: (root.flag("stream.bypass") && depth > 0).then_some(depth),
+        depth: u32::try_from(depth).unwrap_or(0),
+        bypass: root.flag("stream.bypass"),
         compat: compat(root),
         hash_seed: root.number("flumen.hash-seed"),
         ..TableConfig::default()

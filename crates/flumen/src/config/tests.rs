@@ -209,13 +209,13 @@ fn settings_given_then_where_they_belong() {
     assert_eq!((table.memcap, table.hash_size, table.prealloc), (10 << 20, 1000, 7));
     assert_eq!(table.memcap_policy, MemcapPolicy::DropPacket);
     assert!(table.midstream && table.async_oneside);
-    assert_eq!(table.bypass_depth, Some(2048));
+    assert!(table.bypass && table.depth == 2048);
     assert!(!table.track_vlan && !table.track_device && !table.track_recursion);
     assert_eq!((table.compat, table.hash_seed), (Compat::Suricata, Some(9)));
     assert_eq!((engine.threads.workers, engine.threads.managers, engine.threads.recyclers), (4, 2, 3));
     assert_eq!((engine.memory_limit, engine.active_timeout), (Some(1 << 30), Some(Span::from_nanos(1_500_000_000))));
-    assert!(config.settings.eve[0].extended && !config.settings.decoder.flow_for_every_protocol);
-    assert_eq!(config.settings.decoder.max_layers, 9);
+    assert!(config.settings.eve[0].extended && !engine.decode.flow_for_every_protocol);
+    assert_eq!(engine.decode.max_layers, 9);
     assert_eq!(config.settings.tunnels.vxlan, TunnelSettings { enabled: false, ports: Ports::These(vec![1, 2]) });
 }
 

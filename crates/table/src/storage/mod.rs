@@ -125,9 +125,6 @@ impl EndedFlow {
         Self { flow, reason, emergency }
     }
 
-    pub(crate) fn slot(&self) -> SlotId {
-        self.flow.slot
-    }
     pub(crate) fn key(&self) -> &FlowKey {
         // SAFETY:
         // - A key is written only while its flow is spare.

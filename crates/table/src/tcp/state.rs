@@ -228,7 +228,7 @@ impl TcpSession {
             || policy.async_oneside
                 && self.has(SessionMarks::MIDSTREAM)
                 && self.sender(segment.dir).next_seq == segment.seq;
-        let (sender, receiver) = self.pair(segment.dir);
+        let sender = self.pair(segment.dir).0;
         if segment.end().before(sender.last_ack) {
             let fills_a_hole = sender.last_ack.after(sender.next_seq) && segment.end().after(sender.next_seq);
             if !one_sided && !fills_a_hole {
