@@ -48,7 +48,10 @@ impl Parts<'_> {
     /// The counters. `flow.active` is what was created and has not ended, so that it is right however a flow ends.
     pub(crate) fn counters(&self) -> Counters {
         let mut out = Counters::default();
-        self.decode.iter().for_each(|(name, value)| out.push(name, value));
+        let mut decode = self.decode.clone();
+        decode.layers.max_mac_addrs_src = self.lookup.max_macs_src;
+        decode.layers.max_mac_addrs_dst = self.lookup.max_macs_dst;
+        decode.iter().for_each(|(name, value)| out.push(name, value));
         self.tcp(&mut out);
         self.flow(&mut out);
         self.rest(&mut out);

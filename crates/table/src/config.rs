@@ -34,7 +34,7 @@ pub struct TableConfig {
     pub depth: u32,
     /// `stream.bypass`: only count the packets of a TCP session once both directions have reached the depth.
     pub bypass: bool,
-    /// `ethernet: yes` of the EVE log: collect MAC addresses, at most this many a side.
+    /// `ethernet: yes` of the EVE log: collect MAC addresses, at most this many a side and never more than 10.
     pub macs_max: Option<usize>,
     /// `flumen.compat`: keep to what Suricata does where Flumen would do better.
     pub compat: Compat,

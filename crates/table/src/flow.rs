@@ -93,6 +93,9 @@ impl Marks {
     pub(crate) const fn has(self, mark: u16) -> bool {
         self.0 & mark == mark
     }
+    pub(crate) const fn any(self, marks: u16) -> bool {
+        self.0 & marks != 0
+    }
     pub(crate) const fn set(&mut self, mark: u16) {
         self.0 |= mark;
     }
@@ -166,8 +169,10 @@ impl FlowBody {
         self.packets.swap(0, 1);
         self.bytes.swap(0, 1);
         self.ttl.swap(0, 1);
-        let seen = self.marks.0 & 3;
-        self.marks.0 = self.marks.0 & !3 | seen >> 1 | (seen & 1) << 1;
+        const TO_SERVER: u16 = Marks::SEEN_TO_SERVER | Marks::ELEPHANT_TO_SERVER;
+        const TO_CLIENT: u16 = Marks::SEEN_TO_CLIENT | Marks::ELEPHANT_TO_CLIENT;
+        let (to_server, to_client) = (self.marks.0 & TO_SERVER, self.marks.0 & TO_CLIENT);
+        self.marks.0 = self.marks.0 & !(TO_SERVER | TO_CLIENT) | to_server << 1 | to_client >> 1;
     }
 
     /// Time of the first packet.

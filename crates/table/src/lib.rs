@@ -26,6 +26,7 @@ mod pool;
 mod prim;
 mod record;
 mod rows;
+mod side;
 mod storage;
 mod table;
 mod tcp;

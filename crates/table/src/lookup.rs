@@ -168,7 +168,7 @@ impl RowGuard<'_, '_> {
         let found = self.locked.find(key, hash)?;
         // SAFETY:
         // - The flow is in this guard's row, which is locked, and the new guard borrows this one exclusively.
-        Some(unsafe { FlowGuard::new(found.flow) })
+        Some(unsafe { FlowGuard::new(found.flow, self.locked.store) })
     }
 
     fn own_packet(&mut self, key: &FlowKey, hash: FlowHash, view: &PacketView<'_>) -> Verdict {
@@ -192,10 +192,16 @@ impl RowGuard<'_, '_> {
         };
         // SAFETY:
         // - The flow is in this guard's row, which is locked; no other guard of it exists.
-        let mut flow = unsafe { FlowGuard::new(flow) };
-        let body = flow.body_mut();
-        let old_state = body.state;
+        let mut flow = unsafe { FlowGuard::new(flow, self.locked.store) };
+        let (body, side) = flow.parts();
+        let (old_state, was_reversed) = (body.state, body.marks.has(Marks::REVERSED));
         account(body, direction, view, self.lookup.tcp, self.lookup.worker, &mut self.lookup.counters);
+        if let Some(mut side) = side {
+            if body.marks.has(Marks::REVERSED) != was_reversed {
+                side.reverse();
+            }
+            side.packet(body, oriented(body, direction), view, &mut self.lookup.counters);
+        }
         if body.state != old_state {
             let due = Due::at(self.lookup.table.deadline(flow.body(), key, self.lookup.table.is_emergency()));
             self.lookup.table.note_deadline(self.row, due);
@@ -211,11 +217,15 @@ impl RowGuard<'_, '_> {
         };
         // SAFETY:
         // - The flow is in this guard's row, which is locked; no other guard of it exists.
-        let mut flow = unsafe { FlowGuard::new(found.flow) };
+        let mut flow = unsafe { FlowGuard::new(found.flow, self.locked.store) };
         let reversed = flow.body().marks.has(Marks::REVERSED);
         let client = if reversed { flow.key().server } else { flow.key().client };
         let direction = if view.packet.src == client { Direction::ToServer } else { Direction::ToClient };
-        flow.body_mut().count(view.at, direction, view.bytes, view.packet.ttl, false);
+        let (body, side) = flow.parts();
+        body.count(view.at, direction, view.bytes, view.packet.ttl, false);
+        if let Some(mut side) = side {
+            side.packet(body, direction, view, &mut self.lookup.counters);
+        }
         Verdict::Counted
     }
 
@@ -250,7 +260,7 @@ impl RowGuard<'_, '_> {
         let body = FlowBody::begin(view.at, view.origin, lookup.worker, detail);
         let due = Due::at(lookup.table.deadline(&body, key, emergency));
         let slot = spare.slot();
-        let flow = spare.begin(*key, self.row, body);
+        let flow = spare.begin(*key, self.row, body, self.locked.store);
         self.locked.insert(flow, slot, hash);
         lookup.table.note_deadline(self.row, due);
         lookup.counters.total += 1;

@@ -70,7 +70,7 @@ impl EndedFlow {
             elephant: [body.marks.has(Marks::ELEPHANT_TO_SERVER), body.marks.has(Marks::ELEPHANT_TO_CLIENT)],
             midstream_policy: body.marks.has(Marks::MIDSTREAM_POLICY),
             tcp: body.tcp_record(),
-            macs: None,
+            macs: self.macs(),
             interim: None,
         }
     }

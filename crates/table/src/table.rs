@@ -15,6 +15,7 @@ use crate::memcap::Memcap;
 use crate::pool::SparePool;
 use crate::prim::AtomicU32;
 use crate::rows::Rows;
+use crate::side::SideLayout;
 use crate::storage::{EndedFlow, FlowStore, SpareFlow};
 
 /// Rows that share one summary of their deadlines.
@@ -89,7 +90,7 @@ impl FlowTable {
         let rows = Rows::new(rows).ok_or(TableError::OutOfMemory { needed })?;
         // Room to raise the memcap eightfold while running.
         let blocks_max = config.memcap / crate::pool::BLOCK_COST * 8 + 1024;
-        let store = FlowStore::new(memcap, blocks_max);
+        let store = FlowStore::new(memcap, blocks_max, SideLayout::of(&config));
         let pool = SparePool::new(config.prealloc as usize, &store);
         let seed = config.hash_seed.map_or(seed, |fixed| [fixed, !fixed]);
         Ok(Self {
