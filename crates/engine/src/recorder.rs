@@ -1,7 +1,7 @@
 //! From ended flows to records to the sink: outside of every lock.
 
 use flumen_model::{FlowRecord, Ledger, RecordSink, SinkError, Tally, Timestamp};
-use flumen_table::{EndCounters, EndedFlow, FlowIds};
+use flumen_table::{EndCounters, EndedFlow, FlowIds, FlowTable};
 
 /// Records handed to the sink at a time.
 const BATCH: usize = 256;
@@ -58,6 +58,28 @@ impl Recorder {
             recycle(flow);
         }
         result.and_then(|()| self.hand_over(sink))
+    }
+
+    /// Writes what is new about flows that go on, when that is asked for. Final records are cumulative, so nothing of it
+    /// enters the account.
+    ///
+    /// # Errors
+    /// When the sink fails.
+    pub(crate) fn updates(
+        &mut self,
+        table: &FlowTable,
+        now: Timestamp,
+        sink: &mut dyn RecordSink,
+    ) -> Result<(), SinkError> {
+        loop {
+            let more = table.updates(0..table.groups(), now, &mut self.records, self.ids);
+            let result = self.records.chunks(BATCH).try_for_each(|records| sink.flows(records));
+            self.records.clear();
+            result?;
+            if !more {
+                return Ok(());
+            }
+        }
     }
 
     fn hand_over(&mut self, sink: &mut dyn RecordSink) -> Result<(), SinkError> {

@@ -52,7 +52,7 @@ pub fn run(
     seed: [u64; 2],
 ) -> Result<RunReport, RunError> {
     let started = Instant::now();
-    let mut table = FlowTable::new(config.table.clone(), seed)?;
+    let mut table = FlowTable::new(config.table(), seed)?;
     let mut run = Single::new(&table, config);
     let fed = run.feed(source, sink);
     let Finished { decode, lookup, mut ledger, mut recorder, manager, span, mut ended } = run.finish();
@@ -193,6 +193,7 @@ impl<'t> Single<'t> {
         self.manager.flows_timeout = counts.timeout;
         self.manager.flows_evicted += counts.timeout;
         let lookup = &mut self.worker.lookup;
-        self.recorder.write(&mut self.ended, now, sink, |flow| lookup.recycle(flow))
+        self.recorder.write(&mut self.ended, now, sink, |flow| lookup.recycle(flow))?;
+        self.recorder.updates(self.table, now, sink)
     }
 }

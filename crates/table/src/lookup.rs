@@ -263,6 +263,7 @@ impl RowGuard<'_, '_> {
         let flow = spare.begin(*key, self.row, body, self.locked.store);
         self.locked.insert(flow, slot, hash);
         lookup.table.note_deadline(self.row, due);
+        lookup.table.note_update(self.row, view.at);
         lookup.counters.total += 1;
         match key.protocol {
             PROTO_TCP => lookup.counters.tcp += 1,

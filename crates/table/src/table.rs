@@ -50,6 +50,8 @@ pub struct FlowTable {
     rows: Rows,
     /// Earliest deadline of each group of rows; not later than any of theirs.
     groups: Box<[Deadline]>,
+    /// Earliest moment at which a flow of a group wants an update; empty without an active timeout.
+    pub(crate) update_groups: Box<[Deadline]>,
     // Before the store: what is spare belongs to it.
     pub(crate) pool: SparePool,
     pub(crate) store: Ref<Boxed<FlowStore>>,
@@ -82,7 +84,9 @@ impl FlowTable {
     pub fn new(config: TableConfig, seed: [u64; 2]) -> Result<Self, TableError> {
         let rows = config.hash_size.max(1);
         let groups = rows.div_ceil(GROUP_ROWS);
-        let needed = u64::from(rows) * size_of::<Bucket>() as u64 + u64::from(groups) * size_of::<Deadline>() as u64;
+        let update_groups = if config.active_timeout.is_some() { groups } else { 0 };
+        let deadlines = u64::from(groups + update_groups) * size_of::<Deadline>() as u64;
+        let needed = u64::from(rows) * size_of::<Bucket>() as u64 + deadlines;
         let memcap = Memcap::new(config.memcap);
         if !memcap.charge(needed) {
             return Err(TableError::MemcapTooSmall { memcap: config.memcap, rows, needed });
@@ -97,6 +101,7 @@ impl FlowTable {
             secret: HashSecret::from_seed(seed),
             rows,
             groups: (0..groups).map(|_| Deadline::never()).collect(),
+            update_groups: (0..update_groups).map(|_| Deadline::never()).collect(),
             store,
             pool,
             emergency: Emergency::default(),
@@ -196,6 +201,14 @@ impl FlowTable {
         if due < deadline.due() {
             deadline.set(due);
             self.groups[(row / GROUP_ROWS) as usize].bring_forward(due);
+        }
+    }
+
+    /// Notes that a flow of `row` that began at `start` wants updates.
+    #[inline]
+    pub(crate) fn note_update(&self, row: u32, start: Timestamp) {
+        if let Some(timeout) = self.config.active_timeout {
+            self.update_groups[(row / GROUP_ROWS) as usize].bring_forward(Due::at(start + timeout));
         }
     }
 

@@ -4,3 +4,4 @@ mod elephants;
 mod macs;
 mod memory;
 mod support;
+mod updates;

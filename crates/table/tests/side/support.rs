@@ -5,25 +5,25 @@ use flumen_table::{EndedFlow, FlowIds, FlowLookup, FlowTable, PacketKey, PacketV
 use flumen_wire::{Address, FlowPacket, IpVersion, Macs, NonFlow, Ports, TcpFlags, TcpSegment, Transport, VlanTags};
 
 /// Small enough for Miri.
-pub fn small() -> TableConfig {
+pub(crate) fn small() -> TableConfig {
     TableConfig { memcap: 4 << 20, hash_size: 64, prealloc: 100, ..TableConfig::default() }
 }
 
-pub fn table(config: TableConfig) -> FlowTable {
+pub(crate) fn table(config: TableConfig) -> FlowTable {
     FlowTable::new(config, [1, 2]).expect("a table that fits")
 }
 
 /// Milliseconds after some moment.
-pub fn at(ms: u64) -> Timestamp {
+pub(crate) fn at(ms: u64) -> Timestamp {
     Timestamp::from_nanos(1_600_000_000_000_000_000 + ms * 1_000_000)
 }
 
-pub fn mac(n: u8) -> [u8; 6] {
+pub(crate) fn mac(n: u8) -> [u8; 6] {
     [2, 0, 0, 0, 0, n]
 }
 
 /// A UDP packet from one of 10.0.0.0/24 to another, of which the MAC addresses end like the hosts.
-pub fn udp(from: u8, to: u8, src: u16, dst: u16) -> FlowPacket {
+pub(crate) fn udp(from: u8, to: u8, src: u16, dst: u16) -> FlowPacket {
     FlowPacket {
         src: Address::v4([10, 0, 0, from]),
         dst: Address::v4([10, 0, 0, to]),
@@ -42,7 +42,7 @@ pub fn udp(from: u8, to: u8, src: u16, dst: u16) -> FlowPacket {
 }
 
 /// A TCP packet between the hosts 1 and 2, ports 5000 and 80: from 1 when `from_client`.
-pub fn tcp(from_client: bool, flags: u8, seq: u32, ack: u32, payload_len: u16) -> FlowPacket {
+pub(crate) fn tcp(from_client: bool, flags: u8, seq: u32, ack: u32, payload_len: u16) -> FlowPacket {
     let (from, to) = if from_client { (1, 2) } else { (2, 1) };
     let ports = if from_client { Ports { src: 5000, dst: 80 } } else { Ports { src: 80, dst: 5000 } };
     let segment = TcpSegment {
@@ -58,25 +58,25 @@ pub fn tcp(from_client: bool, flags: u8, seq: u32, ack: u32, payload_len: u16) -
     FlowPacket { protocol: 6, transport: Transport::Tcp(segment), ..udp(from, to, 0, 0) }
 }
 
-pub struct Bench<'t> {
-    pub table: &'t FlowTable,
-    pub lookup: FlowLookup<'t>,
-    pub ended: Vec<EndedFlow>,
+pub(crate) struct Bench<'t> {
+    pub(crate) table: &'t FlowTable,
+    pub(crate) lookup: FlowLookup<'t>,
+    pub(crate) ended: Vec<EndedFlow>,
     frames: u64,
 }
 
 impl<'t> Bench<'t> {
-    pub fn new(table: &'t FlowTable) -> Self {
+    pub(crate) fn new(table: &'t FlowTable) -> Self {
         Self { table, lookup: FlowLookup::new(table, 0), ended: Vec::new(), frames: 0 }
     }
 
     /// Gives the table a packet of `bytes` bytes.
-    pub fn send(&mut self, at: Timestamp, packet: &FlowPacket, bytes: u64) -> Verdict {
+    pub(crate) fn send(&mut self, at: Timestamp, packet: &FlowPacket, bytes: u64) -> Verdict {
         self.send_on(0, at, packet, bytes)
     }
 
     /// Gives the table a packet that came in on a device.
-    pub fn send_on(&mut self, device: u16, at: Timestamp, packet: &FlowPacket, bytes: u64) -> Verdict {
+    pub(crate) fn send_on(&mut self, device: u16, at: Timestamp, packet: &FlowPacket, bytes: u64) -> Verdict {
         self.frames += 1;
         let key = PacketKey::of(packet, device, self.table.config());
         let hash = match &key {
@@ -92,7 +92,7 @@ impl<'t> Bench<'t> {
     }
 
     /// Ends what has timed out at `now` and everything that did so before, and returns the records in order.
-    pub fn expire(&mut self, now: Timestamp) -> Vec<FlowRecord> {
+    pub(crate) fn expire(&mut self, now: Timestamp) -> Vec<FlowRecord> {
         self.table.sweep(0..self.table.groups(), now, false, &mut self.ended);
         self.ended.sort_by_key(EndedFlow::order);
         let records = self.ended.iter().map(|flow| flow.record(now, FlowIds::new(Timestamp::ZERO))).collect();
