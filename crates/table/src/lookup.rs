@@ -86,6 +86,7 @@ impl<'t> FlowLookup<'t> {
                 midstream: config.midstream,
                 async_oneside: config.async_oneside,
                 depth: config.depth,
+                bypass: config.bypass,
                 reuse_time_wait: config.compat == Compat::Flumen,
             },
             spare: SpareQueue::default(),
