@@ -166,14 +166,14 @@ impl RowGuard<'_, '_> {
     /// The flow of a key, if the row has it.
     #[must_use]
     pub fn find(&mut self, key: &FlowKey, hash: FlowHash) -> Option<FlowGuard<'_>> {
-        let found = self.locked.find(key, hash)?;
+        let found = self.locked.find(key, hash, self.lookup.table.mask)?;
         // SAFETY:
         // - The flow is in this guard's row, which is locked, and the new guard borrows this one exclusively.
         Some(unsafe { FlowGuard::new(found.flow, self.locked.store) })
     }
 
     fn own_packet(&mut self, key: &FlowKey, hash: FlowHash, view: &PacketView<'_>) -> Verdict {
-        let mut found = self.locked.find(key, hash);
+        let mut found = self.locked.find(key, hash, self.lookup.table.mask);
         if let (Some(old), Transport::Tcp(tcp)) = (found, &view.packet.transport)
             && self.is_reused(old, tcp)
         {
@@ -213,7 +213,7 @@ impl RowGuard<'_, '_> {
     /// Counts an ICMP error in the flow that it is about. It says nothing about who of the flow has spoken. What comes
     /// from the client's address goes to the server; a router's message goes to the client.
     fn packet_about(&mut self, key: &FlowKey, hash: FlowHash, view: &PacketView<'_>) -> Verdict {
-        let Some(found) = self.locked.find(key, hash) else {
+        let Some(found) = self.locked.find(key, hash, self.lookup.table.mask) else {
             return Verdict::NonFlow(NonFlow::IcmpError);
         };
         // SAFETY:

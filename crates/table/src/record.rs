@@ -62,7 +62,7 @@ pub(crate) fn record(key: &FlowKey, body: &FlowBody, reason: EndReason, logged: 
     FlowRecord {
         flow_id: ids.id(body.origin),
         logged,
-        vlan: VlanTags { ids: key.vlan, count: if key.vlan == [0; 3] { 0 } else { key.vlan_count } },
+        vlan: VlanTags { ids: key.vlan, count: key.vlan_count },
         ip_version: key.ip_version,
         client,
         server,

@@ -11,6 +11,7 @@ use crate::emergency::Emergency;
 use crate::flow::{Flow, FlowBody};
 use crate::guard::{FlowGuard, FlowRef, body_of};
 use crate::hash::{FlowHash, HashSecret};
+use crate::key::KeyMask;
 use crate::memcap::Memcap;
 use crate::pool::SparePool;
 use crate::prim::AtomicU32;
@@ -47,6 +48,7 @@ pub enum TableError {
 pub struct FlowTable {
     config: TableConfig,
     secret: HashSecret,
+    pub(crate) mask: KeyMask,
     rows: Rows,
     /// Earliest deadline of each group of rows; not later than any of theirs.
     groups: Box<[Deadline]>,
@@ -99,6 +101,7 @@ impl FlowTable {
         let seed = config.hash_seed.map_or(seed, |fixed| [fixed, !fixed]);
         Ok(Self {
             secret: HashSecret::from_seed(seed),
+            mask: KeyMask::of(&config),
             rows,
             groups: (0..groups).map(|_| Deadline::never()).collect(),
             update_groups: (0..update_groups).map(|_| Deadline::never()).collect(),
@@ -115,11 +118,11 @@ impl FlowTable {
     pub const fn config(&self) -> &TableConfig {
         &self.config
     }
-    /// Hash of a key.
+    /// Hash of a key, as far as it tells flows apart.
     #[inline]
     #[must_use]
     pub fn hash(&self, key: &FlowKey) -> FlowHash {
-        self.secret.hash(key)
+        self.secret.hash(&self.mask.apply(key))
     }
     /// Number of the row of a hash.
     #[inline]

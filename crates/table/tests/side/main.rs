@@ -5,4 +5,5 @@ mod elephants;
 mod macs;
 mod memory;
 mod support;
+mod tags;
 mod updates;
