@@ -140,7 +140,10 @@ fn under_pressure(table: &FlowTable, lookup: &mut FlowLookup<'_>, ledger: &mut L
     match verdict {
         Verdict::Counted => {}
         Verdict::NonFlow(reason) => ledger.non_flow(reason, packet.bytes),
-        Verdict::NoSpare => ledger.non_flow(NonFlow::Memcap, packet.bytes),
+        Verdict::NoSpare => {
+            lookup.counters.memcap += 1;
+            ledger.non_flow(NonFlow::Memcap, packet.bytes);
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The counters of a run by name, in the order of Suricata's `stats` event.
 
 use flumen_model::{Counters, FlowState, TcpState};
-use flumen_table::{EndCounters, FlowTable, LookupCounters};
+use flumen_table::{EndCounters, FlowTable, LookupCounters, MemcapPolicy};
 use flumen_wire::DecodeCounters;
 
 /// What the counters of a run are made from.
@@ -94,7 +94,8 @@ impl Parts<'_> {
         out.push("flow.get_used_eval_reject", l.get_used_eval_reject);
         out.push("flow.get_used_eval_busy", l.get_used_eval_busy);
         out.push("flow.get_used_failed", l.get_used_failed);
-        out.push("flow.wrk.spare_sync_avg", l.spare_sync_flows.checked_div(l.spare_sync).unwrap_or(0));
+        let fetches = l.spare_sync - l.spare_sync_empty;
+        out.push("flow.wrk.spare_sync_avg", l.spare_sync_flows.checked_div(fetches).unwrap_or(0));
         out.push("flow.wrk.spare_sync", l.spare_sync);
         out.push("flow.wrk.spare_sync_incomplete", l.spare_sync_incomplete);
         out.push("flow.wrk.spare_sync_empty", l.spare_sync_empty);
@@ -124,5 +125,19 @@ impl Parts<'_> {
         out.push("memcap.pressure_max", pressure);
         out.push("flow_bypassed.local_pkts", self.lookup.bypassed_packets);
         out.push("flow_bypassed.local_bytes", self.lookup.bypassed_bytes);
+        if let Some(name) = memcap_policy(self.table.config().memcap_policy) {
+            out.push(name, self.lookup.memcap);
+        }
+    }
+}
+
+/// `exception_policy.flow.memcap.*` of a policy that is configured: every packet that got no flow counts there.
+const fn memcap_policy(policy: MemcapPolicy) -> Option<&'static str> {
+    match policy {
+        MemcapPolicy::Ignore => None,
+        MemcapPolicy::DropPacket => Some("exception_policy.flow.memcap.drop_packet"),
+        MemcapPolicy::PassPacket => Some("exception_policy.flow.memcap.pass_packet"),
+        MemcapPolicy::Reject => Some("exception_policy.flow.memcap.reject"),
+        MemcapPolicy::RejectBoth => Some("exception_policy.flow.memcap.reject_both"),
     }
 }
