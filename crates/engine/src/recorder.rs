@@ -1,6 +1,6 @@
 //! From ended flows to records to the sink: outside of every lock.
 
-use flumen_model::{FlowRecord, Ledger, RecordSink, SinkError, Tally, Timestamp};
+use flumen_model::{FlowRecord, Ledger, RecordSink, SinkError, Tally};
 use flumen_table::{EndCounters, EndedFlow, FlowIds};
 
 /// Records handed to the sink at a time.
@@ -39,7 +39,6 @@ impl Recorder {
     pub(crate) fn write(
         &mut self,
         ended: &mut Vec<EndedFlow>,
-        now: Timestamp,
         sink: &mut dyn RecordSink,
         mut recycle: impl FnMut(EndedFlow),
     ) -> Result<(), SinkError> {
@@ -48,7 +47,7 @@ impl Recorder {
         let mut result = Ok(());
         for flow in ended.drain(..) {
             if result.is_ok() {
-                let record = flow.record(now, self.ids);
+                let record = flow.record(self.ids);
                 self.end.add(record.state, record.tcp.and_then(|tcp| tcp.state), flow.body().is_tcp_liberal());
                 self.records.push(record);
                 if self.records.len() == BATCH {

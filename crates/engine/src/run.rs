@@ -52,15 +52,17 @@ pub fn run(
     seed: [u64; 2],
 ) -> Result<RunReport, RunError> {
     let started = Instant::now();
-    let mut table = FlowTable::new(config.table.clone(), seed)?;
+    let table = FlowTable::new(config.table.clone(), seed)?;
     let mut run = Single::new(&table, config);
     let fed = run.feed(source, sink);
     let Finished { decode, lookup, mut ledger, mut recorder, manager, span, mut ended } = run.finish();
-    table.drain(&mut ended);
     let now = span.map_or(Timestamp::ZERO, |(_, last)| last);
+    table.set_now(now);
+    table.sweep(0..table.groups(), false, &mut ended);
+    table.drain(now, &mut ended);
     let source_error = fed?;
     let mut rest = Vec::with_capacity(ended.len());
-    let written = recorder.write(&mut ended, now, sink, |flow| rest.push(flow));
+    let written = recorder.write(&mut ended, sink, |flow| rest.push(flow));
     table.recycle(rest);
     written?;
     recorder.settle(&mut ledger);
@@ -185,7 +187,8 @@ impl<'t> Single<'t> {
     /// A second of packet time is over: what has ended is written.
     fn tick(&mut self, now: Timestamp, sink: &mut dyn RecordSink) -> Result<(), SinkError> {
         self.worker.take_ended(&mut self.ended);
-        let counts = self.table.sweep(0..self.table.groups(), now, false, &mut self.ended);
+        self.table.set_now(now);
+        let counts = self.table.sweep(0..self.table.groups(), false, &mut self.ended);
         self.manager.full_hash_pass += 1;
         self.manager.rows_maxlen = counts.rows_maxlen;
         self.manager.flows_checked = counts.checked;
@@ -193,6 +196,6 @@ impl<'t> Single<'t> {
         self.manager.flows_timeout = counts.timeout;
         self.manager.flows_evicted += counts.timeout;
         let lookup = &mut self.worker.lookup;
-        self.recorder.write(&mut self.ended, now, sink, |flow| lookup.recycle(flow))
+        self.recorder.write(&mut self.ended, sink, |flow| lookup.recycle(flow))
     }
 }

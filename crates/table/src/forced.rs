@@ -75,7 +75,7 @@ impl FlowLookup<'_> {
         locked.remove(flow, position);
         // SAFETY:
         // - The row is locked, and the flow has just been taken out of it.
-        let ended = unsafe { EndedFlow::unlinked(flow, EndReason::Forced, self.table.is_emergency()) };
+        let ended = unsafe { EndedFlow::unlinked(flow, now, EndReason::Forced, self.table.is_emergency()) };
         drop(locked);
         self.counters.get_used += 1;
         self.work.push(ended);

@@ -12,7 +12,7 @@ use core::ptr::NonNull;
 use flumen_model::{Direction, EndReason, FlowKey, FlowState, Timestamp};
 use flumen_wire::{FlowPacket, NonFlow, TcpFlags, TcpSegment, Transport};
 
-use crate::bucket::{Due, Found, Locked};
+use crate::bucket::{Due, Found, Locked, key_of};
 use crate::config::Compat;
 use crate::counters::LookupCounters;
 use crate::flow::{Detail, Flow, FlowBody, Marks, PROTO_ICMP, PROTO_ICMPV6, PROTO_TCP, PROTO_UDP};
@@ -21,7 +21,7 @@ use crate::hash::FlowHash;
 use crate::key::PacketKey;
 use crate::pool::{SpareQueue, Sync};
 use crate::storage::EndedFlow;
-use crate::table::{FlowTable, SweepCounts};
+use crate::table::{FlowTable, SweepCounts, is_unreferenced};
 use crate::tcp::TcpPolicy;
 
 /// A worker's side of the table: its spare flows, the flows it has to finish, its counters.
@@ -150,10 +150,14 @@ impl Drop for FlowLookup<'_> {
 
 impl RowGuard<'_, '_> {
     /// Takes a packet of this row: ends what has timed out, finds or makes the packet's flow, counts the packet there.
+    ///
+    /// The packet's own flow is held against the packet's time, its neighbours in the row against the time that all
+    /// workers have reached: so what becomes of a flow does not depend on which others share its row.
     #[inline]
     pub fn packet(&mut self, key: &PacketKey, hash: FlowHash, view: &PacketView<'_>) -> Verdict {
-        if self.locked.bucket.deadline().due() <= Due::at(view.at) {
-            self.expire(view.at);
+        let now = self.lookup.table.now();
+        if self.locked.bucket.deadline().due() <= Due::at(now) {
+            self.expire(now);
         }
         match key {
             PacketKey::Own(key) => self.own_packet(key, hash, view),
@@ -173,14 +177,13 @@ impl RowGuard<'_, '_> {
 
     fn own_packet(&mut self, key: &FlowKey, hash: FlowHash, view: &PacketView<'_>) -> Verdict {
         let mut found = self.locked.find(key, hash);
-        if let (Some(old), Transport::Tcp(tcp)) = (found, &view.packet.transport)
-            && self.is_reused(old, tcp)
+        if let Some(old) = found
+            && let Some((at, reason)) = self.ends_with(old, view)
         {
             if self.lookup.spare.len() == 0 {
                 return Verdict::NoSpare;
             }
-            self.end(old, EndReason::TcpReuse);
-            self.lookup.counters.tcp_reuse += 1;
+            self.end(old, at, reason);
             found = None;
         }
         let (flow, direction) = match found {
@@ -206,7 +209,7 @@ impl RowGuard<'_, '_> {
     /// Counts an ICMP error in the flow that it is about. It says nothing about who of the flow has spoken. What comes
     /// from the client's address goes to the server; a router's message goes to the client.
     fn packet_about(&mut self, key: &FlowKey, hash: FlowHash, view: &PacketView<'_>) -> Verdict {
-        let Some(found) = self.locked.find(key, hash) else {
+        let Some(found) = self.locked.find(key, hash).filter(|&found| self.ends_with(found, view).is_none()) else {
             return Verdict::NonFlow(NonFlow::IcmpError);
         };
         // SAFETY:
@@ -219,15 +222,25 @@ impl RowGuard<'_, '_> {
         Verdict::Counted
     }
 
-    fn is_reused(&self, found: Found, tcp: &TcpSegment) -> bool {
-        // A lone SYN or SYN+ACK is rare: nothing else can start another session.
-        if !tcp.flags.any(TcpFlags::SYN) {
-            return false;
-        }
+    /// Whether a packet of a flow's tuple finds the flow over, and since when: timed out (unless it is referenced), or
+    /// taken by another TCP session.
+    #[inline]
+    fn ends_with(&self, found: Found, view: &PacketView<'_>) -> Option<(Timestamp, EndReason)> {
+        let table = self.lookup.table;
         let body = body_of(&self.locked, found.flow);
-        match &body.detail {
-            Detail::Tcp(session) => session.is_reused_by(tcp, oriented(body, found.direction), self.lookup.tcp),
-            _ => false,
+        let deadline = table.deadline(body, key_of(found.flow), table.is_emergency());
+        if deadline <= view.at && is_unreferenced(found.flow) {
+            return Some((deadline, EndReason::Timeout));
+        }
+        match (&view.packet.transport, &body.detail) {
+            // Nothing but a SYN can start another session, and one is rare.
+            (Transport::Tcp(tcp), Detail::Tcp(session))
+                if tcp.flags.any(TcpFlags::SYN)
+                    && session.is_reused_by(tcp, oriented(body, found.direction), self.lookup.tcp) =>
+            {
+                Some((view.at, EndReason::TcpReuse))
+            }
+            _ => None,
         }
     }
 
@@ -265,12 +278,13 @@ impl RowGuard<'_, '_> {
     }
 
     /// Ends a flow of the row: it goes to the work queue.
-    fn end(&mut self, found: Found, reason: EndReason) {
+    fn end(&mut self, found: Found, at: Timestamp, reason: EndReason) {
         self.locked.remove(found.flow, found.position);
         // SAFETY:
         // - The row is locked, and the flow has just been taken out of it.
-        let ended = unsafe { EndedFlow::unlinked(found.flow, reason, false) };
+        let ended = unsafe { EndedFlow::unlinked(found.flow, at, reason, false) };
         self.lookup.counters.flows_evicted += 1;
+        self.lookup.counters.tcp_reuse += u64::from(reason == EndReason::TcpReuse);
         self.lookup.work.push(ended);
     }
 
@@ -280,7 +294,7 @@ impl RowGuard<'_, '_> {
         let Self { lookup, locked, row } = self;
         let FlowLookup { table, worker, work, counters, .. } = &mut **lookup;
         let mut evicted = false;
-        table.expire_row(locked, *row, now, &mut SweepCounts::default(), |flow| {
+        table.expire_row(locked, *row, now, &mut SweepCounts::default(), |flow, at| {
             let body = body_of(locked, flow);
             if matches!(body.detail, Detail::Tcp(_)) && body.owner != *worker {
                 // SAFETY:
@@ -292,7 +306,7 @@ impl RowGuard<'_, '_> {
                 counters.flows_evicted += 1;
                 // SAFETY:
                 // - The row is locked, and the flow has just been taken out of it.
-                work.push(unsafe { EndedFlow::unlinked(flow, EndReason::Timeout, false) });
+                work.push(unsafe { EndedFlow::unlinked(flow, at, EndReason::Timeout, false) });
             }
         });
         if evicted {

@@ -38,21 +38,22 @@ impl FlowIds {
 }
 
 impl EndedFlow {
-    /// What orders records of one moment: time of the last packet, then the order in which the flows began.
+    /// What orders records: the moment at which the flows ended, then the order in which they began. Neither depends on
+    /// where in the table a flow was, nor on when it was found to have ended.
     #[must_use]
     pub fn order(&self) -> (Timestamp, u64) {
-        (self.body().last_seen(), self.body().origin)
+        (self.at, self.body().origin)
     }
 
-    /// The record of the flow, made at `logged`.
+    /// The record of the flow.
     #[must_use]
-    pub fn record(&self, logged: Timestamp, ids: FlowIds) -> FlowRecord {
+    pub fn record(&self, ids: FlowIds) -> FlowRecord {
         let (key, body) = (self.key(), self.body());
         let reversed = body.marks.has(Marks::REVERSED);
         let (client, server) = if reversed { (key.server, key.client) } else { (key.client, key.server) };
         FlowRecord {
             flow_id: ids.id(body.origin),
-            logged,
+            logged: self.at,
             vlan: VlanTags { ids: key.vlan, count: if key.vlan == [0; 3] { 0 } else { key.vlan_count } },
             ip_version: key.ip_version,
             client,

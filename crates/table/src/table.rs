@@ -13,7 +13,7 @@ use crate::guard::{FlowGuard, FlowRef, body_of};
 use crate::hash::{FlowHash, HashSecret};
 use crate::memcap::Memcap;
 use crate::pool::SparePool;
-use crate::prim::AtomicU32;
+use crate::prim::{AtomicU32, AtomicU64, Ordering};
 use crate::rows::Rows;
 use crate::storage::{EndedFlow, FlowStore, SpareFlow};
 
@@ -55,6 +55,8 @@ pub struct FlowTable {
     pub(crate) emergency: Emergency,
     /// Where forced reuse looks next.
     pub(crate) prune: AtomicU32,
+    /// Packet time that all workers have reached, in nanoseconds.
+    now: AtomicU64,
 }
 
 /// What one pass of the sweep saw.
@@ -100,6 +102,7 @@ impl FlowTable {
             pool,
             emergency: Emergency::default(),
             prune: AtomicU32::new(0),
+            now: AtomicU64::new(0),
             config,
         })
     }
@@ -125,6 +128,17 @@ impl FlowTable {
     #[must_use]
     pub const fn rows(&self) -> u32 {
         self.rows.len()
+    }
+    /// Packet time that all workers have reached: up to here flows are ended that no packet meets. Relaxed: it only says
+    /// how far to look, and a worker that reads an older value ends less.
+    #[inline]
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_nanos(self.now.load(Ordering::Relaxed))
+    }
+    /// Sets the time for [`FlowTable::now`]: called by whoever drives the table, before it sweeps.
+    pub fn set_now(&self, now: Timestamp) {
+        self.now.store(now.nanos(), Ordering::Relaxed);
     }
     /// Bytes charged to the memcap: rows, flows, side stores (`flow.memuse`).
     #[must_use]
@@ -206,7 +220,7 @@ impl FlowTable {
         row: u32,
         now: Timestamp,
         counts: &mut SweepCounts,
-        mut take: impl FnMut(core::ptr::NonNull<Flow>),
+        mut take: impl FnMut(core::ptr::NonNull<Flow>, Timestamp),
     ) {
         let emergency = self.is_emergency();
         let mut earliest = Due::NEVER;
@@ -223,7 +237,7 @@ impl FlowTable {
                 }
                 out
             },
-            &mut take,
+            |flow| take(flow, self.deadline(body_of(locked, flow), key_of(flow), emergency)),
             |flow| self.hash(key_of(flow)).tag(),
         );
         counts.checked += checked;
@@ -234,17 +248,12 @@ impl FlowTable {
         self.groups[(row / GROUP_ROWS) as usize].bring_forward(earliest);
     }
 
-    /// Looks through a share of the table and takes out what has timed out at `now`, one row at a time. Rows that
+    /// Looks through a share of the table and takes out what has timed out at [`FlowTable::now`], one row at a time. Rows that
     /// cannot hold anything due are not touched unless `every_row` is set. `groups` names groups of 64 rows; the whole
     /// table is `0..table.groups()`.
-    pub fn sweep(
-        &self,
-        groups: Range<u32>,
-        now: Timestamp,
-        every_row: bool,
-        ended: &mut Vec<EndedFlow>,
-    ) -> SweepCounts {
+    pub fn sweep(&self, groups: Range<u32>, every_row: bool, ended: &mut Vec<EndedFlow>) -> SweepCounts {
         let mut counts = SweepCounts::default();
+        let now = self.now();
         let now_due = Due::at(now);
         for group in groups {
             if !every_row && self.groups[group as usize].due() > now_due {
@@ -267,12 +276,12 @@ impl FlowTable {
     fn sweep_row(&self, row: u32, now: Timestamp, ended: &mut Vec<EndedFlow>, counts: &mut SweepCounts) {
         counts.rows += 1;
         let locked = self.lock_row(row);
-        let mut take = |flow| {
+        let mut take = |flow, at| {
             // SAFETY:
             // - The row is locked, and the flow has just been taken out of it or of its evicted list.
-            ended.push(unsafe { EndedFlow::unlinked(flow, EndReason::Timeout, false) });
+            ended.push(unsafe { EndedFlow::unlinked(flow, at, EndReason::Timeout, false) });
         };
-        locked.take_evicted(&mut take);
+        locked.take_evicted(|flow| take(flow, self.deadline(body_of(&locked, flow), key_of(flow), false)));
         self.expire_row(&locked, row, now, counts, take);
     }
 
@@ -282,17 +291,19 @@ impl FlowTable {
         self.groups.len() as u32
     }
 
-    /// Takes every flow out, referenced or not, at the end of a run. In no particular order.
-    pub fn drain(&mut self, ended: &mut Vec<EndedFlow>) {
+    /// Takes every flow out, referenced or not, at the end of a run that ended at `at`. In no particular order.
+    pub fn drain(&self, at: Timestamp, ended: &mut Vec<EndedFlow>) {
         for row in 0..self.rows() {
             let locked = self.lock_row(row);
-            let mut take = |flow, reason| {
+            let mut take = |flow, at, reason| {
                 // SAFETY:
                 // - The row is locked, and the flow has just been taken out of it or of its evicted list.
-                ended.push(unsafe { EndedFlow::unlinked(flow, reason, false) });
+                ended.push(unsafe { EndedFlow::unlinked(flow, at, reason, false) });
             };
-            locked.take_evicted(|flow| take(flow, EndReason::Timeout));
-            locked.extract(|_| true, |flow| take(flow, EndReason::Shutdown), |_| 0);
+            locked.take_evicted(|flow| {
+                take(flow, self.deadline(body_of(&locked, flow), key_of(flow), false), EndReason::Timeout);
+            });
+            locked.extract(|_| true, |flow| take(flow, at, EndReason::Shutdown), |_| 0);
             locked.bucket.deadline().set(Due::NEVER);
         }
         self.groups.iter().for_each(|group| group.set(Due::NEVER));
@@ -341,7 +352,7 @@ impl FlowTable {
 impl Drop for FlowTable {
     fn drop(&mut self) {
         let mut ended = Vec::new();
-        self.drain(&mut ended);
+        self.drain(Timestamp::ZERO, &mut ended);
         self.recycle(ended);
     }
 }

@@ -44,6 +44,17 @@ fn zipf_has_the_packets_and_flows_it_was_asked_for() {
 }
 
 #[test]
+fn zipf_flows_are_never_quiet_for_more_than_three_seconds() {
+    let bytes = make("zipf", &Options { seed: 1, packets: Some(50_000), ..Options::default() });
+    let mut last = std::collections::HashMap::new();
+    for frame in &Capture::read(&bytes).frames {
+        let key = parse(frame.bytes).expect("a packet").key();
+        let before = last.insert(key, frame.at_ns).unwrap_or(frame.at_ns);
+        assert!(frame.at_ns - before <= 3_000_000_000, "quiet for {} ns", frame.at_ns - before);
+    }
+}
+
+#[test]
 fn zipf_frames_are_whole_in_order_and_of_60_to_96_bytes() {
     let bytes = make("zipf", &Options { seed: 1, packets: Some(50_000), ..Options::default() });
     let capture = Capture::read(&bytes);

@@ -23,7 +23,7 @@ use core::num::NonZeroU32;
 use core::ptr::NonNull;
 
 use flumen_kref::{Ref, Unique};
-use flumen_model::{EndReason, FlowKey};
+use flumen_model::{EndReason, FlowKey, Timestamp};
 
 use crate::flow::{Flow, FlowBody};
 use crate::prim::Ordering;
@@ -106,6 +106,8 @@ impl SpareFlow {
 #[derive(Debug)]
 pub struct EndedFlow {
     flow: Ref<Flow>,
+    /// The moment it ended, in packet time.
+    pub at: Timestamp,
     /// Why it ended.
     pub reason: EndReason,
     /// It was ended by force in emergency mode.
@@ -117,12 +119,12 @@ impl EndedFlow {
     ///
     /// # Safety
     /// `flow` has just been unlinked from its row, under the row's lock, by the caller.
-    pub(crate) unsafe fn unlinked(flow: NonNull<Flow>, reason: EndReason, emergency: bool) -> Self {
+    pub(crate) unsafe fn unlinked(flow: NonNull<Flow>, at: Timestamp, reason: EndReason, emergency: bool) -> Self {
         // SAFETY:
         // - The row owned one count, which passes to this handle.
         let flow = unsafe { Ref::from_raw(flow) };
         flow.next.store(Link::UNLINKED, Ordering::Relaxed);
-        Self { flow, reason, emergency }
+        Self { flow, at, reason, emergency }
     }
 
     pub(crate) fn key(&self) -> &FlowKey {
