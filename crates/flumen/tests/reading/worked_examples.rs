@@ -122,7 +122,8 @@ fn case(written: &Written, number: u64) -> Vec<String> {
     let mut flows: Vec<_> =
         written.flows.iter().filter(|flow| flow["src_port"] == port || flow["dest_port"] == port).cloned().collect();
     flows.sort_by_key(|flow| flow["flow"]["start"].to_string());
-    let only = |flow| Written { flows: vec![flow], lines: Vec::new(), stats: Default::default(), messages: String::new() };
+    let only =
+        |flow| Written { flows: vec![flow], lines: Vec::new(), stats: Default::default(), messages: String::new() };
     flows.into_iter().flat_map(|flow| only(flow).short()).collect()
 }
 
