@@ -207,6 +207,7 @@ def render(tools, results, capture, args):
         "",
         f"{datetime.date.today()}, commit {measure.commit()}; {measure.machine()}.",
         f"Capture: `traffic zipf --seed {args.seed} --packets {args.packets}`, {size:,} bytes, in the page cache.",
+        *(["Flumen was given as a program, so the commit is not known to be its own."] if args.flumen else []),
         f"{args.rounds} rounds in which the tools took turns; medians, with the range of CPU seconds (user and system).",
         "",
         "| tool | CPU s | range | ratio | wall s | peak MiB | Mpps a CPU s | packets | records |",
@@ -227,7 +228,8 @@ def render(tools, results, capture, args):
     lines += ["", "Records: biflows of flumen, softflowd and argus, uniflows of nfpcapd.", ""]
     for tool in tools:
         command = " ".join(tool.command(Path("FILE"), Path("DIR"))).replace(str(tool.available()), tool.name)
-        lines.append(f"- {tool.version()}: `{command}`")
+        command = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", command)
+        lines.append(f"- {tool.version().removeprefix('/usr/bin/')}: `{command}`")
     return "\n".join(lines) + "\n"
 
 

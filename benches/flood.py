@@ -63,15 +63,15 @@ def main():
     command += ["-c", args.config] if args.config else []
     command += ["--set", f"flow.memcap={args.memcap}"] if args.memcap else []
 
+    idle = run(command, measure.capture(traffic, CALM, "--packets", "1"), False)
+    start_memuse = dig(idle.stats, "flow", "memuse")
     calm = run(command, measure.capture(traffic, CALM, "--packets", str(scaled(4_000_000, args.scale))), False)
-    calm_speed = calm.packets / calm.usage.cpu_s
-    empty = run(command, measure.capture(traffic, CALM, "--packets", "1"), False)
-    start_memuse = dig(empty.stats, "flow", "memuse")
+    calm_speed = calm.packets / net_cpu_s(calm, idle)
     lines, broken = [row("calm", calm, "–", 1.0, "–")], judge_ledger("calm", calm)
     for name in names:
         whole, half = (run_flood(command, traffic, name, scaled(part, args.scale)) for part in (100, 50))
-        growth = whole.usage.cpu_s / (2 * half.usage.cpu_s) if half.usage.cpu_s else 1.0
-        ratio = whole.packets / whole.usage.cpu_s / calm_speed
+        growth = net_cpu_s(whole, idle) / (2 * net_cpu_s(half, idle))
+        ratio = whole.packets / net_cpu_s(whole, idle) / calm_speed
         lines.append(row(name, whole, f"{growth:.2f}", ratio, survivors_text(name, whole)))
         broken += judge(name, whole, growth, ratio, start_memuse)
     report = render(lines, broken, command, args, start_memuse)
@@ -92,6 +92,11 @@ def arguments():
     parser.add_argument("--flumen", help="path of the flumen program; built when not given")
     parser.add_argument("--no-result", action="store_true", help="write no file into benches/runs")
     return parser.parse_args()
+
+
+def net_cpu_s(outcome, idle):
+    """CPU seconds without what starting and stopping takes; at least the hundredth that the kernel can tell."""
+    return max(0.01, outcome.usage.cpu_s - idle.usage.cpu_s)
 
 
 def scaled(value, percent):
@@ -202,6 +207,7 @@ def render(lines, broken, command, args, start_memuse):
         "# Flumen under floods",
         "",
         f"{datetime.date.today()}, commit {measure.commit()}; {measure.machine()}; captures at {args.scale} % of their size.",
+        *(["Flumen was given as a program, so the commit is not known to be its own."] if args.flumen else []),
         f"`{' '.join(['flumen', *command[1:]])} -l DIR FILE`; flow.memuse of an idle run {start_memuse}.",
         "",
         "| capture | packets | CPU s | growth | throughput | peak MiB | flows | forced | refused | emergencies | memuse at end "
