@@ -12,6 +12,8 @@ mod content;
 mod headers;
 mod reader;
 mod segments;
+#[cfg(all(test, not(loom)))]
+mod tests;
 mod write;
 
 pub use content::{Comparison, Position};
