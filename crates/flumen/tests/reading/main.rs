@@ -4,6 +4,7 @@ mod corpus;
 mod damage;
 mod inputs;
 mod outputs;
+mod pressure;
 mod scenarios;
 mod support;
 mod worked_examples;
