@@ -149,6 +149,11 @@ impl Bucket {
         SlotId::from_raw(self.slots[lane].load(Ordering::Relaxed))
     }
 
+    /// All slots in the line, for prefetching: read without the lock.
+    pub(crate) fn hints(&self) -> impl Iterator<Item = SlotId> + '_ {
+        self.slots.iter().filter_map(|slot| SlotId::from_raw(slot.load(Ordering::Relaxed)))
+    }
+
     /// Places whose tag fits. May name a place too much behind one that fits; never one too few.
     #[inline]
     fn lanes(&self, tag: u16) -> impl Iterator<Item = usize> + '_ {

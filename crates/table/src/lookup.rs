@@ -12,8 +12,8 @@ use core::ptr::NonNull;
 use flumen_model::{Direction, EndReason, FlowKey, FlowState, Timestamp};
 use flumen_wire::{FlowPacket, NonFlow, TcpFlags, TcpSegment, Transport};
 
-use crate::bucket::{Due, Found, Locked, key_of};
-use crate::config::Compat;
+use crate::bucket::{Due, Found, Locked};
+use crate::config::{Compat, TimeoutClass};
 use crate::counters::LookupCounters;
 use crate::flow::{Detail, Flow, FlowBody, Marks, PROTO_ICMP, PROTO_ICMPV6, PROTO_TCP, PROTO_UDP};
 use crate::guard::{FlowGuard, body_of};
@@ -34,6 +34,10 @@ pub struct FlowLookup<'t> {
     pub(crate) work: Vec<EndedFlow>,
     /// Counters of this worker.
     pub counters: LookupCounters,
+    /// Rows with a flow that may be ended by force, by the time at which that would time out; the earliest is last.
+    pub(crate) prospects: Vec<(Timestamp, u32)>,
+    /// When rows were last looked at in vain.
+    pub(crate) vain_scan: Option<Timestamp>,
     /// Packet second of the last try that found the pool empty.
     pub(crate) empty_sync: Option<u64>,
 }
@@ -91,6 +95,8 @@ impl<'t> FlowLookup<'t> {
             spare: SpareQueue::default(),
             work: Vec::new(),
             counters: LookupCounters::default(),
+            prospects: Vec::new(),
+            vain_scan: None,
             empty_sync: None,
         }
     }
@@ -200,7 +206,7 @@ impl RowGuard<'_, '_> {
         let old_state = body.state;
         account(body, direction, view, self.lookup.tcp, self.lookup.worker, &mut self.lookup.counters);
         if body.state != old_state {
-            let due = Due::at(self.lookup.table.deadline(flow.body(), key, self.lookup.table.is_emergency()));
+            let due = Due::at(self.lookup.table.deadline(flow.body(), self.lookup.table.is_emergency()));
             self.lookup.table.note_deadline(self.row, due);
         }
         Verdict::Counted
@@ -228,7 +234,7 @@ impl RowGuard<'_, '_> {
     fn ends_with(&self, found: Found, view: &PacketView<'_>) -> Option<(Timestamp, EndReason)> {
         let table = self.lookup.table;
         let body = body_of(&self.locked, found.flow);
-        let deadline = table.deadline(body, key_of(found.flow), table.is_emergency());
+        let deadline = table.deadline(body, table.is_emergency());
         if deadline <= view.at && is_unreferenced(found.flow) {
             return Some((deadline, EndReason::Timeout));
         }
@@ -260,8 +266,8 @@ impl RowGuard<'_, '_> {
             }
             _ => Detail::None,
         };
-        let body = FlowBody::begin(view.at, view.origin, lookup.worker, detail);
-        let due = Due::at(lookup.table.deadline(&body, key, emergency));
+        let body = FlowBody::begin(view.at, view.origin, lookup.worker, TimeoutClass::of(key.protocol), detail);
+        let due = Due::at(lookup.table.deadline(&body, emergency));
         let slot = spare.slot();
         let flow = spare.begin(*key, self.row, body);
         self.locked.insert(flow, slot, hash);

@@ -188,6 +188,18 @@ impl FlowTable {
         }
     }
 
+    /// Asks for the line of a row by number.
+    pub(crate) fn prefetch_bucket(&self, row: u32) {
+        prefetch(core::ptr::from_ref(self.rows.at(row)).cast());
+    }
+    /// Asks for what of a row's flows says how much they are alive.
+    pub(crate) fn prefetch_lives(&self, row: u32) {
+        for slot in self.rows.at(row).hints() {
+            let flow = self.store.flow_hint(slot);
+            prefetch(flow.wrapping_add(64));
+        }
+    }
+
     #[inline]
     pub(crate) fn lock_row(&self, row: u32) -> Locked<'_> {
         self.rows.at(row).lock(&self.store)
@@ -197,9 +209,8 @@ impl FlowTable {
     }
     /// The moment at which a flow times out.
     #[inline]
-    pub(crate) fn deadline(&self, body: &FlowBody, key: &FlowKey, emergency: bool) -> Timestamp {
-        let class = crate::config::TimeoutClass::of(key.protocol);
-        body.last_seen + self.config.timeouts.of(class, body.state, emergency)
+    pub(crate) fn deadline(&self, body: &FlowBody, emergency: bool) -> Timestamp {
+        body.last_seen + self.config.timeouts.of(body.marks.timeout_class(), body.state, emergency)
     }
 
     /// Notes that a flow of `row` times out at `due`.
@@ -228,7 +239,7 @@ impl FlowTable {
         locked.extract(
             |flow| {
                 checked += 1;
-                let deadline = self.deadline(body_of(locked, flow), key_of(flow), emergency);
+                let deadline = self.deadline(body_of(locked, flow), emergency);
                 let out = deadline <= now && is_unreferenced(flow);
                 if out {
                     timeout += 1;
@@ -237,7 +248,7 @@ impl FlowTable {
                 }
                 out
             },
-            |flow| take(flow, self.deadline(body_of(locked, flow), key_of(flow), emergency)),
+            |flow| take(flow, self.deadline(body_of(locked, flow), emergency)),
             |flow| self.hash(key_of(flow)).tag(),
         );
         counts.checked += checked;
@@ -281,7 +292,7 @@ impl FlowTable {
             // - The row is locked, and the flow has just been taken out of it or of its evicted list.
             ended.push(unsafe { EndedFlow::unlinked(flow, at, EndReason::Timeout, false) });
         };
-        locked.take_evicted(|flow| take(flow, self.deadline(body_of(&locked, flow), key_of(flow), false)));
+        locked.take_evicted(|flow| take(flow, self.deadline(body_of(&locked, flow), false)));
         self.expire_row(&locked, row, now, counts, take);
     }
 
@@ -301,7 +312,7 @@ impl FlowTable {
                 ended.push(unsafe { EndedFlow::unlinked(flow, at, reason, false) });
             };
             locked.take_evicted(|flow| {
-                take(flow, self.deadline(body_of(&locked, flow), key_of(flow), false), EndReason::Timeout);
+                take(flow, self.deadline(body_of(&locked, flow), false), EndReason::Timeout);
             });
             locked.extract(|_| true, |flow| take(flow, at, EndReason::Shutdown), |_| 0);
             locked.bucket.deadline().set(Due::NEVER);
