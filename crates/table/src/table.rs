@@ -326,9 +326,12 @@ impl FlowTable {
         self.emergency.passed(enough)
     }
 
-    /// Locks the flow that `flow` refers to; `None` when it has ended.
+    /// Locks the flow that `flow` refers to; `None` when it has ended, or is another table's.
     #[must_use]
     pub fn lock<'t>(&'t self, flow: &FlowRef) -> Option<FlowGuard<'t>> {
+        if !flow.is_of(&self.store) {
+            return None;
+        }
         let locked = self.lock_row(flow.row());
         FlowGuard::of_reference(locked, flow)
     }
@@ -354,6 +357,7 @@ impl Drop for FlowTable {
         let mut ended = Vec::new();
         self.drain(Timestamp::ZERO, &mut ended);
         self.recycle(ended);
+        FlowStore::abandon(&self.store, self.pool.len() as u64);
     }
 }
 
