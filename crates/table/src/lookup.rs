@@ -20,7 +20,7 @@ use crate::guard::{FlowGuard, body_of};
 use crate::hash::FlowHash;
 use crate::key::PacketKey;
 use crate::pool::{SpareQueue, Sync};
-use crate::storage::EndedFlow;
+use crate::storage::{EndedFlow, SpareFlow};
 use crate::table::{FlowTable, SweepCounts, is_unreferenced};
 use crate::tcp::TcpPolicy;
 
@@ -182,22 +182,18 @@ impl RowGuard<'_, '_> {
     }
 
     fn own_packet(&mut self, key: &FlowKey, hash: FlowHash, view: &PacketView<'_>) -> Verdict {
-        let mut found = self.locked.find(key, hash);
-        if let Some(old) = found
-            && let Some((at, reason)) = self.ends_with(old, view)
-        {
-            if self.lookup.spare.len() == 0 {
-                return Verdict::NoSpare;
-            }
-            self.end(old, at, reason);
-            found = None;
-        }
+        let found = self.locked.find(key, hash);
+        let over = found.and_then(|old| Some((old, self.ends_with(old, view)?)));
         let (flow, direction) = match found {
-            Some(found) => (found.flow, found.direction),
-            None => match self.create(key, hash, view) {
-                Ok(flow) => (flow, Direction::ToServer),
-                Err(verdict) => return verdict,
-            },
+            Some(found) if over.is_none() => (found.flow, found.direction),
+            _ if self.is_gated(view) => return Verdict::NonFlow(NonFlow::Emergency),
+            _ => {
+                let Some(spare) = self.lookup.spare.pop() else { return Verdict::NoSpare };
+                if let Some((old, (at, reason))) = over {
+                    self.end(old, at, reason);
+                }
+                (self.create(spare, key, hash, view), Direction::ToServer)
+            }
         };
         // SAFETY:
         // - The flow is in this guard's row, which is locked; no other guard of it exists.
@@ -250,15 +246,16 @@ impl RowGuard<'_, '_> {
         }
     }
 
-    fn create(&mut self, key: &FlowKey, hash: FlowHash, view: &PacketView<'_>) -> Result<NonNull<Flow>, Verdict> {
+    /// Whether a packet opens no flow because of an emergency: TCP does with a SYN only, where it could in its middle.
+    fn is_gated(&self, view: &PacketView<'_>) -> bool {
+        let Transport::Tcp(tcp) = &view.packet.transport else { return false };
+        let opening = tcp.flags.0 & (TcpFlags::SYN | TcpFlags::ACK | TcpFlags::RST | TcpFlags::FIN);
+        opening != TcpFlags::SYN && self.lookup.tcp.midstream && self.lookup.table.is_emergency()
+    }
+
+    fn create(&mut self, spare: SpareFlow, key: &FlowKey, hash: FlowHash, view: &PacketView<'_>) -> NonNull<Flow> {
         let lookup = &mut *self.lookup;
         let emergency = lookup.table.is_emergency();
-        if let (true, true, Transport::Tcp(tcp)) = (emergency, lookup.tcp.midstream, &view.packet.transport)
-            && tcp.flags.0 & (TcpFlags::SYN | TcpFlags::ACK | TcpFlags::RST | TcpFlags::FIN) != TcpFlags::SYN
-        {
-            return Err(Verdict::NonFlow(NonFlow::Emergency));
-        }
-        let spare = lookup.spare.pop().ok_or(Verdict::NoSpare)?;
         let detail = match &view.packet.transport {
             Transport::Tcp(_) => Detail::Tcp(crate::tcp::TcpSession::default()),
             Transport::Icmp4(icmp) | Transport::Icmp6(icmp) => {
@@ -280,7 +277,7 @@ impl RowGuard<'_, '_> {
             PROTO_ICMPV6 => lookup.counters.icmpv6 += 1,
             _ => {}
         }
-        Ok(flow)
+        flow
     }
 
     /// Ends a flow of the row: it goes to the work queue.
@@ -316,7 +313,7 @@ impl RowGuard<'_, '_> {
             }
         });
         if evicted {
-            table.note_deadline(*row, Due::NOW);
+            table.note_evicted(*row);
         }
     }
 }

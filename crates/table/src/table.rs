@@ -223,6 +223,11 @@ impl FlowTable {
         }
     }
 
+    /// Notes that flows of `row` were put aside, so that the next sweep looks at it.
+    pub(crate) fn note_evicted(&self, row: u32) {
+        self.groups[(row / GROUP_ROWS) as usize].bring_forward(Due::NOW);
+    }
+
     /// Takes the flows out of a locked row that have timed out at `now` and are not referenced, and corrects the row's
     /// deadline.
     pub(crate) fn expire_row(
@@ -273,8 +278,9 @@ impl FlowTable {
             self.groups[group as usize].take();
             let first = group * GROUP_ROWS;
             for row in first..(first + GROUP_ROWS).min(self.rows()) {
-                let due = self.rows.at(row).deadline().due();
-                if due <= now_due || every_row {
+                let bucket = self.rows.at(row);
+                let due = bucket.deadline().due();
+                if due <= now_due || bucket.has_evicted() || every_row {
                     self.sweep_row(row, now, ended, &mut counts);
                 } else {
                     self.groups[group as usize].bring_forward(due);
@@ -317,7 +323,6 @@ impl FlowTable {
             locked.extract(|_| true, |flow| take(flow, at, EndReason::Shutdown), |_| 0);
             locked.bucket.deadline().set(Due::NEVER);
         }
-        self.groups.iter().for_each(|group| group.set(Due::NEVER));
     }
 
     /// Makes a slot spare again, in the shared pool.
@@ -337,9 +342,12 @@ impl FlowTable {
         self.emergency.passed(enough)
     }
 
-    /// Locks the flow that `flow` refers to; `None` when it has ended.
+    /// Locks the flow that `flow` refers to; `None` when it has ended, or is another table's.
     #[must_use]
     pub fn lock<'t>(&'t self, flow: &FlowRef) -> Option<FlowGuard<'t>> {
+        if !flow.is_of(&self.store) {
+            return None;
+        }
         let locked = self.lock_row(flow.row());
         FlowGuard::of_reference(locked, flow)
     }
@@ -365,6 +373,7 @@ impl Drop for FlowTable {
         let mut ended = Vec::new();
         self.drain(Timestamp::ZERO, &mut ended);
         self.recycle(ended);
+        FlowStore::abandon(&self.store, self.pool.len() as u64);
     }
 }
 
