@@ -1,31 +1,20 @@
 //! The counters of a run by name, in the order of Suricata's `stats` event.
 
 use flumen_model::{Counters, FlowState, TcpState};
-use flumen_table::{EndCounters, FlowTable, LookupCounters, MemcapPolicy};
+use flumen_table::{FlowTable, LookupCounters, MemcapPolicy};
 use flumen_wire::DecodeCounters;
+
+use crate::manager::ManagerCounters;
+use crate::recorder::Recycler;
 
 /// What the counters of a run are made from.
 #[derive(Debug)]
 pub(crate) struct Parts<'a> {
     pub(crate) decode: &'a DecodeCounters,
     pub(crate) lookup: &'a LookupCounters,
-    pub(crate) end: &'a EndCounters,
+    pub(crate) recycler: &'a Recycler,
     pub(crate) manager: &'a ManagerCounters,
     pub(crate) table: &'a FlowTable,
-    /// Flows whose records were taken, and the longest queue of them.
-    pub(crate) recycled: u64,
-    pub(crate) queue_max: u64,
-}
-
-/// `flow.mgr.*`.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct ManagerCounters {
-    pub(crate) full_hash_pass: u64,
-    pub(crate) rows_maxlen: u64,
-    pub(crate) flows_checked: u64,
-    pub(crate) flows_notimeout: u64,
-    pub(crate) flows_timeout: u64,
-    pub(crate) flows_evicted: u64,
 }
 
 const END_STATE: [&str; FlowState::ALL.len()] =
@@ -59,12 +48,12 @@ impl Parts<'_> {
     }
 
     fn ended(&self) -> u64 {
-        self.end.state.iter().sum()
+        self.recycler.end.state.iter().sum()
     }
 
     fn tcp(&self, out: &mut Counters) {
         let l = self.lookup;
-        let closed_sessions: u64 = self.end.tcp_state.iter().sum();
+        let closed_sessions: u64 = self.recycler.end.tcp_state.iter().sum();
         out.push("tcp.syn", l.syn);
         out.push("tcp.synack", l.synack);
         out.push("tcp.rst", l.rst);
@@ -100,9 +89,9 @@ impl Parts<'_> {
         out.push("flow.wrk.spare_sync_incomplete", l.spare_sync_incomplete);
         out.push("flow.wrk.spare_sync_empty", l.spare_sync_empty);
         out.push("flow.wrk.flows_evicted", l.flows_evicted);
-        END_STATE.into_iter().zip(self.end.state).for_each(|(name, value)| out.push(name, value));
-        END_TCP_STATE.into_iter().zip(self.end.tcp_state).for_each(|(name, value)| out.push(name, value));
-        out.push("flow.end.tcp_liberal", self.end.tcp_liberal);
+        END_STATE.into_iter().zip(self.recycler.end.state).for_each(|(name, value)| out.push(name, value));
+        END_TCP_STATE.into_iter().zip(self.recycler.end.tcp_state).for_each(|(name, value)| out.push(name, value));
+        out.push("flow.end.tcp_liberal", self.recycler.end.tcp_liberal);
         out.push("flow.mgr.full_hash_pass", m.full_hash_pass);
         out.push("flow.mgr.rows_maxlen", m.rows_maxlen);
         out.push("flow.mgr.flows_checked", m.flows_checked);
@@ -113,9 +102,9 @@ impl Parts<'_> {
         let (entered, over) = self.table.emergency_counts();
         out.push("flow.emerg_mode_entered", entered);
         out.push("flow.emerg_mode_over", over);
-        out.push("flow.recycler.recycled", self.recycled);
-        out.push("flow.recycler.queue_avg", 0);
-        out.push("flow.recycler.queue_max", self.queue_max);
+        out.push("flow.recycler.recycled", self.recycler.recycled);
+        out.push("flow.recycler.queue_avg", self.recycler.recycled.checked_div(self.recycler.queues).unwrap_or(0));
+        out.push("flow.recycler.queue_max", self.recycler.queue_max);
         out.push("flow.memuse", self.table.memuse());
     }
 

@@ -26,7 +26,7 @@ pub struct Job {
     pub output: Output,
     /// Whether everything must be accounted for.
     pub audit: bool,
-    /// Whether [`Progress`](crate::progress::Progress) is drawn.
+    /// Whether [`Progress`] is drawn.
     pub progress: bool,
     /// Whether standard output is given colours.
     pub color: bool,

@@ -35,6 +35,9 @@ impl FlowRef {
     pub fn count(&self) -> u32 {
         Ref::count(&self.0)
     }
+    pub(crate) fn is_of(&self, store: &FlowStore) -> bool {
+        store.owns(&self.0)
+    }
     pub(crate) fn row(&self) -> u32 {
         self.0.row.load(Ordering::Relaxed)
     }

@@ -13,15 +13,15 @@ use flumen_model::{Direction, EndReason, FlowKey, FlowState, Timestamp};
 use flumen_wire::{FlowPacket, NonFlow, TcpFlags, TcpSegment, Transport};
 
 use crate::bucket::{Due, Found, Locked};
-use crate::config::Compat;
+use crate::config::{Compat, TimeoutClass};
 use crate::counters::LookupCounters;
 use crate::flow::{Detail, Flow, FlowBody, Marks, PROTO_ICMP, PROTO_ICMPV6, PROTO_TCP, PROTO_UDP};
 use crate::guard::{FlowGuard, body_of};
 use crate::hash::FlowHash;
 use crate::key::PacketKey;
 use crate::pool::{SpareQueue, Sync};
-use crate::storage::EndedFlow;
-use crate::table::{FlowTable, SweepCounts};
+use crate::storage::{EndedFlow, SpareFlow};
+use crate::table::{FlowTable, SweepCounts, is_unreferenced};
 use crate::tcp::TcpPolicy;
 
 /// A worker's side of the table: its spare flows, the flows it has to finish, its counters.
@@ -34,6 +34,10 @@ pub struct FlowLookup<'t> {
     pub(crate) work: Vec<EndedFlow>,
     /// Counters of this worker.
     pub counters: LookupCounters,
+    /// Rows with a flow that may be ended by force, by the time at which that would time out; the earliest is last.
+    pub(crate) prospects: Vec<(Timestamp, u32)>,
+    /// When rows were last looked at in vain.
+    pub(crate) vain_scan: Option<Timestamp>,
     /// Packet second of the last try that found the pool empty.
     pub(crate) empty_sync: Option<u64>,
 }
@@ -92,6 +96,8 @@ impl<'t> FlowLookup<'t> {
             spare: SpareQueue::default(),
             work: Vec::new(),
             counters: LookupCounters::default(),
+            prospects: Vec::new(),
+            vain_scan: None,
             empty_sync: None,
         }
     }
@@ -151,10 +157,14 @@ impl Drop for FlowLookup<'_> {
 
 impl RowGuard<'_, '_> {
     /// Takes a packet of this row: ends what has timed out, finds or makes the packet's flow, counts the packet there.
+    ///
+    /// The packet's own flow is held against the packet's time, its neighbours in the row against the time that all
+    /// workers have reached: so what becomes of a flow does not depend on which others share its row.
     #[inline]
     pub fn packet(&mut self, key: &PacketKey, hash: FlowHash, view: &PacketView<'_>) -> Verdict {
-        if self.locked.bucket.deadline().due() <= Due::at(view.at) {
-            self.expire(view.at);
+        let now = self.lookup.table.now();
+        if self.locked.bucket.deadline().due() <= Due::at(now) {
+            self.expire(now);
         }
         match key {
             PacketKey::Own(key) => self.own_packet(key, hash, view),
@@ -173,23 +183,18 @@ impl RowGuard<'_, '_> {
     }
 
     fn own_packet(&mut self, key: &FlowKey, hash: FlowHash, view: &PacketView<'_>) -> Verdict {
-        let mut found = self.locked.find(key, hash, self.lookup.table.mask);
-        if let (Some(old), Transport::Tcp(tcp)) = (found, &view.packet.transport)
-            && self.is_reused(old, tcp)
-        {
-            if self.lookup.spare.len() == 0 {
-                return Verdict::NoSpare;
-            }
-            self.end(old, EndReason::TcpReuse);
-            self.lookup.counters.tcp_reuse += 1;
-            found = None;
-        }
+        let found = self.locked.find(key, hash, self.lookup.table.mask);
+        let over = found.and_then(|old| Some((old, self.ends_with(old, view)?)));
         let (flow, direction) = match found {
-            Some(found) => (found.flow, found.direction),
-            None => match self.create(key, hash, view) {
-                Ok(flow) => (flow, Direction::ToServer),
-                Err(verdict) => return verdict,
-            },
+            Some(found) if over.is_none() => (found.flow, found.direction),
+            _ if self.is_gated(view) => return Verdict::NonFlow(NonFlow::Emergency),
+            _ => {
+                let Some(spare) = self.lookup.spare.pop() else { return Verdict::NoSpare };
+                if let Some((old, (at, reason))) = over {
+                    self.end(old, at, reason);
+                }
+                (self.create(spare, key, hash, view), Direction::ToServer)
+            }
         };
         // SAFETY:
         // - The flow is in this guard's row, which is locked; no other guard of it exists.
@@ -204,7 +209,7 @@ impl RowGuard<'_, '_> {
             side.packet(body, oriented(body, direction), view, &mut self.lookup.counters);
         }
         if body.state != old_state {
-            let due = Due::at(self.lookup.table.deadline(flow.body(), key, self.lookup.table.is_emergency()));
+            let due = Due::at(self.lookup.table.deadline(flow.body(), self.lookup.table.is_emergency()));
             self.lookup.table.note_deadline(self.row, due);
         }
         Verdict::Counted
@@ -213,7 +218,9 @@ impl RowGuard<'_, '_> {
     /// Counts an ICMP error in the flow that it is about. It says nothing about who of the flow has spoken. What comes
     /// from the client's address goes to the server; a router's message goes to the client.
     fn packet_about(&mut self, key: &FlowKey, hash: FlowHash, view: &PacketView<'_>) -> Verdict {
-        let Some(found) = self.locked.find(key, hash, self.lookup.table.mask) else {
+        let Some(found) =
+            self.locked.find(key, hash, self.lookup.table.mask).filter(|&found| self.ends_with(found, view).is_none())
+        else {
             return Verdict::NonFlow(NonFlow::IcmpError);
         };
         // SAFETY:
@@ -230,27 +237,38 @@ impl RowGuard<'_, '_> {
         Verdict::Counted
     }
 
-    fn is_reused(&self, found: Found, tcp: &TcpSegment) -> bool {
-        // A lone SYN or SYN+ACK is rare: nothing else can start another session.
-        if !tcp.flags.any(TcpFlags::SYN) {
-            return false;
-        }
+    /// Whether a packet of a flow's tuple finds the flow over, and since when: timed out (unless it is referenced), or
+    /// taken by another TCP session.
+    #[inline]
+    fn ends_with(&self, found: Found, view: &PacketView<'_>) -> Option<(Timestamp, EndReason)> {
+        let table = self.lookup.table;
         let body = body_of(&self.locked, found.flow);
-        match &body.detail {
-            Detail::Tcp(session) => session.is_reused_by(tcp, oriented(body, found.direction), self.lookup.tcp),
-            _ => false,
+        let deadline = table.deadline(body, table.is_emergency());
+        if deadline <= view.at && is_unreferenced(found.flow) {
+            return Some((deadline, EndReason::Timeout));
+        }
+        match (&view.packet.transport, &body.detail) {
+            // Nothing but a SYN can start another session, and one is rare.
+            (Transport::Tcp(tcp), Detail::Tcp(session))
+                if tcp.flags.any(TcpFlags::SYN)
+                    && session.is_reused_by(tcp, oriented(body, found.direction), self.lookup.tcp) =>
+            {
+                Some((view.at, EndReason::TcpReuse))
+            }
+            _ => None,
         }
     }
 
-    fn create(&mut self, key: &FlowKey, hash: FlowHash, view: &PacketView<'_>) -> Result<NonNull<Flow>, Verdict> {
+    /// Whether a packet opens no flow because of an emergency: TCP does with a SYN only, where it could in its middle.
+    fn is_gated(&self, view: &PacketView<'_>) -> bool {
+        let Transport::Tcp(tcp) = &view.packet.transport else { return false };
+        let opening = tcp.flags.0 & (TcpFlags::SYN | TcpFlags::ACK | TcpFlags::RST | TcpFlags::FIN);
+        opening != TcpFlags::SYN && self.lookup.tcp.midstream && self.lookup.table.is_emergency()
+    }
+
+    fn create(&mut self, spare: SpareFlow, key: &FlowKey, hash: FlowHash, view: &PacketView<'_>) -> NonNull<Flow> {
         let lookup = &mut *self.lookup;
         let emergency = lookup.table.is_emergency();
-        if let (true, true, Transport::Tcp(tcp)) = (emergency, lookup.tcp.midstream, &view.packet.transport)
-            && tcp.flags.0 & (TcpFlags::SYN | TcpFlags::ACK | TcpFlags::RST | TcpFlags::FIN) != TcpFlags::SYN
-        {
-            return Err(Verdict::NonFlow(NonFlow::Emergency));
-        }
-        let spare = lookup.spare.pop().ok_or(Verdict::NoSpare)?;
         let detail = match &view.packet.transport {
             Transport::Tcp(_) => Detail::Tcp(crate::tcp::TcpSession::default()),
             Transport::Icmp4(icmp) | Transport::Icmp6(icmp) => {
@@ -258,8 +276,8 @@ impl RowGuard<'_, '_> {
             }
             _ => Detail::None,
         };
-        let body = FlowBody::begin(view.at, view.origin, lookup.worker, detail);
-        let due = Due::at(lookup.table.deadline(&body, key, emergency));
+        let body = FlowBody::begin(view.at, view.origin, lookup.worker, TimeoutClass::of(key.protocol), detail);
+        let due = Due::at(lookup.table.deadline(&body, emergency));
         let slot = spare.slot();
         let flow = spare.begin(*key, self.row, body, self.locked.store);
         self.locked.insert(flow, slot, hash);
@@ -273,16 +291,17 @@ impl RowGuard<'_, '_> {
             PROTO_ICMPV6 => lookup.counters.icmpv6 += 1,
             _ => {}
         }
-        Ok(flow)
+        flow
     }
 
     /// Ends a flow of the row: it goes to the work queue.
-    fn end(&mut self, found: Found, reason: EndReason) {
+    fn end(&mut self, found: Found, at: Timestamp, reason: EndReason) {
         self.locked.remove(found.flow, found.position);
         // SAFETY:
         // - The row is locked, and the flow has just been taken out of it.
-        let ended = unsafe { EndedFlow::unlinked(found.flow, reason, false) };
+        let ended = unsafe { EndedFlow::unlinked(found.flow, at, reason, false) };
         self.lookup.counters.flows_evicted += 1;
+        self.lookup.counters.tcp_reuse += u64::from(reason == EndReason::TcpReuse);
         self.lookup.work.push(ended);
     }
 
@@ -292,7 +311,7 @@ impl RowGuard<'_, '_> {
         let Self { lookup, locked, row } = self;
         let FlowLookup { table, worker, work, counters, .. } = &mut **lookup;
         let mut evicted = false;
-        table.expire_row(locked, *row, now, &mut SweepCounts::default(), |flow| {
+        table.expire_row(locked, *row, now, &mut SweepCounts::default(), |flow, at| {
             let body = body_of(locked, flow);
             if matches!(body.detail, Detail::Tcp(_)) && body.owner != *worker {
                 // SAFETY:
@@ -304,11 +323,11 @@ impl RowGuard<'_, '_> {
                 counters.flows_evicted += 1;
                 // SAFETY:
                 // - The row is locked, and the flow has just been taken out of it.
-                work.push(unsafe { EndedFlow::unlinked(flow, EndReason::Timeout, false) });
+                work.push(unsafe { EndedFlow::unlinked(flow, at, EndReason::Timeout, false) });
             }
         });
         if evicted {
-            table.note_deadline(*row, Due::NOW);
+            table.note_evicted(*row);
         }
     }
 }

@@ -38,19 +38,20 @@ impl FlowIds {
 }
 
 impl EndedFlow {
-    /// What orders records of one moment: time of the last packet, then the order in which the flows began.
+    /// What orders records: the moment at which the flows ended, then the order in which they began. Neither depends on
+    /// where in the table a flow was, nor on when it was found to have ended.
     #[must_use]
     pub fn order(&self) -> (Timestamp, u64) {
-        (self.body().last_seen(), self.body().origin)
+        (self.at, self.body().origin)
     }
 
-    /// The record of the flow, made at `logged`.
+    /// The record of the flow.
     #[must_use]
-    pub fn record(&self, logged: Timestamp, ids: FlowIds) -> FlowRecord {
+    pub fn record(&self, ids: FlowIds) -> FlowRecord {
         FlowRecord {
             emergency: self.emergency && self.reason == EndReason::Forced,
             macs: self.macs(),
-            ..record(self.key(), self.body(), self.reason, logged, ids)
+            ..record(self.key(), self.body(), self.reason, self.at, ids)
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::hash::{FlowHash, HashSecret};
 use crate::key::KeyMask;
 use crate::memcap::Memcap;
 use crate::pool::SparePool;
-use crate::prim::AtomicU32;
+use crate::prim::{AtomicU32, AtomicU64, Ordering};
 use crate::rows::Rows;
 use crate::side::SideLayout;
 use crate::storage::{EndedFlow, FlowStore, SpareFlow};
@@ -60,6 +60,8 @@ pub struct FlowTable {
     pub(crate) emergency: Emergency,
     /// Where forced reuse looks next.
     pub(crate) prune: AtomicU32,
+    /// Packet time that all workers have reached, in nanoseconds.
+    now: AtomicU64,
 }
 
 /// What one pass of the sweep saw.
@@ -109,6 +111,7 @@ impl FlowTable {
             pool,
             emergency: Emergency::default(),
             prune: AtomicU32::new(0),
+            now: AtomicU64::new(0),
             config,
         })
     }
@@ -134,6 +137,17 @@ impl FlowTable {
     #[must_use]
     pub const fn rows(&self) -> u32 {
         self.rows.len()
+    }
+    /// Packet time that all workers have reached: up to here flows are ended that no packet meets. Relaxed: it only says
+    /// how far to look, and a worker that reads an older value ends less.
+    #[inline]
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_nanos(self.now.load(Ordering::Relaxed))
+    }
+    /// Sets the time for [`FlowTable::now`]: called by whoever drives the table, before it sweeps.
+    pub fn set_now(&self, now: Timestamp) {
+        self.now.store(now.nanos(), Ordering::Relaxed);
     }
     /// Bytes charged to the memcap: rows, flows, side stores (`flow.memuse`).
     #[must_use]
@@ -183,6 +197,18 @@ impl FlowTable {
         }
     }
 
+    /// Asks for the line of a row by number.
+    pub(crate) fn prefetch_bucket(&self, row: u32) {
+        prefetch(core::ptr::from_ref(self.rows.at(row)).cast());
+    }
+    /// Asks for what of a row's flows says how much they are alive.
+    pub(crate) fn prefetch_lives(&self, row: u32) {
+        for slot in self.rows.at(row).hints() {
+            let flow = self.store.flow_hint(slot);
+            prefetch(flow.wrapping_add(64));
+        }
+    }
+
     #[inline]
     pub(crate) fn lock_row(&self, row: u32) -> Locked<'_> {
         self.rows.at(row).lock(&self.store)
@@ -192,9 +218,8 @@ impl FlowTable {
     }
     /// The moment at which a flow times out.
     #[inline]
-    pub(crate) fn deadline(&self, body: &FlowBody, key: &FlowKey, emergency: bool) -> Timestamp {
-        let class = crate::config::TimeoutClass::of(key.protocol);
-        body.last_seen + self.config.timeouts.of(class, body.state, emergency)
+    pub(crate) fn deadline(&self, body: &FlowBody, emergency: bool) -> Timestamp {
+        body.last_seen + self.config.timeouts.of(body.marks.timeout_class(), body.state, emergency)
     }
 
     /// Notes that a flow of `row` times out at `due`.
@@ -215,6 +240,11 @@ impl FlowTable {
         }
     }
 
+    /// Notes that flows of `row` were put aside, so that the next sweep looks at it.
+    pub(crate) fn note_evicted(&self, row: u32) {
+        self.groups[(row / GROUP_ROWS) as usize].bring_forward(Due::NOW);
+    }
+
     /// Takes the flows out of a locked row that have timed out at `now` and are not referenced, and corrects the row's
     /// deadline.
     pub(crate) fn expire_row(
@@ -223,7 +253,7 @@ impl FlowTable {
         row: u32,
         now: Timestamp,
         counts: &mut SweepCounts,
-        mut take: impl FnMut(core::ptr::NonNull<Flow>),
+        mut take: impl FnMut(core::ptr::NonNull<Flow>, Timestamp),
     ) {
         let emergency = self.is_emergency();
         let mut earliest = Due::NEVER;
@@ -231,7 +261,7 @@ impl FlowTable {
         locked.extract(
             |flow| {
                 checked += 1;
-                let deadline = self.deadline(body_of(locked, flow), key_of(flow), emergency);
+                let deadline = self.deadline(body_of(locked, flow), emergency);
                 let out = deadline <= now && is_unreferenced(flow);
                 if out {
                     timeout += 1;
@@ -240,7 +270,7 @@ impl FlowTable {
                 }
                 out
             },
-            &mut take,
+            |flow| take(flow, self.deadline(body_of(locked, flow), emergency)),
             |flow| self.hash(key_of(flow)).tag(),
         );
         counts.checked += checked;
@@ -251,17 +281,12 @@ impl FlowTable {
         self.groups[(row / GROUP_ROWS) as usize].bring_forward(earliest);
     }
 
-    /// Looks through a share of the table and takes out what has timed out at `now`, one row at a time. Rows that
+    /// Looks through a share of the table and takes out what has timed out at [`FlowTable::now`], one row at a time. Rows that
     /// cannot hold anything due are not touched unless `every_row` is set. `groups` names groups of 64 rows; the whole
     /// table is `0..table.groups()`.
-    pub fn sweep(
-        &self,
-        groups: Range<u32>,
-        now: Timestamp,
-        every_row: bool,
-        ended: &mut Vec<EndedFlow>,
-    ) -> SweepCounts {
+    pub fn sweep(&self, groups: Range<u32>, every_row: bool, ended: &mut Vec<EndedFlow>) -> SweepCounts {
         let mut counts = SweepCounts::default();
+        let now = self.now();
         let now_due = Due::at(now);
         for group in groups {
             if !every_row && self.groups[group as usize].due() > now_due {
@@ -270,8 +295,9 @@ impl FlowTable {
             self.groups[group as usize].take();
             let first = group * GROUP_ROWS;
             for row in first..(first + GROUP_ROWS).min(self.rows()) {
-                let due = self.rows.at(row).deadline().due();
-                if due <= now_due || every_row {
+                let bucket = self.rows.at(row);
+                let due = bucket.deadline().due();
+                if due <= now_due || bucket.has_evicted() || every_row {
                     self.sweep_row(row, now, ended, &mut counts);
                 } else {
                     self.groups[group as usize].bring_forward(due);
@@ -284,12 +310,12 @@ impl FlowTable {
     fn sweep_row(&self, row: u32, now: Timestamp, ended: &mut Vec<EndedFlow>, counts: &mut SweepCounts) {
         counts.rows += 1;
         let locked = self.lock_row(row);
-        let mut take = |flow| {
+        let mut take = |flow, at| {
             // SAFETY:
             // - The row is locked, and the flow has just been taken out of it or of its evicted list.
-            ended.push(unsafe { EndedFlow::unlinked(flow, EndReason::Timeout, false) });
+            ended.push(unsafe { EndedFlow::unlinked(flow, at, EndReason::Timeout, false) });
         };
-        locked.take_evicted(&mut take);
+        locked.take_evicted(|flow| take(flow, self.deadline(body_of(&locked, flow), false)));
         self.expire_row(&locked, row, now, counts, take);
     }
 
@@ -299,20 +325,21 @@ impl FlowTable {
         self.groups.len() as u32
     }
 
-    /// Takes every flow out, referenced or not, at the end of a run. In no particular order.
-    pub fn drain(&mut self, ended: &mut Vec<EndedFlow>) {
+    /// Takes every flow out, referenced or not, at the end of a run that ended at `at`. In no particular order.
+    pub fn drain(&self, at: Timestamp, ended: &mut Vec<EndedFlow>) {
         for row in 0..self.rows() {
             let locked = self.lock_row(row);
-            let mut take = |flow, reason| {
+            let mut take = |flow, at, reason| {
                 // SAFETY:
                 // - The row is locked, and the flow has just been taken out of it or of its evicted list.
-                ended.push(unsafe { EndedFlow::unlinked(flow, reason, false) });
+                ended.push(unsafe { EndedFlow::unlinked(flow, at, reason, false) });
             };
-            locked.take_evicted(|flow| take(flow, EndReason::Timeout));
-            locked.extract(|_| true, |flow| take(flow, EndReason::Shutdown), |_| 0);
+            locked.take_evicted(|flow| {
+                take(flow, self.deadline(body_of(&locked, flow), false), EndReason::Timeout);
+            });
+            locked.extract(|_| true, |flow| take(flow, at, EndReason::Shutdown), |_| 0);
             locked.bucket.deadline().set(Due::NEVER);
         }
-        self.groups.iter().for_each(|group| group.set(Due::NEVER));
     }
 
     /// Makes a slot spare again, in the shared pool.
@@ -332,9 +359,12 @@ impl FlowTable {
         self.emergency.passed(enough)
     }
 
-    /// Locks the flow that `flow` refers to; `None` when it has ended.
+    /// Locks the flow that `flow` refers to; `None` when it has ended, or is another table's.
     #[must_use]
     pub fn lock<'t>(&'t self, flow: &FlowRef) -> Option<FlowGuard<'t>> {
+        if !flow.is_of(&self.store) {
+            return None;
+        }
         let locked = self.lock_row(flow.row());
         FlowGuard::of_reference(locked, flow)
     }
@@ -358,8 +388,9 @@ impl FlowTable {
 impl Drop for FlowTable {
     fn drop(&mut self) {
         let mut ended = Vec::new();
-        self.drain(&mut ended);
+        self.drain(Timestamp::ZERO, &mut ended);
         self.recycle(ended);
+        FlowStore::abandon(&self.store, self.pool.len() as u64);
     }
 }
 

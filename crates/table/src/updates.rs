@@ -19,9 +19,6 @@ use crate::record::{FlowIds, record};
 use crate::storage::SlotId;
 use crate::table::{FlowTable, GROUP_ROWS};
 
-/// Records that one call makes at most.
-const UPDATES_MAX: usize = if cfg!(miri) { 8 } else { 8192 };
-
 /// A flow that wants an update; the order of fields is the order of records.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 struct Candidate {
@@ -32,8 +29,11 @@ struct Candidate {
 }
 
 impl FlowTable {
+    /// Records that one call of [`FlowTable::updates`] makes at most.
+    pub const UPDATES_MAX: usize = if cfg!(miri) { 8 } else { 8192 };
+
     /// Appends a record for every flow of some groups of rows that wants an update at `now`, in the order of the last
-    /// packet and then of the flows' beginnings, at most a few thousand. `true` when there are more: call again.
+    /// packet and then of the flows' beginnings, at most [`FlowTable::UPDATES_MAX`]. `true` when there are more: call again.
     ///
     /// Nothing without [`TableConfig::active_timeout`](crate::TableConfig::active_timeout).
     pub fn updates(&self, groups: Range<u32>, now: Timestamp, records: &mut Vec<FlowRecord>, ids: FlowIds) -> bool {
@@ -53,7 +53,7 @@ impl FlowTable {
         more
     }
 
-    /// Collects the flows of a group that want an update, as far as they are among the first [`UPDATES_MAX`]; `true`
+    /// Collects the flows of a group that want an update, as far as they are among the first so many; `true`
     /// when some are not. The group stays due as long as it has any.
     fn choose(&self, group: u32, now: Timestamp, chosen: &mut BinaryHeap<Candidate>) -> bool {
         let deadline = &self.update_groups[group as usize];
@@ -70,7 +70,7 @@ impl FlowTable {
                 if last.due(body) <= now {
                     if last.has_news(body) {
                         chosen.push(Candidate { last_seen: body.last_seen, origin: body.origin, row, slot });
-                        if chosen.len() > UPDATES_MAX {
+                        if chosen.len() > Self::UPDATES_MAX {
                             chosen.pop();
                             more = true;
                         }

@@ -44,6 +44,17 @@ fn zipf_has_the_packets_and_flows_it_was_asked_for() {
 }
 
 #[test]
+fn zipf_flows_are_never_quiet_for_more_than_three_seconds() {
+    let bytes = make("zipf", &Options { seed: 1, packets: Some(50_000), ..Options::default() });
+    let mut last = std::collections::HashMap::new();
+    for frame in &Capture::read(&bytes).frames {
+        let key = parse(frame.bytes).expect("a packet").key();
+        let before = last.insert(key, frame.at_ns).unwrap_or(frame.at_ns);
+        assert!(frame.at_ns - before <= 3_000_000_000, "quiet for {} ns", frame.at_ns - before);
+    }
+}
+
+#[test]
 fn zipf_frames_are_whole_in_order_and_of_60_to_96_bytes() {
     let bytes = make("zipf", &Options { seed: 1, packets: Some(50_000), ..Options::default() });
     let capture = Capture::read(&bytes);
@@ -90,4 +101,225 @@ fn zipf_conversations_of_six_packets_open_and_close_with_right_numbers() {
         assert_eq!(fins, 2, "both sides close");
     }
     assert!(whole > 100, "{whole} whole conversations");
+}
+
+/// Keys of the flows in a capture over Ethernet, ARP and the like left out.
+fn flow_keys(bytes: &[u8]) -> HashSet<naive::Key> {
+    Capture::read(bytes).frames.iter().filter_map(|frame| parse(frame.bytes)).map(|packet| packet.key()).collect()
+}
+
+#[test]
+fn office_capture_in_examples_is_what_seed_1_makes() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/office.pcap");
+    let kept = std::fs::read(path).expect("examples/office.pcap");
+    assert!(make("office", &Options { seed: 1, ..Options::default() }) == kept, "regenerate examples/office.pcap");
+    assert!((1_000_000..=2_000_000).contains(&kept.len()), "{} bytes", kept.len());
+}
+
+#[test]
+fn office_has_every_kind_of_traffic_in_order_and_with_right_checksums() {
+    let bytes = make("office", &Options { seed: 9, ..Options::default() });
+    let capture = Capture::read(&bytes);
+    assert!(capture.frames.is_sorted_by_key(|frame| frame.at_ns));
+    let seconds = (capture.frames.last().unwrap().at_ns - capture.frames[0].at_ns) / 1_000_000_000;
+    assert!((1_200..1_500).contains(&seconds), "{seconds} seconds");
+    let mut seen = HashSet::new();
+    for frame in &capture.frames {
+        let Some(packet) = parse(frame.bytes) else {
+            seen.insert("arp");
+            continue;
+        };
+        packet.assert_checksums();
+        let (src, dst) = packet.ports();
+        seen.insert(match (packet.protocol, src.min(dst)) {
+            (6, 80) => "http",
+            (6, 443) if packet.src.is_ipv6() => "tls6",
+            (6, 443) => "tls",
+            (6, _) => "tcp",
+            (17, 53) => "dns",
+            (17, 67) => "dhcp",
+            (17, 123) => "ntp",
+            (17, 5_353) => "mdns",
+            (17, _) => "call",
+            (1, _) => "ping",
+            (58, _) => "neighbours",
+            _ => "other",
+        });
+    }
+    assert_eq!(seen.len(), 12, "{seen:?}");
+    assert!(!seen.contains("other"));
+}
+
+#[test]
+fn snapped_keeps_64_bytes_and_says_how_long_frames_were() {
+    let (whole, snapped) = (make("office", &small(4)), make("snapped", &small(4)));
+    let (whole, snapped) = (Capture::read(&whole), Capture::read(&snapped));
+    assert_eq!(whole.frames.len(), snapped.frames.len());
+    for (whole, snapped) in whole.frames.iter().zip(&snapped.frames) {
+        assert_eq!(snapped.wire_len, whole.bytes.len());
+        assert_eq!(snapped.bytes, &whole.bytes[..whole.bytes.len().min(64)]);
+    }
+}
+
+#[test]
+fn syn_flood_has_its_syns_and_its_established_flows_talk_to_the_end() {
+    let options = Options {
+        seed: 2,
+        packets: Some(5_000),
+        rate: Some(1_000),
+        established: 10,
+        tail_seconds: 3,
+        ..Options::default()
+    };
+    let bytes = make("syn-flood", &options);
+    let capture = Capture::read(&bytes);
+    assert!(capture.frames.is_sorted_by_key(|frame| frame.at_ns));
+    let (mut flood, mut talk) = (0, std::collections::HashMap::<_, Vec<u64>>::new());
+    for frame in &capture.frames {
+        let packet = parse(frame.bytes).expect("a packet");
+        packet.assert_checksums();
+        match packet.ports() {
+            (443, _) | (_, 443)
+                if packet.src.to_string().starts_with("203.") || packet.src.to_string().starts_with("192.168.") =>
+            {
+                talk.entry(packet.key()).or_default().push(frame.at_ns);
+            }
+            _ => flood += 1,
+        }
+    }
+    assert_eq!((flood, talk.len()), (5_000, 10));
+    // Handshake, five seconds of flood and three of quiet, once a second each.
+    for times in talk.values() {
+        assert_eq!(times.len(), 3 + 5 + 3);
+        assert!(times.windows(2).all(|pair| pair[1] - pair[0] <= 2_000_000_000));
+    }
+}
+
+#[test]
+fn floods_and_storms_have_the_flows_they_promise() {
+    let options = Options { seed: 2, flows: Some(5_000), rounds: Some(3), ..Options::default() };
+    for (name, packets, flows) in [
+        ("hash-flood", 15_000, 5_000),
+        ("hash-flood-sum", 15_000, 5_000),
+        ("timer-storm", 15_003, 15_001),
+        ("sctp-ports", 10_000, 5_000),
+        ("icmp-sweep", 0, 5_000),
+        ("midstream", 13_000, 5_000),
+    ] {
+        let bytes = make(name, &options);
+        assert_eq!(flow_keys(&bytes).len(), flows, "flows of {name}");
+        if packets > 0 {
+            assert_eq!(Capture::read(&bytes).frames.len(), packets, "packets of {name}");
+        }
+    }
+    let bytes = make("esp-spis", &options);
+    let spis: HashSet<_> = Capture::read(&bytes).frames.iter().map(|frame| frame.bytes[34..38].to_vec()).collect();
+    assert_eq!((spis.len(), Capture::read(&bytes).frames.len()), (5_000, 10_000));
+}
+
+#[test]
+fn hash_flood_sum_keeps_sum_and_exclusive_or_of_every_tuple() {
+    let bytes = make("hash-flood-sum", &Options { flows: Some(3_000), rounds: Some(1), ..Options::default() });
+    let mut hashes = HashSet::new();
+    for frame in &Capture::read(&bytes).frames {
+        let word = |at: usize| u32::from_be_bytes(frame.bytes[at..at + 4].try_into().unwrap());
+        let port = |at: usize| u32::from(u16::from_be_bytes([frame.bytes[at], frame.bytes[at + 1]]));
+        let (src, dst, sport, dport) = (word(26), word(30), port(34), port(36));
+        hashes.insert((src.wrapping_add(dst), src ^ dst, sport + dport, sport ^ dport));
+    }
+    assert_eq!(hashes.len(), 1);
+}
+
+#[test]
+fn timer_storm_waves_are_one_instant_each() {
+    let bytes = make("timer-storm", &Options { flows: Some(100), rounds: Some(4), ..Options::default() });
+    let times: HashSet<_> = Capture::read(&bytes).frames.iter().map(|frame| frame.at_ns).collect();
+    assert_eq!(times.len(), 8, "four waves and four ticks");
+}
+
+#[test]
+fn idle_gaps_come_in_threes_around_each_timeout() {
+    let bytes = make("idle-gaps", &Options::default());
+    let mut last = std::collections::HashMap::new();
+    let mut gaps = Vec::new();
+    for frame in &Capture::read(&bytes).frames {
+        let key = parse(frame.bytes).expect("a packet").key();
+        if let Some(before) = last.insert(key, frame.at_ns) {
+            gaps.push((frame.at_ns - before) / 1_000);
+        }
+    }
+    for seconds in [30_u64, 60, 300, 600] {
+        for micros in [seconds * 1_000_000 - 1, seconds * 1_000_000, seconds * 1_000_000 + 1] {
+            assert!(gaps.contains(&micros), "no gap of {micros} microseconds");
+        }
+    }
+}
+
+#[test]
+fn backwards_goes_back_and_to_both_ends_of_time() {
+    let bytes = make("backwards", &Options::default());
+    let capture = Capture::read(&bytes);
+    let times: Vec<u64> = capture.frames.iter().map(|frame| frame.at_ns).collect();
+    assert!(!times.is_sorted());
+    assert_eq!(
+        (times.iter().min(), times.iter().max().map(|t| t / 1_000_000_000)),
+        (Some(&0), Some(u64::from(u32::MAX)))
+    );
+}
+
+#[test]
+fn icmp_errors_have_the_bytes_of_the_worked_example() {
+    let bytes = make("icmp-errors", &Options::default());
+    let lengths: Vec<usize> = Capture::read(&bytes).frames.iter().map(|frame| frame.bytes.len()).collect();
+    assert_eq!(lengths, [62, 70, 70, 70, 70, 70]);
+}
+
+#[test]
+fn links_carry_the_same_packets_over_every_link_type() {
+    let bytes = make("links", &Options::default());
+    let capture = Capture::read(&bytes);
+    assert_eq!(capture.links, [1, 0, 101, 228, 229, 9, 104, 113, 276, 778, 105]);
+    for (interface, count) in [(0, 22), (1, 22), (2, 22), (3, 11), (4, 11), (9, 22)] {
+        assert_eq!(capture.frames.iter().filter(|frame| frame.interface == interface).count(), count);
+    }
+    // Behind its first header a frame is the Ethernet frame of the same place without its own.
+    let of =
+        |interface| capture.frames.iter().filter(move |frame| frame.interface == interface).map(|frame| frame.bytes);
+    for (interface, header) in [(1, 4), (2, 0), (5, 4), (6, 4), (7, 16), (8, 20), (9, 24), (10, 34)] {
+        for (ethernet, other) in of(0).zip(of(interface)) {
+            assert_eq!(ethernet[14..], other[header..]);
+        }
+    }
+}
+
+#[test]
+fn malformed_has_a_case_for_each_event_once_and_cuts_them_on_request() {
+    let cases = traffic::scenario::malformed::cases();
+    let mut events: Vec<_> = cases.iter().map(|case| case.event).collect();
+    assert_eq!(events.len(), 147);
+    events.sort_unstable();
+    let before = events.len();
+    events.dedup();
+    // Overlaps take two fragments each, in IPv4 and IPv6.
+    assert_eq!(before - events.len(), 2);
+    let all = make("malformed", &small(1));
+    assert!(Capture::read(&all).frames.len() > 5_000);
+}
+
+#[test]
+fn fragments_of_the_worked_example_carry_2000_bytes() {
+    let bytes = make("fragments", &Options { flows: Some(5), ..Options::default() });
+    let capture = Capture::read(&bytes);
+    let payload: usize = capture.frames[..3].iter().map(|frame| frame.bytes.len() - 34).sum();
+    assert_eq!(payload, 2_000);
+    assert!(capture.frames[..3].iter().all(|frame| frame.bytes[18..20] == [0, 1]), "one identification");
+}
+
+#[test]
+fn scenarios_of_several_links_refuse_classic_pcap_and_give_one_link_of_them() {
+    let scenario = Scenario::named("links").expect("links");
+    let error = scenario.write(&Options::default(), Format::Pcap, 65_535, Vec::new()).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+    let totals = scenario.write_link(&Options::default(), traffic::Link::Sll, 65_535, Vec::new()).unwrap();
+    assert_eq!(totals.packets, 22);
 }

@@ -9,7 +9,8 @@
 //!    (count one and more).
 //! 2. A block that was taken stays until all its hundred flows are given back together.
 //! 3. A flow that is still referenced when the table lets go of it is an orphan: it holds a reference to the store, so
-//!    that its memory outlives the table, and returns to the store with its last reference.
+//!    that its memory outlives the table, and returns to the store with its last reference. When the table itself goes,
+//!    every [`EndedFlow`] that is still out gets such a reference too.
 //!
 //! The `unsafe` here is why the crate allows any: flows are reached by number under a lock that is not next to them, and
 //! are recycled without being dropped. Safe code would cost a lock word and a check for every flow.
@@ -25,7 +26,7 @@ use core::ptr::NonNull;
 
 use flumen_kref::{Ref, Unique};
 use flumen_model::record::MacSet;
-use flumen_model::{EndReason, FlowKey};
+use flumen_model::{EndReason, FlowKey, Timestamp};
 
 use crate::flow::{Flow, FlowBody};
 use crate::prim::Ordering;
@@ -114,6 +115,8 @@ impl SpareFlow {
 #[derive(Debug)]
 pub struct EndedFlow {
     flow: Ref<Flow>,
+    /// The moment it ended, in packet time.
+    pub at: Timestamp,
     /// Why it ended.
     pub reason: EndReason,
     /// It was ended by force in emergency mode.
@@ -125,12 +128,12 @@ impl EndedFlow {
     ///
     /// # Safety
     /// `flow` has just been unlinked from its row, under the row's lock, by the caller.
-    pub(crate) unsafe fn unlinked(flow: NonNull<Flow>, reason: EndReason, emergency: bool) -> Self {
+    pub(crate) unsafe fn unlinked(flow: NonNull<Flow>, at: Timestamp, reason: EndReason, emergency: bool) -> Self {
         // SAFETY:
         // - The row owned one count, which passes to this handle.
         let flow = unsafe { Ref::from_raw(flow) };
         flow.next.store(Link::UNLINKED, Ordering::Relaxed);
-        Self { flow, reason, emergency }
+        Self { flow, at, reason, emergency }
     }
 
     pub(crate) fn key(&self) -> &FlowKey {
@@ -152,7 +155,7 @@ impl EndedFlow {
         // - A flow of a store, reached through the pointer that its store made.
         let store = unsafe { Flow::store(Ref::as_ptr(&self.flow)) };
         // SAFETY:
-        // - The store outlives what the table has handed out.
+        // - The store is alive: the table holds it, or what is out when the table goes does.
         let store: &FlowStore = unsafe { store.as_ref() };
         let (layout, words) = store.side_ptr(self.flow.slot)?;
         // SAFETY:
@@ -162,16 +165,22 @@ impl EndedFlow {
 
     /// Makes the slot a spare flow again; `None` when the flow is still referenced: its slot then comes back through
     /// the store when the last reference goes.
+    /// So does a flow of another table, to its own.
     pub(crate) fn recycle(self, store: &Ref<flumen_kref::Boxed<FlowStore>>) -> Option<SpareFlow> {
+        if !store.owns(&self.flow) {
+            return None;
+        }
         let flow = match Ref::try_unique(self.flow) {
             Ok(unique) => return Some(SpareFlow(unique)),
             Err(flow) => flow,
         };
         let guard = Ref::clone(store);
+        store.count_orphan(true);
         flow.next.store(Link::ORPHAN, Ordering::Relaxed);
         match Ref::into_unique_or_drop(flow) {
             Some(unique) => {
                 unique.next.store(Link::UNLINKED, Ordering::Relaxed);
+                store.count_orphan(false);
                 Some(SpareFlow(unique))
             }
             None => {

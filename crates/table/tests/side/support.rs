@@ -93,9 +93,10 @@ impl<'t> Bench<'t> {
 
     /// Ends what has timed out at `now` and everything that did so before, and returns the records in order.
     pub(crate) fn expire(&mut self, now: Timestamp) -> Vec<FlowRecord> {
-        self.table.sweep(0..self.table.groups(), now, false, &mut self.ended);
+        self.table.set_now(now);
+        self.table.sweep(0..self.table.groups(), false, &mut self.ended);
         self.ended.sort_by_key(EndedFlow::order);
-        let records = self.ended.iter().map(|flow| flow.record(now, FlowIds::new(Timestamp::ZERO))).collect();
+        let records = self.ended.iter().map(|flow| flow.record(FlowIds::new(Timestamp::ZERO))).collect();
         for flow in self.ended.drain(..) {
             self.lookup.recycle(flow);
         }

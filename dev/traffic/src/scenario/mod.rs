@@ -9,6 +9,7 @@ mod links;
 mod lookup3;
 pub mod malformed;
 mod many;
+mod office;
 mod protocols;
 mod reuse;
 mod script;
@@ -123,6 +124,8 @@ impl Scenario {
 /// Every scenario, in the order of the list that is shown.
 pub const ALL: &[Scenario] = &[
     zipf::SCENARIO,
+    office::SCENARIO,
+    office::SNAPPED,
     flood::SYN,
     flood::HASH,
     flood::SUM,

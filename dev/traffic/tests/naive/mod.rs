@@ -82,6 +82,9 @@ pub(crate) enum Transport {
     Other(u8),
 }
 
+/// Protocol, and address and port of either end, the lesser first.
+pub(crate) type Key = (u8, (IpAddr, u16), (IpAddr, u16));
+
 /// An IP packet in an Ethernet frame with any number of VLAN tags.
 pub(crate) struct Parsed<'a> {
     pub(crate) src: IpAddr,
@@ -136,7 +139,7 @@ impl Parsed<'_> {
     }
 
     /// What both directions of a flow have in common.
-    pub(crate) fn key(&self) -> (u8, (IpAddr, u16), (IpAddr, u16)) {
+    pub(crate) fn key(&self) -> Key {
         let (a, b) = ((self.src, self.ports().0), (self.dst, self.ports().1));
         (self.protocol, a.min(b), a.max(b))
     }
