@@ -105,6 +105,7 @@ impl Single<'_, '_> {
         self.manager.pass(&counts, true);
         self.write();
         self.emergencies.note(emergency, now);
+        self.worker.lookup.give_back_spare();
         if self.table.maintain() {
             self.emergencies.note(false, now);
         }
