@@ -201,6 +201,9 @@ fn work(shared: &Shared<'_, '_>, number: usize, manager: &Thread) -> WorkerDone 
             worker.take_ended(&mut ended);
             hand_over(&mut ended, &shared.ended);
         }
+        if second_over {
+            worker.lookup.give_back_spare();
+        }
         let emergency = shared.table.is_emergency();
         if emergency && !woken {
             manager.unpark();

@@ -108,6 +108,7 @@ impl Single<'_, '_> {
         self.write();
         self.write_updates(now);
         self.emergencies.note(emergency, now);
+        self.worker.lookup.give_back_spare();
         if self.table.maintain() {
             self.emergencies.note(false, now);
         }

@@ -125,6 +125,12 @@ impl<'t> FlowLookup<'t> {
         while self.spare.len() < flows && (self.sync(now) || self.spare.allocate(&self.table.store)) {}
     }
 
+    /// Gives the private spare flows to the pool. Called now and then: flows that came home one by one lie scattered, and
+    /// each keeps its block from being given back to the operating system.
+    pub fn give_back_spare(&mut self) {
+        self.spare.empty_into(&self.table.pool);
+    }
+
     /// Fetches a block from the pool. In emergency mode an empty pool is asked once a packet second.
     fn sync(&mut self, now: Timestamp) -> bool {
         if self.table.is_emergency() && self.empty_sync == Some(now.secs()) {
