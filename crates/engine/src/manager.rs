@@ -23,6 +23,8 @@ pub(crate) const ENDED_BATCH: usize = 100;
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ManagerCounters {
     pub(crate) full_hash_pass: u64,
+    /// Rows that the plan gives to a second.
+    pub(crate) rows_per_sec: u64,
     pub(crate) rows_maxlen: u64,
     pub(crate) flows_checked: u64,
     pub(crate) flows_notimeout: u64,
@@ -42,6 +44,7 @@ impl ManagerCounters {
     }
     pub(crate) fn merge(&mut self, other: &Self) {
         self.full_hash_pass += other.full_hash_pass;
+        self.rows_per_sec += other.rows_per_sec;
         self.rows_maxlen = self.rows_maxlen.max(other.rows_maxlen);
         self.flows_checked += other.flows_checked;
         self.flows_notimeout += other.flows_notimeout;
@@ -84,6 +87,7 @@ impl Manager<'_> {
             let round = pacer.round(pressure, emergency);
             let counts = self.table.sweep(round.groups.clone(), emergency, &mut ended);
             counters.pass(&counts, round.ends_pass);
+            counters.rows_per_sec = u64::from(round.groups.end - round.groups.start) * u64::from(FlowTable::GROUP_ROWS);
             hand_over(&mut ended, self.ended);
             self.hand_over_updates(round.groups, now);
             if self.is_first() && round.ends_pass && kept.passes(now).any(|()| self.table.maintain()) {
