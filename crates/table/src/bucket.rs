@@ -69,11 +69,10 @@ impl Deadline {
         self.0.store(!due.0, Ordering::Relaxed);
     }
     /// Moves the deadline forward to `due` if that is earlier; acquires and releases so that who takes a deadline away
-    /// ([`Deadline::take`]) sees what its setters had written before.
+    /// ([`Deadline::take`]) sees what its setters had written before. Always a read-modify-write: a load could still see
+    /// the deadline that is just being taken away, and this one would be lost.
     pub(crate) fn bring_forward(&self, due: Due) {
-        if due < self.due() {
-            self.0.fetch_max(!due.0, Ordering::AcqRel);
-        }
+        self.0.fetch_max(!due.0, Ordering::AcqRel);
     }
     pub(crate) fn take(&self) -> Due {
         Due(!self.0.swap(0, Ordering::AcqRel))
@@ -141,12 +140,21 @@ impl Bucket {
     pub(crate) const fn deadline(&self) -> &Deadline {
         &self.deadline
     }
+    /// Whether flows have been put aside here: a hint, without the lock.
+    pub(crate) fn has_evicted(&self) -> bool {
+        self.evicted.load(Ordering::Relaxed) != 0
+    }
 
     /// The first slot whose tag fits, for a prefetch: read without the lock.
     #[inline]
     pub(crate) fn hint(&self, hash: FlowHash) -> Option<SlotId> {
         let lane = self.lanes(hash.tag()).next()?;
         SlotId::from_raw(self.slots[lane].load(Ordering::Relaxed))
+    }
+
+    /// All slots in the line, for prefetching: read without the lock.
+    pub(crate) fn hints(&self) -> impl Iterator<Item = SlotId> + '_ {
+        self.slots.iter().filter_map(|slot| SlotId::from_raw(slot.load(Ordering::Relaxed)))
     }
 
     /// Places whose tag fits. May name a place too much behind one that fits; never one too few.

@@ -15,6 +15,7 @@ use flumen_kref::Refcount;
 use flumen_model::record::{Endpoint, TcpRecord, Traffic};
 use flumen_model::{Address, Direction, FlowKey, FlowState, IpVersion, Ports, Span, TcpState, Timestamp};
 
+use crate::config::TimeoutClass;
 use crate::prim::AtomicU32;
 use crate::storage::SlotId;
 use crate::tcp::TcpSession;
@@ -90,6 +91,15 @@ impl Marks {
     pub(crate) const ELEPHANT_TO_SERVER: u16 = 1 << 5;
     pub(crate) const ELEPHANT_TO_CLIENT: u16 = 1 << 6;
 
+    /// The highest two bits: the class of timeouts, so that a flow's deadline is known without its key.
+    const CLASS_SHIFT: u32 = 14;
+
+    const fn of(class: TimeoutClass) -> Self {
+        Self((class as u16) << Self::CLASS_SHIFT)
+    }
+    pub(crate) const fn timeout_class(self) -> TimeoutClass {
+        TimeoutClass::ALL[(self.0 >> Self::CLASS_SHIFT) as usize]
+    }
     pub(crate) const fn has(self, mark: u16) -> bool {
         self.0 & mark == mark
     }
@@ -126,8 +136,8 @@ impl FlowBody {
     };
 
     /// A new conversation of which the first packet has not been counted yet.
-    pub(crate) const fn begin(at: Timestamp, origin: u64, owner: u8, detail: Detail) -> Self {
-        Self { last_seen: at, first_seen: at, origin, owner, detail, ..Self::VACANT }
+    pub(crate) const fn begin(at: Timestamp, origin: u64, owner: u8, class: TimeoutClass, detail: Detail) -> Self {
+        Self { last_seen: at, first_seen: at, origin, owner, marks: Marks::of(class), detail, ..Self::VACANT }
     }
 
     /// Counts a packet. Its direction is seen from now on, unless the packet only speaks about the flow (an ICMP

@@ -14,7 +14,7 @@ use flumen_model::FlowKey;
 use crate::bucket::{Locked, key_of};
 use crate::flow::{Flow, FlowBody};
 use crate::prim::Ordering;
-use crate::storage::Link;
+use crate::storage::{FlowStore, Link};
 
 /// A reference to a flow: it is not ended by timeout or forced reuse while one exists, and its slot is not used again.
 /// One pointer wide; `Clone` counts up, `Drop` counts down.
@@ -33,6 +33,9 @@ impl FlowRef {
     #[must_use]
     pub fn count(&self) -> u32 {
         Ref::count(&self.0)
+    }
+    pub(crate) fn is_of(&self, store: &FlowStore) -> bool {
+        store.owns(&self.0)
     }
     pub(crate) fn row(&self) -> u32 {
         self.0.row.load(Ordering::Relaxed)

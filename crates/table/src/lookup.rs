@@ -12,15 +12,15 @@ use core::ptr::NonNull;
 use flumen_model::{Direction, EndReason, FlowKey, FlowState, Timestamp};
 use flumen_wire::{FlowPacket, NonFlow, TcpFlags, TcpSegment, Transport};
 
-use crate::bucket::{Due, Found, Locked, key_of};
-use crate::config::Compat;
+use crate::bucket::{Due, Found, Locked};
+use crate::config::{Compat, TimeoutClass};
 use crate::counters::LookupCounters;
 use crate::flow::{Detail, Flow, FlowBody, Marks, PROTO_ICMP, PROTO_ICMPV6, PROTO_TCP, PROTO_UDP};
 use crate::guard::{FlowGuard, body_of};
 use crate::hash::FlowHash;
 use crate::key::PacketKey;
 use crate::pool::{SpareQueue, Sync};
-use crate::storage::EndedFlow;
+use crate::storage::{EndedFlow, SpareFlow};
 use crate::table::{FlowTable, SweepCounts, is_unreferenced};
 use crate::tcp::TcpPolicy;
 
@@ -34,6 +34,10 @@ pub struct FlowLookup<'t> {
     pub(crate) work: Vec<EndedFlow>,
     /// Counters of this worker.
     pub counters: LookupCounters,
+    /// Rows with a flow that may be ended by force, by the time at which that would time out; the earliest is last.
+    pub(crate) prospects: Vec<(Timestamp, u32)>,
+    /// When rows were last looked at in vain.
+    pub(crate) vain_scan: Option<Timestamp>,
     /// Packet second of the last try that found the pool empty.
     pub(crate) empty_sync: Option<u64>,
 }
@@ -91,6 +95,8 @@ impl<'t> FlowLookup<'t> {
             spare: SpareQueue::default(),
             work: Vec::new(),
             counters: LookupCounters::default(),
+            prospects: Vec::new(),
+            vain_scan: None,
             empty_sync: None,
         }
     }
@@ -176,22 +182,18 @@ impl RowGuard<'_, '_> {
     }
 
     fn own_packet(&mut self, key: &FlowKey, hash: FlowHash, view: &PacketView<'_>) -> Verdict {
-        let mut found = self.locked.find(key, hash);
-        if let Some(old) = found
-            && let Some((at, reason)) = self.ends_with(old, view)
-        {
-            if self.lookup.spare.len() == 0 {
-                return Verdict::NoSpare;
-            }
-            self.end(old, at, reason);
-            found = None;
-        }
+        let found = self.locked.find(key, hash);
+        let over = found.and_then(|old| Some((old, self.ends_with(old, view)?)));
         let (flow, direction) = match found {
-            Some(found) => (found.flow, found.direction),
-            None => match self.create(key, hash, view) {
-                Ok(flow) => (flow, Direction::ToServer),
-                Err(verdict) => return verdict,
-            },
+            Some(found) if over.is_none() => (found.flow, found.direction),
+            _ if self.is_gated(view) => return Verdict::NonFlow(NonFlow::Emergency),
+            _ => {
+                let Some(spare) = self.lookup.spare.pop() else { return Verdict::NoSpare };
+                if let Some((old, (at, reason))) = over {
+                    self.end(old, at, reason);
+                }
+                (self.create(spare, key, hash, view), Direction::ToServer)
+            }
         };
         // SAFETY:
         // - The flow is in this guard's row, which is locked; no other guard of it exists.
@@ -200,7 +202,7 @@ impl RowGuard<'_, '_> {
         let old_state = body.state;
         account(body, direction, view, self.lookup.tcp, self.lookup.worker, &mut self.lookup.counters);
         if body.state != old_state {
-            let due = Due::at(self.lookup.table.deadline(flow.body(), key, self.lookup.table.is_emergency()));
+            let due = Due::at(self.lookup.table.deadline(flow.body(), self.lookup.table.is_emergency()));
             self.lookup.table.note_deadline(self.row, due);
         }
         Verdict::Counted
@@ -228,7 +230,7 @@ impl RowGuard<'_, '_> {
     fn ends_with(&self, found: Found, view: &PacketView<'_>) -> Option<(Timestamp, EndReason)> {
         let table = self.lookup.table;
         let body = body_of(&self.locked, found.flow);
-        let deadline = table.deadline(body, key_of(found.flow), table.is_emergency());
+        let deadline = table.deadline(body, table.is_emergency());
         if deadline <= view.at && is_unreferenced(found.flow) {
             return Some((deadline, EndReason::Timeout));
         }
@@ -244,15 +246,16 @@ impl RowGuard<'_, '_> {
         }
     }
 
-    fn create(&mut self, key: &FlowKey, hash: FlowHash, view: &PacketView<'_>) -> Result<NonNull<Flow>, Verdict> {
+    /// Whether a packet opens no flow because of an emergency: TCP does with a SYN only, where it could in its middle.
+    fn is_gated(&self, view: &PacketView<'_>) -> bool {
+        let Transport::Tcp(tcp) = &view.packet.transport else { return false };
+        let opening = tcp.flags.0 & (TcpFlags::SYN | TcpFlags::ACK | TcpFlags::RST | TcpFlags::FIN);
+        opening != TcpFlags::SYN && self.lookup.tcp.midstream && self.lookup.table.is_emergency()
+    }
+
+    fn create(&mut self, spare: SpareFlow, key: &FlowKey, hash: FlowHash, view: &PacketView<'_>) -> NonNull<Flow> {
         let lookup = &mut *self.lookup;
         let emergency = lookup.table.is_emergency();
-        if let (true, true, Transport::Tcp(tcp)) = (emergency, lookup.tcp.midstream, &view.packet.transport)
-            && tcp.flags.0 & (TcpFlags::SYN | TcpFlags::ACK | TcpFlags::RST | TcpFlags::FIN) != TcpFlags::SYN
-        {
-            return Err(Verdict::NonFlow(NonFlow::Emergency));
-        }
-        let spare = lookup.spare.pop().ok_or(Verdict::NoSpare)?;
         let detail = match &view.packet.transport {
             Transport::Tcp(_) => Detail::Tcp(crate::tcp::TcpSession::default()),
             Transport::Icmp4(icmp) | Transport::Icmp6(icmp) => {
@@ -260,8 +263,8 @@ impl RowGuard<'_, '_> {
             }
             _ => Detail::None,
         };
-        let body = FlowBody::begin(view.at, view.origin, lookup.worker, detail);
-        let due = Due::at(lookup.table.deadline(&body, key, emergency));
+        let body = FlowBody::begin(view.at, view.origin, lookup.worker, TimeoutClass::of(key.protocol), detail);
+        let due = Due::at(lookup.table.deadline(&body, emergency));
         let slot = spare.slot();
         let flow = spare.begin(*key, self.row, body);
         self.locked.insert(flow, slot, hash);
@@ -274,7 +277,7 @@ impl RowGuard<'_, '_> {
             PROTO_ICMPV6 => lookup.counters.icmpv6 += 1,
             _ => {}
         }
-        Ok(flow)
+        flow
     }
 
     /// Ends a flow of the row: it goes to the work queue.
@@ -310,7 +313,7 @@ impl RowGuard<'_, '_> {
             }
         });
         if evicted {
-            table.note_deadline(*row, Due::NOW);
+            table.note_evicted(*row);
         }
     }
 }

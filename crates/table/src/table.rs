@@ -188,6 +188,18 @@ impl FlowTable {
         }
     }
 
+    /// Asks for the line of a row by number.
+    pub(crate) fn prefetch_bucket(&self, row: u32) {
+        prefetch(core::ptr::from_ref(self.rows.at(row)).cast());
+    }
+    /// Asks for what of a row's flows says how much they are alive.
+    pub(crate) fn prefetch_lives(&self, row: u32) {
+        for slot in self.rows.at(row).hints() {
+            let flow = self.store.flow_hint(slot);
+            prefetch(flow.wrapping_add(64));
+        }
+    }
+
     #[inline]
     pub(crate) fn lock_row(&self, row: u32) -> Locked<'_> {
         self.rows.at(row).lock(&self.store)
@@ -197,9 +209,8 @@ impl FlowTable {
     }
     /// The moment at which a flow times out.
     #[inline]
-    pub(crate) fn deadline(&self, body: &FlowBody, key: &FlowKey, emergency: bool) -> Timestamp {
-        let class = crate::config::TimeoutClass::of(key.protocol);
-        body.last_seen + self.config.timeouts.of(class, body.state, emergency)
+    pub(crate) fn deadline(&self, body: &FlowBody, emergency: bool) -> Timestamp {
+        body.last_seen + self.config.timeouts.of(body.marks.timeout_class(), body.state, emergency)
     }
 
     /// Notes that a flow of `row` times out at `due`.
@@ -210,6 +221,11 @@ impl FlowTable {
             deadline.set(due);
             self.groups[(row / GROUP_ROWS) as usize].bring_forward(due);
         }
+    }
+
+    /// Notes that flows of `row` were put aside, so that the next sweep looks at it.
+    pub(crate) fn note_evicted(&self, row: u32) {
+        self.groups[(row / GROUP_ROWS) as usize].bring_forward(Due::NOW);
     }
 
     /// Takes the flows out of a locked row that have timed out at `now` and are not referenced, and corrects the row's
@@ -228,7 +244,7 @@ impl FlowTable {
         locked.extract(
             |flow| {
                 checked += 1;
-                let deadline = self.deadline(body_of(locked, flow), key_of(flow), emergency);
+                let deadline = self.deadline(body_of(locked, flow), emergency);
                 let out = deadline <= now && is_unreferenced(flow);
                 if out {
                     timeout += 1;
@@ -237,7 +253,7 @@ impl FlowTable {
                 }
                 out
             },
-            |flow| take(flow, self.deadline(body_of(locked, flow), key_of(flow), emergency)),
+            |flow| take(flow, self.deadline(body_of(locked, flow), emergency)),
             |flow| self.hash(key_of(flow)).tag(),
         );
         counts.checked += checked;
@@ -262,8 +278,9 @@ impl FlowTable {
             self.groups[group as usize].take();
             let first = group * GROUP_ROWS;
             for row in first..(first + GROUP_ROWS).min(self.rows()) {
-                let due = self.rows.at(row).deadline().due();
-                if due <= now_due || every_row {
+                let bucket = self.rows.at(row);
+                let due = bucket.deadline().due();
+                if due <= now_due || bucket.has_evicted() || every_row {
                     self.sweep_row(row, now, ended, &mut counts);
                 } else {
                     self.groups[group as usize].bring_forward(due);
@@ -281,7 +298,7 @@ impl FlowTable {
             // - The row is locked, and the flow has just been taken out of it or of its evicted list.
             ended.push(unsafe { EndedFlow::unlinked(flow, at, EndReason::Timeout, false) });
         };
-        locked.take_evicted(|flow| take(flow, self.deadline(body_of(&locked, flow), key_of(flow), false)));
+        locked.take_evicted(|flow| take(flow, self.deadline(body_of(&locked, flow), false)));
         self.expire_row(&locked, row, now, counts, take);
     }
 
@@ -301,12 +318,11 @@ impl FlowTable {
                 ended.push(unsafe { EndedFlow::unlinked(flow, at, reason, false) });
             };
             locked.take_evicted(|flow| {
-                take(flow, self.deadline(body_of(&locked, flow), key_of(flow), false), EndReason::Timeout);
+                take(flow, self.deadline(body_of(&locked, flow), false), EndReason::Timeout);
             });
             locked.extract(|_| true, |flow| take(flow, at, EndReason::Shutdown), |_| 0);
             locked.bucket.deadline().set(Due::NEVER);
         }
-        self.groups.iter().for_each(|group| group.set(Due::NEVER));
     }
 
     /// Makes a slot spare again, in the shared pool.
@@ -326,9 +342,12 @@ impl FlowTable {
         self.emergency.passed(enough)
     }
 
-    /// Locks the flow that `flow` refers to; `None` when it has ended.
+    /// Locks the flow that `flow` refers to; `None` when it has ended, or is another table's.
     #[must_use]
     pub fn lock<'t>(&'t self, flow: &FlowRef) -> Option<FlowGuard<'t>> {
+        if !flow.is_of(&self.store) {
+            return None;
+        }
         let locked = self.lock_row(flow.row());
         FlowGuard::of_reference(locked, flow)
     }
@@ -354,6 +373,7 @@ impl Drop for FlowTable {
         let mut ended = Vec::new();
         self.drain(Timestamp::ZERO, &mut ended);
         self.recycle(ended);
+        FlowStore::abandon(&self.store, self.pool.len() as u64);
     }
 }
 

@@ -8,7 +8,8 @@
 //!    (count one and more).
 //! 2. A block that was taken stays until all its hundred flows are given back together.
 //! 3. A flow that is still referenced when the table lets go of it is an orphan: it holds a reference to the store, so
-//!    that its memory outlives the table, and returns to the store with its last reference.
+//!    that its memory outlives the table, and returns to the store with its last reference. When the table itself goes,
+//!    every [`EndedFlow`] that is still out gets such a reference too.
 //!
 //! The `unsafe` here is why the crate allows any: flows are reached by number under a lock that is not next to them, and
 //! are recycled without being dropped. Safe code would cost a lock word and a check for every flow.
@@ -142,16 +143,22 @@ impl EndedFlow {
 
     /// Makes the slot a spare flow again; `None` when the flow is still referenced: its slot then comes back through
     /// the store when the last reference goes.
+    /// So does a flow of another table, to its own.
     pub(crate) fn recycle(self, store: &Ref<flumen_kref::Boxed<FlowStore>>) -> Option<SpareFlow> {
+        if !store.owns(&self.flow) {
+            return None;
+        }
         let flow = match Ref::try_unique(self.flow) {
             Ok(unique) => return Some(SpareFlow(unique)),
             Err(flow) => flow,
         };
         let guard = Ref::clone(store);
+        store.count_orphan(true);
         flow.next.store(Link::ORPHAN, Ordering::Relaxed);
         match Ref::into_unique_or_drop(flow) {
             Some(unique) => {
                 unique.next.store(Link::UNLINKED, Ordering::Relaxed);
+                store.count_orphan(false);
                 Some(SpareFlow(unique))
             }
             None => {

@@ -40,9 +40,19 @@ pub(crate) struct FlowStore {
     directory: Box<[AtomicPtr<u8>]>,
     blocks: Mutex<Blocks>,
     /// Slots that came back by themselves: their last reference was dropped after the table had let go.
-    returned: Mutex<Vec<SlotId>>,
+    returned: Mutex<Returned>,
     returned_len: AtomicU32,
     pub(crate) memcap: Memcap,
+}
+
+/// What is known of the slots that the table has let go of.
+#[derive(Debug, Default)]
+struct Returned {
+    slots: Vec<SlotId>,
+    /// Slots still referenced, each of which holds a reference to the store.
+    orphans: u64,
+    /// The table is gone: now every slot that is out holds a reference to the store.
+    abandoned: bool,
 }
 
 #[derive(Debug, Default)]
@@ -62,7 +72,7 @@ impl FlowStore {
         let store = Self {
             directory: (0..slabs).map(|_| AtomicPtr::new(core::ptr::null_mut())).collect(),
             blocks: Mutex::new(Blocks::default()),
-            returned: Mutex::new(Vec::new()),
+            returned: Mutex::new(Returned::default()),
             returned_len: AtomicU32::new(0),
             memcap,
         };
@@ -147,11 +157,37 @@ impl FlowStore {
         if self.returned_len.load(Ordering::Relaxed) == 0 {
             return;
         }
-        let slots = core::mem::take(&mut *lock(&self.returned));
-        self.returned_len.store(0, Ordering::Relaxed);
+        let slots = {
+            let mut returned = lock(&self.returned);
+            self.returned_len.store(0, Ordering::Relaxed);
+            core::mem::take(&mut returned.slots)
+        };
         // SAFETY:
         // - `release` put each slot here when its flow had no owner left: these are its only handles.
         spare.extend(slots.into_iter().map(|slot| SpareFlow(unsafe { Unique::from_raw(self.flow_ptr(slot)) })));
+    }
+
+    /// Counts a slot that is about to become an orphan, or one that did not.
+    pub(super) fn count_orphan(&self, orphan: bool) {
+        let mut returned = lock(&self.returned);
+        returned.orphans = if orphan { returned.orphans + 1 } else { returned.orphans - 1 };
+    }
+
+    /// The table goes, with `home` slots in its pool. What else is out (an ended flow that nobody gave back, and perhaps
+    /// still references) gets a reference to the store each, so that its memory stays until it is dropped.
+    pub(crate) fn abandon(this: &Ref<Boxed<Self>>, home: u64) {
+        let slots = u64::from(this.blocks_taken()) * BLOCK_FLOWS as u64;
+        let mut returned = lock(&this.returned);
+        returned.abandoned = true;
+        let out = slots - home - returned.slots.len() as u64 - returned.orphans;
+        for _ in 0..out {
+            let _ = Ref::into_raw(Ref::clone(this));
+        }
+    }
+
+    /// Whether a flow in use, known by reference, is one of this store's.
+    pub(crate) fn owns(&self, flow: &Ref<Flow>) -> bool {
+        core::ptr::addr_eq(self.flow_hint(flow.slot), Ref::as_ptr(flow).as_ptr())
     }
 
     fn block_ptr(&self, block: u32) -> NonNull<Block> {
@@ -237,16 +273,25 @@ unsafe impl RefCounted for Flow {
         // - The caller owns the flow alone; it is still whole.
         let flow = unsafe { this.as_ref() };
         let orphan = flow.next.swap(Link::UNLINKED, Ordering::Relaxed) == Link::ORPHAN;
-        {
+        if !orphan {
+            // The table may go as soon as the slot is home, so the store is held until this is over.
             // SAFETY:
-            // - The store is alive: the table holds it, or this orphan does.
-            let store: &FlowStore = unsafe { store.as_ref() };
-            lock(&store.returned).push(flow.slot);
-            store.returned_len.fetch_add(1, Ordering::Relaxed);
+            // - The store is alive: the table holds it while a slot is out, or this slot does (`abandon`).
+            unsafe { Ref::increment(store) };
         }
-        if orphan {
+        // SAFETY:
+        // - An orphan owns one count of its store (`EndedFlow::recycle`); otherwise one was just taken.
+        let held = unsafe { Ref::from_raw(store) };
+        let abandoned = {
+            let mut returned = lock(&held.returned);
+            returned.orphans -= u64::from(orphan);
+            returned.slots.push(flow.slot);
+            held.returned_len.fetch_add(1, Ordering::Relaxed);
+            returned.abandoned
+        };
+        if abandoned && !orphan {
             // SAFETY:
-            // - An orphan owns one count of its store (`EndedFlow::recycle`).
+            // - `abandon` left a count for every slot that was out and no orphan.
             drop(unsafe { Ref::from_raw(store) });
         }
     }
