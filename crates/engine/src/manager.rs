@@ -95,9 +95,9 @@ impl Manager<'_> {
 /// Puts ended flows into the recycle queue in batches. When the queue is closed the run is over, and they are dropped,
 /// which gives their slots back.
 pub(crate) fn hand_over(ended: &mut Vec<EndedFlow>, queue: &Queue<Vec<EndedFlow>>) {
-    while !ended.is_empty() {
-        let rest = ended.split_off(ended.len().min(ENDED_BATCH));
-        let batch = core::mem::replace(ended, rest);
-        let _ = queue.put(batch);
+    // From the front in one pass: splitting the list would move the rest of it once for every batch.
+    let mut rest = ended.drain(..);
+    while rest.len() > 0 {
+        let _ = queue.put(rest.by_ref().take(ENDED_BATCH).collect());
     }
 }
