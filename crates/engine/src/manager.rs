@@ -14,7 +14,7 @@ use crate::queue::Queue;
 use crate::run::Emergencies;
 
 /// Flows that go to the recycle queue together.
-pub(crate) const ENDED_BATCH: usize = 100;
+pub(crate) const ENDED_BATCH: usize = 256;
 
 /// `flow.mgr.*`.
 #[derive(Clone, Copy, Debug, Default)]
