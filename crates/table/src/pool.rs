@@ -9,6 +9,9 @@ use crate::storage::{BLOCK_BYTES, BLOCK_FLOWS, FlowStore, SpareFlow};
 /// A worker keeps at most this many spare flows; a further one sends a block back to the pool.
 const PRIVATE_MAX: usize = 2 * BLOCK_FLOWS;
 
+/// How many flows ahead of its use a spare flow is asked of memory.
+const SOON: usize = 4;
+
 /// Spare flows that all workers share.
 #[derive(Debug)]
 pub(crate) struct SparePool {
@@ -154,8 +157,13 @@ pub(crate) struct SpareQueue {
 }
 
 impl SpareQueue {
+    /// Takes a flow, and asks for the lines of one that will be taken soon: it may have been unused for long.
     pub(crate) fn pop(&mut self) -> Option<SpareFlow> {
-        self.flows.pop()
+        let flow = self.flows.pop();
+        if let Some(soon) = self.flows.len().checked_sub(SOON).and_then(|soon| self.flows.get(soon)) {
+            soon.prefetch();
+        }
+        flow
     }
     pub(crate) fn len(&self) -> usize {
         self.flows.len()
