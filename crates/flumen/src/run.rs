@@ -78,7 +78,10 @@ fn sinks<'s>(job: &Job, summary: &'s mut Summary) -> anyhow::Result<Tee<'s>> {
             tee = tee.with(EveWriter::new(io::stdout(), "standard output", config));
         }
         Output::Directory(directory) => {
-            anyhow::ensure!(!job.settings.eve.is_empty(), "every eve-log of the configuration is off: nothing to write");
+            anyhow::ensure!(
+                !job.settings.eve.is_empty(),
+                "every eve-log of the configuration is off: nothing to write"
+            );
             for eve in &job.settings.eve {
                 tee = tee.with(EveWriter::create(directory, eve.clone())?);
             }
@@ -132,12 +135,8 @@ fn print_summary(job: &Job, summary: &Summary, captures: &Captures, report: &Run
         .chain(captures.errors().iter().map(|error| error.to_string()))
         .map(|what| summary::Notice { count: 1, what })
         .collect();
-    let report = summary::RunReport {
-        source: &source,
-        elapsed: report.elapsed,
-        ledger: &report.ledger,
-        notices: &notices,
-    };
+    let report =
+        summary::RunReport { source: &source, elapsed: report.elapsed, ledger: &report.ledger, notices: &notices };
     let style = if job.color { summary::Style::Ansi } else { summary::Style::Plain };
     let layout = summary::Layout { style, width: terminal_width(), ..summary::Layout::default() };
     let mut text = Vec::new();
