@@ -198,10 +198,7 @@ impl FlowTable {
     #[inline]
     pub fn prefetch_flow(&self, hash: FlowHash) {
         if let Some(slot) = self.rows.at(self.row(hash)).hint(hash) {
-            let flow = self.store.flow_hint(slot);
-            prefetch(flow);
-            prefetch(flow.wrapping_add(64));
-            prefetch(flow.wrapping_add(128));
+            prefetch_flow(self.store.flow_hint(slot));
         }
     }
 
@@ -408,6 +405,12 @@ pub(crate) fn is_unreferenced(flow: core::ptr::NonNull<Flow>) -> bool {
     // SAFETY:
     // - The flow is in a locked row, hence in use.
     unsafe { flow.as_ref() }.count.read() == 1
+}
+
+/// Asks for the lines of the flow at this address.
+#[inline]
+pub(crate) fn prefetch_flow(flow: *const u8) {
+    (0..size_of::<Flow>()).step_by(64).for_each(|line| prefetch(flow.wrapping_add(line)));
 }
 
 #[inline]

@@ -30,6 +30,7 @@ use flumen_model::{EndReason, FlowKey, Timestamp};
 
 use crate::flow::{Flow, FlowBody};
 use crate::prim::Ordering;
+use crate::table::prefetch_flow;
 
 /// Flows of a block: Suricata's unit of exchange between a worker and the shared pool.
 pub(crate) const BLOCK_FLOWS: usize = 100;
@@ -83,6 +84,12 @@ pub(crate) struct SpareFlow(pub(crate) Unique<Flow>);
 impl SpareFlow {
     pub(crate) fn slot(&self) -> SlotId {
         self.0.slot
+    }
+
+    /// Asks for the flow's lines.
+    #[inline]
+    pub(crate) fn prefetch(&self) {
+        prefetch_flow(self.0.as_ptr().as_ptr().cast());
     }
 
     /// Leaves the slot to its store, which gives its memory back as a whole.
