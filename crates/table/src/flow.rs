@@ -16,7 +16,7 @@ use flumen_model::record::{Endpoint, TcpRecord, Traffic};
 use flumen_model::{Address, Direction, FlowKey, FlowState, IpVersion, Ports, Span, TcpState, Timestamp};
 
 use crate::config::TimeoutClass;
-use crate::prim::AtomicU32;
+use crate::prim::{AtomicU32, Witness};
 use crate::storage::SlotId;
 use crate::tcp::TcpSession;
 
@@ -32,6 +32,8 @@ pub struct Flow {
     pub(crate) next: AtomicU32,
     pub(crate) slot: SlotId,
     pub(crate) body: UnsafeCell<FlowBody>,
+    pub(crate) key_use: Witness,
+    pub(crate) body_use: Witness,
     /// A flow knows its place: it is not to be swapped with another.
     pub(crate) pinned: PhantomPinned,
 }

@@ -21,6 +21,8 @@ mod guard;
 mod hash;
 mod key;
 mod lookup;
+#[cfg(all(test, loom))]
+mod loom_tests;
 mod memcap;
 mod pool;
 mod prim;

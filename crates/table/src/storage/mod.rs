@@ -33,7 +33,7 @@ use crate::prim::Ordering;
 use crate::table::prefetch_flow;
 
 /// Flows of a block: Suricata's unit of exchange between a worker and the shared pool.
-pub(crate) const BLOCK_FLOWS: usize = 100;
+pub(crate) const BLOCK_FLOWS: usize = if cfg!(loom) { 2 } else { 100 };
 
 /// Number of a slot. Zero is no slot, which makes zeroed memory an empty row.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -101,6 +101,8 @@ impl SpareFlow {
     /// the count.
     pub(crate) fn begin(self, key: FlowKey, row: u32, body: FlowBody, store: &FlowStore) -> NonNull<Flow> {
         let flow = self.0.as_ptr();
+        self.0.key_use.write();
+        self.0.body_use.write();
         // SAFETY:
         // - A spare flow is owned alone: nobody else reads or writes its key.
         unsafe { (*flow.as_ptr()).key.get().write(key) };
@@ -144,6 +146,7 @@ impl EndedFlow {
     }
 
     pub(crate) fn key(&self) -> &FlowKey {
+        self.flow.key_use.read();
         // SAFETY:
         // - A key is written only while its flow is spare.
         unsafe { &*self.flow.key.get() }
@@ -151,6 +154,7 @@ impl EndedFlow {
     /// What is known of the conversation.
     #[must_use]
     pub fn body(&self) -> &FlowBody {
+        self.flow.body_use.read();
         // SAFETY:
         // - The flow is in no row, and this handle owns the table's count: a `FlowRef` reaches a body only through a row.
         unsafe { &*self.flow.body.get() }

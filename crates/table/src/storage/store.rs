@@ -9,7 +9,7 @@ use flumen_kref::{Boxed, CountOffset, Ref, RefCounted, Refcount, Unique, count_o
 use super::{BLOCK_FLOWS, Link, Pages, SlotId, SpareFlow};
 use crate::flow::{Flow, FlowBody, NO_KEY};
 use crate::memcap::Memcap;
-use crate::prim::{AtomicU32, Mutex, Ordering, lock};
+use crate::prim::{AtomicU32, Mutex, Ordering, Witness, lock};
 use crate::side::SideLayout;
 
 /// Bytes of a block, all of which are charged: five pages.
@@ -280,6 +280,8 @@ impl Flow {
             next: AtomicU32::new(Link::UNLINKED),
             slot,
             body: FlowBody::VACANT.into(),
+            key_use: Witness::default(),
+            body_use: Witness::default(),
             pinned: PhantomPinned,
         }
     }
