@@ -38,7 +38,7 @@ fn flows_of_the_chain_move_up_when_places_become_free_and_are_still_found() {
     for port in 0..38 {
         worker.count(at(0), &query(port));
     }
-    let talks = |port: u16| port >= 8 && port % 3 == 0;
+    let talks = |port: u16| port >= 8 && port.is_multiple_of(3);
     for port in (0..38).filter(|&port| talks(port)) {
         worker.count(at(20), &query(port));
     }
