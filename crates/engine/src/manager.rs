@@ -23,6 +23,8 @@ pub(crate) const ENDED_BATCH: usize = 100;
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ManagerCounters {
     pub(crate) full_hash_pass: u64,
+    /// Rows that the plan gives to a second.
+    pub(crate) rows_per_sec: u64,
     pub(crate) rows_maxlen: u64,
     pub(crate) flows_checked: u64,
     pub(crate) flows_notimeout: u64,
@@ -42,6 +44,7 @@ impl ManagerCounters {
     }
     pub(crate) fn merge(&mut self, other: &Self) {
         self.full_hash_pass += other.full_hash_pass;
+        self.rows_per_sec += other.rows_per_sec;
         self.rows_maxlen = self.rows_maxlen.max(other.rows_maxlen);
         self.flows_checked += other.flows_checked;
         self.flows_notimeout += other.flows_notimeout;
@@ -69,6 +72,7 @@ impl Manager<'_> {
         let mut pacer = Pacer::new(self.table.groups(), self.number, self.of);
         let (mut counters, mut emergencies) = (ManagerCounters::default(), Emergencies::default());
         let mut ended = Vec::new();
+        let mut kept = PassClock::default();
         while !self.stop.load(Ordering::Acquire) {
             let Some(now) = self.clocks.reached() else {
                 std::thread::park_timeout(Duration::from_micros(250));
@@ -83,9 +87,10 @@ impl Manager<'_> {
             let round = pacer.round(pressure, emergency);
             let counts = self.table.sweep(round.groups.clone(), emergency, &mut ended);
             counters.pass(&counts, round.ends_pass);
+            counters.rows_per_sec = u64::from(round.groups.end - round.groups.start) * u64::from(FlowTable::GROUP_ROWS);
             hand_over(&mut ended, self.ended);
             self.hand_over_updates(round.groups, now);
-            if self.is_first() && round.ends_pass && self.table.maintain() {
+            if self.is_first() && round.ends_pass && kept.passes(now).any(|()| self.table.maintain()) {
                 emergencies.note(false, now);
             }
             // Unparked at once when emergency mode begins or the run ends.
@@ -110,12 +115,60 @@ impl Manager<'_> {
     }
 }
 
+/// Says how often the pool is to be looked after: once for each second of packet time, so that what a quiet time does for
+/// memory does not depend on how fast a file is read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct PassClock {
+    last: Option<Timestamp>,
+}
+
+impl PassClock {
+    /// As many passes as have become due, at most those that end an emergency.
+    pub(crate) fn passes(&mut self, now: Timestamp) -> impl Iterator<Item = ()> + use<> {
+        const PASSES_MAX: u64 = 32;
+        let due = self.last.map_or(1, |last| now.since(last).secs().min(PASSES_MAX));
+        if due > 0 {
+            self.last = Some(now);
+        }
+        (0..due).map(|_| ())
+    }
+}
+
 /// Puts ended flows into the recycle queue in batches, or updates into the record queue. When the queue is closed the run
 /// is over, and they are dropped, which gives the slots of flows back.
 pub(crate) fn hand_over<T>(ended: &mut Vec<T>, queue: &Queue<Vec<T>>) {
-    while !ended.is_empty() {
-        let rest = ended.split_off(ended.len().min(ENDED_BATCH));
-        let batch = core::mem::replace(ended, rest);
+    let mut rest = ended.drain(..);
+    loop {
+        let batch: Vec<_> = rest.by_ref().take(ENDED_BATCH).collect();
+        if batch.is_empty() {
+            return;
+        }
         let _ = queue.put(batch);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passes_follow_packet_time_and_are_bounded() {
+        let mut clock = PassClock::default();
+        let at = |millis: u64| Timestamp::from_nanos(1_000_000_000_000 + millis * 1_000_000);
+        assert_eq!(clock.passes(at(0)).count(), 1);
+        assert_eq!(clock.passes(at(900)).count(), 0);
+        assert_eq!(clock.passes(at(1000)).count(), 1);
+        assert_eq!(clock.passes(at(4500)).count(), 3);
+        assert_eq!(clock.passes(at(1_000_000)).count(), 32);
+    }
+
+    #[test]
+    fn a_list_is_handed_over_in_order_and_in_batches() {
+        let queue = Queue::new(100);
+        hand_over(&mut (0..250).collect(), &queue);
+        queue.close();
+        let sizes: Vec<_> =
+            core::iter::from_fn(|| queue.take()).inspect(|batch| assert!(batch.is_sorted())).map(|b| b.len()).collect();
+        assert_eq!(sizes, [100, 100, 50]);
     }
 }

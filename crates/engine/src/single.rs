@@ -105,6 +105,7 @@ impl Single<'_, '_> {
         self.worker.take_ended(&mut self.ended);
         let counts = self.table.sweep(0..self.table.groups(), emergency, &mut self.ended);
         self.manager.pass(&counts, true);
+        self.manager.rows_per_sec = u64::from(self.table.rows());
         self.write();
         self.write_updates(now);
         self.emergencies.note(emergency, now);

@@ -42,7 +42,9 @@ impl Parts<'_> {
         decode.layers.max_mac_addrs_dst = self.lookup.max_macs_dst;
         decode.iter().for_each(|(name, value)| out.push(name, value));
         self.tcp(&mut out);
+        self.decode.sctp.iter().for_each(|(name, value)| out.push(name, value));
         self.flow(&mut out);
+        self.defrag(&mut out);
         self.rest(&mut out);
         out
     }
@@ -88,16 +90,23 @@ impl Parts<'_> {
         out.push("flow.wrk.spare_sync", l.spare_sync);
         out.push("flow.wrk.spare_sync_incomplete", l.spare_sync_incomplete);
         out.push("flow.wrk.spare_sync_empty", l.spare_sync_empty);
+        // Nothing is reassembled, so no flow needs a worker's hands when it ends, and none is injected into one.
+        out.push("flow.wrk.flows_evicted_needs_work", 0);
+        out.push("flow.wrk.flows_evicted_pkt_inject", 0);
         out.push("flow.wrk.flows_evicted", l.flows_evicted);
+        out.push("flow.wrk.flows_injected", 0);
+        out.push("flow.wrk.flows_injected_max", 0);
         END_STATE.into_iter().zip(self.recycler.end.state).for_each(|(name, value)| out.push(name, value));
         END_TCP_STATE.into_iter().zip(self.recycler.end.tcp_state).for_each(|(name, value)| out.push(name, value));
         out.push("flow.end.tcp_liberal", self.recycler.end.tcp_liberal);
         out.push("flow.mgr.full_hash_pass", m.full_hash_pass);
+        out.push("flow.mgr.rows_per_sec", m.rows_per_sec);
         out.push("flow.mgr.rows_maxlen", m.rows_maxlen);
         out.push("flow.mgr.flows_checked", m.flows_checked);
         out.push("flow.mgr.flows_notimeout", m.flows_notimeout);
         out.push("flow.mgr.flows_timeout", m.flows_timeout);
         out.push("flow.mgr.flows_evicted", m.flows_evicted);
+        out.push("flow.mgr.flows_evicted_needs_work", 0);
         out.push("flow.spare", self.table.spare() as u64);
         let (entered, over) = self.table.emergency_counts();
         out.push("flow.emerg_mode_entered", entered);
@@ -108,10 +117,18 @@ impl Parts<'_> {
         out.push("flow.memuse", self.table.memuse());
     }
 
+    /// Fragments are counted; no datagram is put together from them yet.
+    fn defrag(&self, out: &mut Counters) {
+        out.push("defrag.ipv4.fragments", self.decode.fragments.ipv4);
+        out.push("defrag.ipv4.reassembled", 0);
+        out.push("defrag.ipv6.fragments", self.decode.fragments.ipv6);
+        out.push("defrag.ipv6.reassembled", 0);
+    }
+
     fn rest(&self, out: &mut Counters) {
-        let pressure = self.table.memuse() * 100 / self.table.memcap().max(1);
-        out.push("memcap.pressure", pressure);
-        out.push("memcap.pressure_max", pressure);
+        let percent = |bytes: u64| bytes * 100 / self.table.memcap().max(1);
+        out.push("memcap.pressure", percent(self.table.memuse()));
+        out.push("memcap.pressure_max", percent(self.table.memuse_max()));
         out.push("flow_bypassed.local_pkts", self.lookup.bypassed_packets);
         out.push("flow_bypassed.local_bytes", self.lookup.bypassed_bytes);
         if let Some(name) = memcap_policy(self.table.config().memcap_policy) {

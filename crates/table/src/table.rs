@@ -80,6 +80,9 @@ pub struct SweepCounts {
 }
 
 impl FlowTable {
+    /// Rows of a group; the last group may have fewer.
+    pub const GROUP_ROWS: u32 = GROUP_ROWS;
+
     /// A table as configured. `seed` is the secret of its hash unless the configuration fixes one; it must come from the
     /// operating system's randomness.
     ///
@@ -153,6 +156,11 @@ impl FlowTable {
     #[must_use]
     pub fn memuse(&self) -> u64 {
         self.store.memcap.used()
+    }
+    /// The most bytes that were ever charged.
+    #[must_use]
+    pub fn memuse_max(&self) -> u64 {
+        self.store.memcap.peak()
     }
     /// The memcap in force.
     #[must_use]
