@@ -4,7 +4,7 @@
 use flumen_kref::{Boxed, Ref};
 
 use crate::prim::{Mutex, lock};
-use crate::storage::{BLOCK_BYTES, BLOCK_FLOWS, FlowStore, SpareFlow};
+use crate::storage::{BLOCK_BYTES, BLOCK_FLOWS, FlowStore, SlotId, SpareFlow};
 
 /// A worker keeps at most this many spare flows; a further one sends a block back to the pool.
 const PRIVATE_MAX: usize = 2 * BLOCK_FLOWS;
@@ -97,6 +97,10 @@ impl SparePool {
         }
     }
 
+    /// Shows the slot of every flow in the pool.
+    pub(crate) fn for_each(&self, visit: impl FnMut(SlotId)) {
+        lock(&self.blocks).iter().flatten().map(SpareFlow::slot).for_each(visit);
+    }
     /// Flows in the pool.
     pub(crate) fn len(&self) -> usize {
         lock(&self.blocks).iter().map(Vec::len).sum()
@@ -167,6 +171,10 @@ impl SpareQueue {
     }
     pub(crate) fn len(&self) -> usize {
         self.flows.len()
+    }
+    /// Shows the slot of every flow.
+    pub(crate) fn for_each(&self, visit: impl FnMut(SlotId)) {
+        self.flows.iter().map(SpareFlow::slot).for_each(visit);
     }
     /// Takes a flow that has ended its work here; surplus goes to the pool block by block.
     pub(crate) fn put(&mut self, flow: SpareFlow, pool: &SparePool) {
