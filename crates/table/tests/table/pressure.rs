@@ -2,7 +2,7 @@
 
 use crate::bed::*;
 use crate::references::hold;
-use flumen_model::{EndReason, FlowState};
+use flumen_model::{EndReason, FlowState, Span, Timestamp};
 use flumen_table::{FlowTable, TableConfig, Verdict};
 use flumen_wire::NonFlow;
 
@@ -76,7 +76,7 @@ fn a_referenced_flow_never_makes_room() {
 
 #[test]
 fn a_flow_is_alive_for_a_time_that_its_state_decides_to_the_nanosecond() {
-    let one = |packets: &[Packet], alive: u64| {
+    let ask = |packets: &[Packet], now: Timestamp| {
         let table = table(one_block(1));
         let mut worker = Worker::new(&table);
         for packet in packets {
@@ -88,9 +88,13 @@ fn a_flow_is_alive_for_a_time_that_its_state_decides_to_the_nanosecond() {
             worker.count(at(0), &query(port));
             held.push(hold(&mut worker, &query(port)));
         }
-        assert_eq!(worker.send(just_before(at(alive)), &query(1)), MEMCAP, "{packets:?}");
-        worker.count(at(alive), &query(1));
-        assert_eq!(worker.records[0].reason, EndReason::Forced);
+        let verdict = worker.send(now, &query(1));
+        assert!(verdict == MEMCAP || worker.records[0].reason == EndReason::Forced);
+        verdict
+    };
+    let one = |packets: &[Packet], alive: u64| {
+        assert_eq!(ask(packets, just_before(at(alive))), MEMCAP, "{packets:?}");
+        assert_eq!(ask(packets, at(alive)), Verdict::Counted, "{packets:?}");
     };
     one(&[query(0)], 1);
     one(&[query(0), Packet::udp(B, 53, A, 0)], 5);
@@ -103,11 +107,40 @@ fn at_most_six_rows_are_tried_and_each_call_begins_five_rows_on() {
     let mut worker = full(&table);
     let mut tried = 0;
     for port in 0..50 {
-        let _ = worker.send(ms(200), &query(1000 + port));
+        let _ = worker.send(ms(200 + u64::from(port)), &query(1000 + port));
         tried += 6;
         assert_eq!(worker.lookup.counters.get_used_eval, tried);
     }
     assert_eq!(worker.lookup.counters.get_used_failed, 50, "all are alive");
+}
+
+#[test]
+fn rows_were_tried_in_vain_then_none_is_tried_for_a_millisecond() {
+    let table = table(one_block(1000));
+    let mut worker = full(&table);
+    for micros in [0, 1, 500, 999] {
+        let now = ms(200) + Span::from_nanos(micros * 1000);
+        assert_eq!(worker.send(now, &query(1000)), MEMCAP);
+        assert_eq!(worker.lookup.counters.get_used_eval, 6);
+    }
+    assert_eq!(worker.send(ms(201), &query(1000)), MEMCAP);
+    assert_eq!(worker.lookup.counters.get_used_eval, 12);
+    assert_eq!(worker.lookup.counters.get_used_failed, 5, "each refusal counts, looked for or not");
+}
+
+#[test]
+fn a_scan_found_several_flows_to_take_then_the_next_calls_take_those() {
+    let table = table(one_block(1000));
+    let mut worker = full(&table);
+    worker.count(at(5), &query(1000));
+    let tried = worker.lookup.counters.get_used_eval;
+    let offered = 6 - worker.lookup.counters.get_used_eval_reject;
+    assert!(offered >= 1 && tried >= 6);
+    for n in 0..60 {
+        worker.count(at(5), &query(2000 + n));
+    }
+    assert_eq!(worker.lookup.counters.get_used, 61);
+    assert!(worker.lookup.counters.get_used_eval < 61 * 6, "fewer rows than six for each flow");
 }
 
 #[test]
