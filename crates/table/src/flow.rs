@@ -17,7 +17,7 @@ use flumen_model::record::{Endpoint, TcpRecord, Traffic};
 use flumen_model::{Address, Direction, FlowKey, FlowState, IpVersion, Ports, Span, TcpState, Timestamp};
 
 use crate::config::TimeoutClass;
-use crate::prim::AtomicU32;
+use crate::prim::{AtomicU32, Witness};
 use crate::storage::SlotId;
 use crate::tcp::TcpSession;
 
@@ -33,6 +33,8 @@ pub struct Flow {
     pub(crate) next: AtomicU32,
     pub(crate) slot: SlotId,
     pub(crate) body: UnsafeCell<FlowBody>,
+    pub(crate) key_use: Witness,
+    pub(crate) body_use: Witness,
     /// A flow knows its place: it is not to be swapped with another.
     pub(crate) pinned: PhantomPinned,
 }
@@ -206,6 +208,11 @@ impl FlowBody {
     #[must_use]
     pub const fn last_seen(&self) -> Timestamp {
         self.last_seen
+    }
+    /// The number by which the first packet is known: no other flow of the run has it.
+    #[must_use]
+    pub const fn origin(&self) -> u64 {
+        self.origin
     }
     /// State of the flow.
     #[must_use]

@@ -13,19 +13,20 @@ use flumen_model::FlowKey;
 
 use crate::bucket::{Locked, key_of};
 use crate::flow::{Flow, FlowBody};
-use crate::prim::Ordering;
+use crate::prim::{Ordering, Witness};
 use crate::side::Side;
 use crate::storage::{FlowStore, Link};
 
 /// A reference to a flow: it is not ended by timeout or forced reuse while one exists, and its slot is not used again.
 /// One pointer wide; `Clone` counts up, `Drop` counts down.
 #[derive(Clone)]
-pub struct FlowRef(Ref<Flow>);
+pub struct FlowRef(pub(crate) Ref<Flow>);
 
 impl FlowRef {
     /// Who talks to whom.
     #[must_use]
     pub fn key(&self) -> &FlowKey {
+        self.0.key_use.read();
         // SAFETY:
         // - A key is written only while its flow is spare, and this reference keeps it from that.
         unsafe { &*self.0.key.get() }
@@ -80,12 +81,14 @@ impl<'g> FlowGuard<'g> {
     /// What is known of the conversation.
     #[must_use]
     pub fn body(&self) -> &FlowBody {
+        self.witness().read();
         // SAFETY:
         // - The row is locked (`new`, `of_reference`), and this guard is the only access under that lock.
         unsafe { &*Flow::body_ptr(self.flow) }
     }
     /// Body and side, when the configuration has one, for writing.
     pub(crate) fn parts(&mut self) -> (&mut FlowBody, Option<Side<'_>>) {
+        self.witness().write();
         // SAFETY:
         // - As in `body`; `&mut self`, borrowed as long as both parts, makes it the only borrow.
         let body = unsafe { &mut *Flow::body_ptr(self.flow) };
@@ -98,6 +101,11 @@ impl<'g> FlowGuard<'g> {
             Side::new(layout, unsafe { words.as_mut() })
         });
         (body, side)
+    }
+    fn witness(&self) -> &Witness {
+        // SAFETY:
+        // - The flow is in the locked row, hence in use.
+        &unsafe { self.flow.as_ref() }.body_use
     }
     /// A reference that outlives the guard (FlowReference).
     #[must_use]
@@ -120,6 +128,9 @@ impl fmt::Debug for FlowGuard<'_> {
 /// Body of a flow of a locked row, for reading. The row must not be changed through a guard meanwhile, which borrowing
 /// the lock ensures.
 pub(crate) fn body_of<'l>(_locked: &'l Locked<'_>, flow: NonNull<Flow>) -> &'l FlowBody {
+    // SAFETY:
+    // - The flow is in the locked row, hence in use.
+    unsafe { flow.as_ref() }.body_use.read();
     // SAFETY:
     // - The flow is in the locked row; a guard of it would borrow the row guard that owns `_locked` exclusively.
     unsafe { &*Flow::body_ptr(flow) }

@@ -90,6 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg_attr(miri, ignore = "many ids, and nothing unsafe")]
     fn ids_of_neighbouring_frames_differ_and_fit_51_bits() {
         let ids = FlowIds::new(Timestamp::from_parts(1_600_000_000, 5));
         let mut seen = std::collections::HashSet::new();

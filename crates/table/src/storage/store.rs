@@ -9,7 +9,7 @@ use flumen_kref::{Boxed, CountOffset, Ref, RefCounted, Refcount, Unique, count_o
 use super::{BLOCK_FLOWS, Link, Pages, SlotId, SpareFlow};
 use crate::flow::{Flow, FlowBody, NO_KEY};
 use crate::memcap::Memcap;
-use crate::prim::{AtomicU32, Mutex, Ordering, lock};
+use crate::prim::{AtomicU32, Mutex, Ordering, Witness, lock};
 use crate::side::SideLayout;
 
 /// Bytes of a block, all of which are charged: five pages.
@@ -226,6 +226,11 @@ impl FlowStore {
         core::ptr::addr_eq(self.flow_hint(flow.slot), Ref::as_ptr(flow).as_ptr())
     }
 
+    /// Shows the slots that came back by themselves and have not been collected.
+    pub(crate) fn for_each_returned(&self, visit: impl FnMut(SlotId)) {
+        lock(&self.returned).slots.iter().copied().for_each(visit);
+    }
+
     fn block_ptr(&self, block: u32) -> NonNull<Block> {
         let slab = self.directory[(block / SLAB_BLOCKS) as usize].load(Ordering::Relaxed);
         let offset = (block % SLAB_BLOCKS) as usize * BLOCK_BYTES;
@@ -280,6 +285,8 @@ impl Flow {
             next: AtomicU32::new(Link::UNLINKED),
             slot,
             body: FlowBody::VACANT.into(),
+            key_use: Witness::default(),
+            body_use: Witness::default(),
             pinned: PhantomPinned,
         }
     }
