@@ -192,7 +192,7 @@ def take_turns(tools, capture, rounds):
             results[tool.name]["usages"].append(usage)
             if turn == 0:
                 results[tool.name]["counted"] = tool.counted(usage, out)
-            print(f"round {turn + 1}: {tool.name:<10} {usage.cpu_s:6.2f} CPU s {usage.wall_s:6.2f} s {usage.peak_mib:7.0f} MiB", flush=True)
+            print(f"round {turn + 1}: {tool.name:<10} {usage.cpu_s:6.2f} CPU s {usage.wall_s:6.2f} s {usage.peak_mib:5.0f} MiB, own {usage.own_mib:5.0f}", flush=True)
     measure.emptied(measure.target() / "bench" / "out")
     return results
 
@@ -207,27 +207,29 @@ def render(tools, results, capture, args):
         "",
         f"{datetime.date.today()}, commit {measure.commit()}; {measure.machine()}.",
         f"Capture: `traffic zipf --seed {args.seed} --packets {args.packets}`, {size:,} bytes, in the page cache.",
+        *(["Flumen was given as a program, so the commit is not known to be its own."] if args.flumen else []),
         f"{args.rounds} rounds in which the tools took turns; medians, with the range of CPU seconds (user and system).",
         "",
-        "| tool | CPU s | range | ratio | wall s | peak MiB | Mpps a CPU s | packets | records |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| tool | CPU s | range | ratio | wall s | peak MiB | own MiB | Mpps a CPU s | packets | records |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for tool in tools:
         usages = results[tool.name]["usages"]
         cpu = [u.cpu_s for u in usages]
         wall = statistics.median(u.wall_s for u in usages)
-        peak = max(u.peak_mib for u in usages)
+        peak, own = max(u.peak_mib for u in usages), max(u.own_mib for u in usages)
         counts = [f"{count:,}" if count is not None else "–" for count in results[tool.name]["counted"]]
         ratio = f"{median[tool.name] / base:.2f}" if base else "–"
         speed = args.packets / median[tool.name] / 1e6
         lines.append(
-            f"| {tool.name} | {median[tool.name]:.2f} | {min(cpu):.2f}–{max(cpu):.2f} | {ratio} | {wall:.2f} | {peak:.0f} "
+            f"| {tool.name} | {median[tool.name]:.2f} | {min(cpu):.2f}–{max(cpu):.2f} | {ratio} | {wall:.2f} | {peak:.0f} | {own:.0f} "
             f"| {speed:.2f} | {' | '.join(counts)} |"
         )
     lines += ["", "Records: biflows of flumen, softflowd and argus, uniflows of nfpcapd.", ""]
     for tool in tools:
         command = " ".join(tool.command(Path("FILE"), Path("DIR"))).replace(str(tool.available()), tool.name)
-        lines.append(f"- {tool.version()}: `{command}`")
+        command = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", command)
+        lines.append(f"- {tool.version().removeprefix('/usr/bin/')}: `{command}`")
     return "\n".join(lines) + "\n"
 
 

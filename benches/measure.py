@@ -22,6 +22,7 @@ class Usage:
     cpu_s: float
     wall_s: float
     peak_mib: float
+    own_mib: float
     status: int
     text: str
 
@@ -30,19 +31,37 @@ LIMIT_S = 900
 
 
 def run(command):
-    """Runs a command to its end, or kills it after LIMIT_S; user and system time and peak memory are the kernel's (wait4)."""
+    """Runs a command to its end, or kills it after LIMIT_S; user and system time and peak memory are the kernel's (wait4).
+    Memory of its own (not of mapped files) is looked at every few milliseconds, since the kernel keeps no peak of it."""
     with tempfile.TemporaryFile() as output:
         begin = time.monotonic()
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
         limit = threading.Timer(LIMIT_S, child.kill)
         limit.start()
+        ended, peaks = threading.Event(), [0]
+        watcher = threading.Thread(target=watch_own_memory, args=(child.pid, ended, peaks))
+        watcher.start()
         _, status, usage = os.wait4(child.pid, 0)
         limit.cancel()
+        ended.set()
         wall_s = time.monotonic() - begin
         child.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
         text = output.read().decode(errors="replace")
-    return Usage(usage.ru_utime + usage.ru_stime, wall_s, usage.ru_maxrss / 1024, child.returncode, text)
+    watcher.join()
+    cpu_s = usage.ru_utime + usage.ru_stime
+    return Usage(cpu_s, wall_s, usage.ru_maxrss / 1024, max(peaks) / 1024, child.returncode, text)
+
+
+def watch_own_memory(pid, ended, peaks):
+    """Keeps the largest anonymous resident set of a process, in KiB, until it has ended."""
+    while not ended.wait(0.005):
+        try:
+            with open(f"/proc/{pid}/status") as status:
+                own = [int(line.split()[1]) for line in status if line.startswith("RssAnon:")]
+        except (OSError, ValueError):
+            return
+        peaks[0] = max([peaks[0], *own])
 
 
 def target():

@@ -6,6 +6,7 @@ use std::process::Command;
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=PKG_CONFIG_PATH");
+    println!("cargo::rerun-if-env-changed=PKG_CONFIG_LIBDIR");
     println!("cargo::rustc-check-cfg=cfg(lwip)");
     let found = Command::new("pkg-config").args(["--exists", "lwip"]).status().is_ok_and(|status| status.success());
     if found {

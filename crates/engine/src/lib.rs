@@ -1,15 +1,26 @@
 //! The pipeline from a packet source to a record sink: it owns threads, their start, stop and order.
 //!
-//! [`run`] reads a source to its end. Read `pipeline` first: it has the stages in the order of the path.
+//! [`run`] reads a source to its end. Read `pipeline` first: it has the stages in the order of the path. Then `single`,
+//! which drives it in packet time on one thread, and `parallel`, which does the same with workers, managers and recyclers.
 #![forbid(unsafe_code)]
 
+mod budget;
 mod checksums;
+mod clock;
 pub mod config;
+mod feed;
+mod manager;
+mod pacer;
+mod parallel;
 mod pipeline;
+mod prim;
+mod queue;
 mod recorder;
 mod run;
+mod single;
 mod stats;
 mod vector;
 
+pub use budget::BudgetError;
 pub use config::{Checksums, EngineConfig, Threads};
-pub use run::{RunError, RunReport, run};
+pub use run::{Emergencies, RunError, RunReport, run};

@@ -7,8 +7,8 @@
 //! order of [`EndedFlow::order`], whenever and in whichever row it was found to have ended.
 
 use flumen_model::source::Packet;
-use flumen_model::{Ledger, Timestamp};
-use flumen_table::{EndedFlow, FlowLookup, FlowTable, Verdict};
+use flumen_model::{FlowRecord, Ledger, Timestamp};
+use flumen_table::{EndCounters, EndedFlow, FlowIds, FlowLookup, FlowTable, Verdict};
 use flumen_wire::{Decoder, NonFlow};
 
 use crate::checksums::ChecksumTest;
@@ -22,6 +22,7 @@ pub(crate) struct Worker<'t> {
     pub(crate) decoder: Decoder,
     pub(crate) lookup: FlowLookup<'t>,
     pub(crate) ledger: Ledger,
+    pub(crate) under_pressure: Pressure,
     checksums: ChecksumTest,
     length: Length,
     vector: Vec<Keyed>,
@@ -53,6 +54,7 @@ impl<'t> Worker<'t> {
             decoder: Decoder::new(config.decode),
             lookup: FlowLookup::new(table, share.worker as u8),
             ledger: Ledger::default(),
+            under_pressure: Pressure::default(),
             checksums: ChecksumTest::new(config.checksums),
             length: if config.table.compat == flumen_table::Compat::Suricata { Length::Captured } else { Length::Wire },
             vector: Vec::with_capacity(VECTOR),
@@ -61,12 +63,12 @@ impl<'t> Worker<'t> {
         }
     }
 
-    /// Takes packets of one second, in order.
-    pub(crate) fn packets<'p>(&mut self, packets: impl Iterator<Item = Packet<'p>>) {
+    /// Takes packets, in order.
+    pub(crate) fn packets<'p>(&mut self, packets: impl Iterator<Item = Packet<'p>>, out: &mut Outlet<'_>) {
         let mut packets = packets.peekable();
         while packets.peek().is_some() {
             self.decode_vector(&mut packets);
-            self.look_up_vector();
+            self.look_up_vector(out);
         }
     }
 
@@ -94,8 +96,8 @@ impl<'t> Worker<'t> {
 
     /// The flows' lines are asked for; then bucket by bucket, packet by packet. A row stays locked for all consecutive
     /// packets that it has.
-    fn look_up_vector(&mut self) {
-        let Self { table, lookup, ledger, vector, .. } = self;
+    fn look_up_vector(&mut self, out: &mut Outlet<'_>) {
+        let Self { table, lookup, ledger, vector, under_pressure, .. } = self;
         let Some(first) = vector.first() else { return };
         lookup.prepare(vector.len(), first.at);
         for packet in vector.iter() {
@@ -118,7 +120,14 @@ impl<'t> Worker<'t> {
             }
             drop(guard);
             if let Some(packet) = refused {
-                under_pressure(table, lookup, ledger, packet);
+                match under_pressure.packet(table, lookup, packet, out) {
+                    Verdict::Counted => {}
+                    Verdict::NonFlow(reason) => ledger.non_flow(reason, packet.bytes),
+                    Verdict::NoSpare => {
+                        lookup.counters.memcap += 1;
+                        ledger.non_flow(NonFlow::Memcap, packet.bytes);
+                    }
+                }
             }
         }
     }
@@ -129,18 +138,64 @@ impl<'t> Worker<'t> {
     }
 }
 
-/// A packet for which no spare flow was left: room is made for it, or it is refused.
-#[cold]
-fn under_pressure(table: &FlowTable, lookup: &mut FlowLookup<'_>, ledger: &mut Ledger, packet: &Keyed) {
-    let verdict = if lookup.make_room(packet.at) {
+/// Where records go that a worker has to make itself, at once.
+pub(crate) struct Outlet<'o> {
+    pub(crate) ids: FlowIds,
+    /// Takes all records of the list. Called without a lock.
+    pub(crate) records: &'o mut dyn FnMut(&mut Vec<FlowRecord>),
+}
+
+/// What a worker does when it has no spare flow: it finishes flows itself, because only a flow whose record is made can
+/// be used again.
+#[derive(Debug, Default)]
+pub(crate) struct Pressure {
+    records: Vec<FlowRecord>,
+    /// Flows that were finished here.
+    pub(crate) end: EndCounters,
+}
+
+/// Records that are handed on at a time.
+const HANDED_ON: usize = 256;
+
+impl Pressure {
+    /// Takes a packet for which no spare flow was left: flows that have ended anyway are finished first, then one is ended
+    /// by force, or else the packet is refused.
+    #[cold]
+    fn packet(
+        &mut self,
+        table: &FlowTable,
+        lookup: &mut FlowLookup<'_>,
+        packet: &Keyed,
+        out: &mut Outlet<'_>,
+    ) -> Verdict {
+        if lookup.work_queue().is_empty() && !lookup.make_room(packet.at) {
+            return Verdict::NonFlow(NonFlow::Memcap);
+        }
+        self.finish(lookup, out);
         lookup.lock(table.row(packet.hash)).packet(&packet.key, packet.hash, &packet.view())
-    } else {
-        Verdict::NonFlow(NonFlow::Memcap)
-    };
-    match verdict {
-        Verdict::Counted => {}
-        Verdict::NonFlow(reason) => ledger.non_flow(reason, packet.bytes),
-        Verdict::NoSpare => ledger.non_flow(NonFlow::Memcap, packet.bytes),
+    }
+
+    /// Makes the records of all flows in the work queue.
+    fn finish(&mut self, lookup: &mut FlowLookup<'_>, out: &mut Outlet<'_>) {
+        let mut ended = core::mem::take(lookup.work_queue());
+        for flow in ended.drain(..) {
+            let record = flow.record(out.ids);
+            self.end.add(record.state, record.tcp.and_then(|tcp| tcp.state), flow.body().is_tcp_liberal());
+            self.records.push(record);
+            lookup.recycle(flow);
+        }
+        *lookup.work_queue() = ended;
+        if self.records.len() >= HANDED_ON {
+            self.hand_on(out);
+        }
+    }
+
+    /// Hands on what has gathered.
+    pub(crate) fn hand_on(&mut self, out: &mut Outlet<'_>) {
+        if !self.records.is_empty() {
+            (out.records)(&mut self.records);
+            self.records.clear();
+        }
     }
 }
 
@@ -166,6 +221,10 @@ impl PacketClock {
             self.second = Some(second);
         }
         ends
+    }
+    /// Whether a moment lies in the second that is running.
+    pub(crate) fn is_within(&self, at: Timestamp) -> bool {
+        self.second == Some(at.secs())
     }
 }
 

@@ -6,75 +6,107 @@ use flumen_table::{EndCounters, EndedFlow, FlowIds};
 /// Records handed to the sink at a time.
 const BATCH: usize = 256;
 
-/// Turns ended flows into records, hands them to the sink, and keeps the account of what stands in records.
-#[derive(Debug)]
-pub(crate) struct Recorder {
-    ids: FlowIds,
-    records: Vec<FlowRecord>,
-    /// Packets and bytes in records that the sink has taken.
-    pub(crate) in_flows: Tally,
+/// Makes records of ended flows and counts them.
+#[derive(Debug, Default)]
+pub(crate) struct Recycler {
     pub(crate) end: EndCounters,
-    /// Records that the sink has taken.
+    /// Flows whose records were made.
     pub(crate) recycled: u64,
-    /// Longest queue that was handed over.
+    /// Queues of them, and the longest.
+    pub(crate) queues: u64,
     pub(crate) queue_max: u64,
 }
 
-impl Recorder {
-    pub(crate) fn new(ids: FlowIds) -> Self {
-        Self {
-            ids,
-            records: Vec::with_capacity(BATCH),
-            in_flows: Tally::default(),
-            end: EndCounters::default(),
-            recycled: 0,
-            queue_max: 0,
+impl Recycler {
+    /// Puts ended flows in the order of [`EndedFlow::order`].
+    pub(crate) fn begin(&mut self, ended: &mut [EndedFlow]) {
+        if !ended.is_empty() {
+            self.queues += 1;
+            self.queue_max = self.queue_max.max(ended.len() as u64);
+            ended.sort_by_cached_key(EndedFlow::order);
         }
     }
-
-    /// Writes the records of `ended`, in the order of [`EndedFlow::order`], and gives each flow to `recycle`.
-    ///
-    /// # Errors
-    /// When the sink fails. All flows are recycled all the same, so that the caller can go on to shut down.
-    pub(crate) fn write(
-        &mut self,
-        ended: &mut Vec<EndedFlow>,
-        sink: &mut dyn RecordSink,
-        mut recycle: impl FnMut(EndedFlow),
-    ) -> Result<(), SinkError> {
-        self.queue_max = self.queue_max.max(ended.len() as u64);
-        ended.sort_by_cached_key(EndedFlow::order);
-        let mut result = Ok(());
-        for flow in ended.drain(..) {
-            if result.is_ok() {
-                let record = flow.record(self.ids);
-                self.end.add(record.state, record.tcp.and_then(|tcp| tcp.state), flow.body().is_tcp_liberal());
-                self.records.push(record);
-                if self.records.len() == BATCH {
-                    result = self.hand_over(sink);
-                }
-            }
-            recycle(flow);
-        }
-        result.and_then(|()| self.hand_over(sink))
+    /// The record of a flow.
+    pub(crate) fn record(&mut self, flow: &EndedFlow, ids: FlowIds) -> FlowRecord {
+        let record = flow.record(ids);
+        self.end.add(record.state, record.tcp.and_then(|tcp| tcp.state), flow.body().is_tcp_liberal());
+        self.recycled += 1;
+        record
     }
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.end.merge(&other.end);
+        self.recycled += other.recycled;
+        self.queues += other.queues;
+        self.queue_max = self.queue_max.max(other.queue_max);
+    }
+}
 
-    fn hand_over(&mut self, sink: &mut dyn RecordSink) -> Result<(), SinkError> {
-        let result = sink.flows(&self.records);
-        if result.is_ok() {
-            for record in &self.records {
-                for traffic in [&record.to_server, &record.to_client] {
+/// The end of the path: hands records to the sink and keeps the account of what it took. After the sink has failed,
+/// records are counted as lost, so that the error can say how many.
+pub(crate) struct Outflow<'s> {
+    sink: &'s mut dyn RecordSink,
+    batch: Vec<FlowRecord>,
+    in_flows: Tally,
+    failed: Option<SinkError>,
+    lost: u64,
+}
+
+impl<'s> Outflow<'s> {
+    pub(crate) fn new(sink: &'s mut dyn RecordSink) -> Self {
+        Self { sink, batch: Vec::with_capacity(BATCH), in_flows: Tally::default(), failed: None, lost: 0 }
+    }
+    /// Whether the sink has failed, so that there is no point in going on.
+    pub(crate) const fn has_failed(&self) -> bool {
+        self.failed.is_some()
+    }
+    /// Takes one record.
+    pub(crate) fn push(&mut self, record: FlowRecord) {
+        self.batch.push(record);
+        if self.batch.len() == BATCH {
+            self.flush();
+        }
+    }
+    /// Hands the sink what has gathered.
+    pub(crate) fn flush(&mut self) {
+        let mut batch = core::mem::take(&mut self.batch);
+        self.take(&batch);
+        batch.clear();
+        self.batch = batch;
+    }
+    /// Hands records to the sink.
+    pub(crate) fn take(&mut self, records: &[FlowRecord]) {
+        if records.is_empty() {
+            return;
+        }
+        if self.has_failed() {
+            self.lost += records.len() as u64;
+            return;
+        }
+        match self.sink.flows(records) {
+            Ok(()) => {
+                // Final records are cumulative: what stands in updates is not counted.
+                let finals = records.iter().filter(|record| record.interim.is_none());
+                for traffic in finals.flat_map(|record| [&record.to_server, &record.to_client]) {
                     self.in_flows.merge(Tally { packets: traffic.packets, bytes: traffic.bytes });
                 }
             }
-            self.recycled += self.records.len() as u64;
+            Err(error) => self.failed = Some(error),
         }
-        self.records.clear();
-        result
     }
 
-    /// Adds what stands in records to an account.
-    pub(crate) fn settle(&self, ledger: &mut Ledger) {
+    /// The sink, and the packets and bytes that stand in records it took.
+    ///
+    /// # Errors
+    /// When the sink has failed; the error counts every record that was made and not written.
+    pub(crate) fn finish(mut self, ledger: &mut Ledger) -> Result<&'s mut dyn RecordSink, SinkError> {
+        self.flush();
         ledger.in_flows.merge(self.in_flows);
+        match self.failed {
+            None => Ok(self.sink),
+            Some(SinkError::Io { target, lost, source }) => {
+                Err(SinkError::Io { target, lost: lost + self.lost, source })
+            }
+            Some(closed) => Err(closed),
+        }
     }
 }

@@ -43,6 +43,22 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// What is said about an error: what failed and then its causes, but none that has been named already.
+///
+/// Errors of files name what the operating system said in the middle of their own sentence and as their cause.
+#[must_use]
+pub fn told(error: &anyhow::Error) -> String {
+    let mut said = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if said.is_empty() {
+            said = cause;
+        } else if !said.contains(&cause) {
+            said = format!("{said}: {cause}");
+        }
+    }
+    said
+}
+
 /// The exit codes as `--help` tells them.
 pub const HELP: &str = "\
 Exit codes:
@@ -64,5 +80,13 @@ mod tests {
         let missing = anyhow::Error::from(io::Error::from(io::ErrorKind::NotFound));
         assert_eq!(Exit::of_error(&missing), Some(Exit::Failed));
         assert_eq!(Exit::of_error(&Problems(Vec::new()).into()), Some(Exit::Configuration));
+    }
+
+    #[test]
+    fn cause_that_was_named_already_then_not_said_again() {
+        let error = anyhow::anyhow!("no space left").context("eve.json: no space left; 5 records were not written");
+        assert_eq!(told(&error), "eve.json: no space left; 5 records were not written");
+        assert_eq!(told(&error.context("writing")), "writing: eve.json: no space left; 5 records were not written");
+        assert_eq!(told(&anyhow::anyhow!("a cause").context("what failed")), "what failed: a cause");
     }
 }

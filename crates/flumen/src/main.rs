@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use flumen::cli::Cli;
 use flumen::command;
-use flumen::exit::Exit;
+use flumen::exit::{self, Exit};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(error) => match Exit::of_error(&error) {
             Some(exit) => {
-                for line in format!("{error:#}").lines() {
+                for line in exit::told(&error).lines() {
                     let _ = writeln!(io::stderr(), "error: {line}");
                 }
                 exit.into()

@@ -7,10 +7,10 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use flumen_capture::{Captures, Options, Verdict};
-use flumen_engine::{RunError, RunReport};
+use flumen_engine::{Emergencies, RunError, RunReport};
 use flumen_model::{PacketBatch, PacketSource, SinkError, SourceError};
 use flumen_output::Tee;
-use flumen_output::eve::{EveConfig, EveWriter};
+use flumen_output::eve::{EveConfig, EveWriter, time_text};
 use flumen_output::summary::{self, Summary};
 
 use crate::config::Settings;
@@ -26,7 +26,7 @@ pub struct Job {
     pub output: Output,
     /// Whether everything must be accounted for.
     pub audit: bool,
-    /// Whether [`Progress`](crate::progress::Progress) is drawn.
+    /// Whether [`Progress`] is drawn.
     pub progress: bool,
     /// Whether standard output is given colours.
     pub color: bool,
@@ -78,7 +78,10 @@ fn sinks<'s>(job: &Job, summary: &'s mut Summary) -> anyhow::Result<Tee<'s>> {
             tee = tee.with(EveWriter::new(io::stdout(), "standard output", config));
         }
         Output::Directory(directory) => {
-            anyhow::ensure!(!job.settings.eve.is_empty(), "every eve-log of the configuration is off: nothing to write");
+            anyhow::ensure!(
+                !job.settings.eve.is_empty(),
+                "every eve-log of the configuration is off: nothing to write"
+            );
             for eve in &job.settings.eve {
                 tee = tee.with(EveWriter::create(directory, eve.clone())?);
             }
@@ -114,9 +117,21 @@ fn tell(job: &Job, captures: &Captures, report: &RunReport) {
             eprintln!("flumen: {notice}");
         }
     }
+    tell_emergencies(&report.emergencies);
     let (packets, bytes) = report.ledger.unaccounted();
     if (packets, bytes) != (0, 0) {
         eprintln!("flumen: {packets} packets and {bytes} bytes are unaccounted for: please report this");
+    }
+}
+
+/// Emergency mode is told once, with its beginning and end in packet time; how often it came is a counter.
+fn tell_emergencies(emergencies: &Emergencies) {
+    let first = |kind: bool| emergencies.changes().iter().find(|(_, on)| *on == kind).map(|(at, _)| time_text(*at));
+    if let Some(began) = first(true) {
+        let ended = first(false).map_or_else(|| "not left".to_owned(), |at| format!("left at {at}"));
+        eprintln!(
+            "flumen: flow.memcap was reached: emergency mode entered at {began}, {ended}; flows were ended early or refused"
+        );
     }
 }
 
@@ -132,12 +147,8 @@ fn print_summary(job: &Job, summary: &Summary, captures: &Captures, report: &Run
         .chain(captures.errors().iter().map(|error| error.to_string()))
         .map(|what| summary::Notice { count: 1, what })
         .collect();
-    let report = summary::RunReport {
-        source: &source,
-        elapsed: report.elapsed,
-        ledger: &report.ledger,
-        notices: &notices,
-    };
+    let report =
+        summary::RunReport { source: &source, elapsed: report.elapsed, ledger: &report.ledger, notices: &notices };
     let style = if job.color { summary::Style::Ansi } else { summary::Style::Plain };
     let layout = summary::Layout { style, width: terminal_width(), ..summary::Layout::default() };
     let mut text = Vec::new();

@@ -270,6 +270,9 @@ impl<T: RefCounted> Clone for Ref<T> {
     }
 }
 
+/// The handle is a pointer: moving it does not move the value.
+impl<T: RefCounted> Unpin for Ref<T> {}
+
 impl<T: RefCounted> Drop for Ref<T> {
     /// Put: one decrement; the last one releases.
     #[inline]

@@ -95,6 +95,9 @@ impl<T: RefCounted> Unique<T> {
     }
 }
 
+/// The handle is a pointer: moving it does not move the value.
+impl<T: RefCounted> Unpin for Unique<T> {}
+
 impl<T: RefCounted> Drop for Unique<T> {
     #[inline]
     fn drop(&mut self) {

@@ -48,9 +48,7 @@ impl PbufMut {
         let room = layer.header_room();
         let too_long = AllocError::TooLong { wanted: usize::MAX, limit: isize::MAX as usize };
         let capacity = room.checked_add(len).ok_or(too_long)?;
-        let mut buffer = Self::whole(block::heap(capacity, Fill::Zero)?);
-        buffer.show(room, len);
-        Ok(buffer)
+        Ok(Self::part(block::heap(capacity, Fill::Zero)?, room, len))
     }
     /// A buffer in memory of the caller's ([`Kind::Custom`]): header room for `layer`, then `len` bytes, what follows is
     /// tail room. The owner is dropped exactly when the last reference goes.
@@ -64,14 +62,13 @@ impl PbufMut {
         len: usize,
         owner: impl AsMut<[u8]> + Send + Sync + 'static,
     ) -> Result<Self, AllocError> {
-        let mut buffer = Self::whole(block::owned_mut(owner));
-        let (room, limit) = (layer.header_room(), buffer.len);
+        let block = block::owned_mut(owner);
+        let (room, limit) = (layer.header_room(), block.capacity());
         let wanted = room.saturating_add(len);
         if wanted > limit {
             return Err(AllocError::TooLong { wanted, limit });
         }
-        buffer.show(room, len);
-        Ok(buffer)
+        Ok(Self::part(block, room, len))
     }
     /// As [`PbufMut::from_owner`], with the memory handed to `release` exactly when the last reference goes, on the
     /// thread that drops it.
@@ -85,24 +82,27 @@ impl PbufMut {
     {
         Self::from_owner(layer, len, Releasing { parts: Some((memory, release)) })
     }
+    /// All bytes of a writable block.
     pub(crate) fn whole(block: Unique<Block>) -> Self {
-        let (start, len) = (block.start(), block.capacity());
+        let len = block.capacity();
+        Self::part(block, 0, len)
+    }
+    /// `len` bytes of a writable block, behind `room` free ones.
+    ///
+    /// # Panics
+    /// When the block is shorter.
+    #[inline]
+    pub(crate) fn part(block: Unique<Block>, room: usize, len: usize) -> Self {
+        let capacity = block.capacity();
+        assert!(room <= capacity && len <= capacity - room, "view outside its buffer");
+        // SAFETY: within the range of the block, as just checked.
+        let start = unsafe { block.start().add(room) };
         Self { start, len, block }
     }
     /// # Safety
     /// The bytes must lie in the range of the block, which must be writable.
     pub(crate) const unsafe fn from_parts(start: NonNull<u8>, len: usize, block: Unique<Block>) -> Self {
         Self { start, len, block }
-    }
-    /// Shows `len` bytes from `offset` of what is shown now.
-    ///
-    /// # Panics
-    /// When there are not as many.
-    pub(crate) fn show(&mut self, offset: usize, len: usize) {
-        assert!(offset <= self.len && len <= self.len - offset, "view outside its buffer");
-        // SAFETY: within the view, as just checked.
-        self.start = unsafe { self.start.add(offset) };
-        self.len = len;
     }
 
     /// Where the memory comes from.
@@ -160,7 +160,9 @@ impl PbufMut {
     pub fn remove_header(&mut self, len: usize) -> bool {
         let enough = len <= self.len;
         if enough {
-            self.show(len, self.len - len);
+            // SAFETY: the view has `len` bytes.
+            self.start = unsafe { self.start.add(len) };
+            self.len -= len;
         }
         enough
     }

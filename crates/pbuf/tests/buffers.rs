@@ -1,6 +1,9 @@
 //! Buffers of each kind: made, shared, narrowed, given back.
 
+mod ledger;
+
 use flumen_pbuf::{AllocError, Kind, Layer, Pbuf, PbufMut, PbufPool};
+use ledger::Ledger;
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
@@ -23,6 +26,7 @@ impl Drop for Owner {
 
 #[test]
 fn last_reference_gone_then_owner_dropped_once() {
+    let _ledger = Ledger::open();
     let drops = Arc::new(AtomicUsize::new(0));
     let whole = Pbuf::from_owner(Owner(vec![7; 100], Arc::clone(&drops)));
     assert_eq!(whole.kind(), Kind::Ref);
@@ -36,6 +40,7 @@ fn last_reference_gone_then_owner_dropped_once() {
 
 #[test]
 fn static_bytes_then_nothing_counted() {
+    let _ledger = Ledger::open();
     let buffer = Pbuf::from_static(b"abc");
     assert_eq!(buffer.references(), None);
     assert_eq!(buffer.clone(), b"abc"[..]);
@@ -44,6 +49,7 @@ fn static_bytes_then_nothing_counted() {
 
 #[test]
 fn shared_buffer_then_not_writable() {
+    let _ledger = Ledger::open();
     let mut buffer = Pbuf::copy_from(b"abc").unwrap();
     let other = buffer.clone();
     assert!(buffer.as_mut_slice().is_none());
@@ -75,6 +81,7 @@ fn owner_that_panics_when_asked_then_dropped() {
 
 #[test]
 fn header_room_used_up_then_refused() {
+    let _ledger = Ledger::open();
     let mut buffer = PbufMut::alloc(Layer::Link, 3).unwrap();
     assert_eq!((buffer.header_room(), buffer.tail_room()), (16, 0));
     assert!(buffer.add_header(16));
@@ -86,6 +93,7 @@ fn header_room_used_up_then_refused() {
 
 #[test]
 fn custom_memory_then_given_to_its_release_once() {
+    let _ledger = Ledger::open();
     let back = Arc::new(std::sync::Mutex::new(Vec::new()));
     let seen = Arc::clone(&back);
     let memory = vec![1u8; 40];
@@ -105,6 +113,7 @@ fn custom_memory_then_given_to_its_release_once() {
 
 #[test]
 fn custom_memory_too_short_then_refused_and_released() {
+    let _ledger = Ledger::open();
     let drops = Arc::new(AtomicUsize::new(0));
     let seen = Arc::clone(&drops);
     let error = PbufMut::with_release(Layer::Raw, 5, [0u8; 4], move |_| {
@@ -117,6 +126,7 @@ fn custom_memory_too_short_then_refused_and_released() {
 
 #[test]
 fn lengths_beyond_the_address_space_then_refused() {
+    let _ledger = Ledger::open();
     assert!(matches!(PbufMut::alloc(Layer::Transport, usize::MAX), Err(AllocError::TooLong { .. })));
     assert!(matches!(PbufMut::alloc(Layer::Raw, isize::MAX as usize), Err(AllocError::TooLong { .. })));
     assert!(matches!(PbufPool::new(usize::MAX, 2), Err(AllocError::TooLong { .. })));
@@ -125,6 +135,7 @@ fn lengths_beyond_the_address_space_then_refused() {
 
 #[test]
 fn pool_exhausted_then_refused_counted_and_usable_again() {
+    let _ledger = Ledger::open();
     let pool = PbufPool::new(2, 100).unwrap();
     let a = pool.alloc().unwrap();
     let b = pool.alloc_for(Layer::Ip, 10).unwrap();

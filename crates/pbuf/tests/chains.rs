@@ -1,6 +1,9 @@
 //! Chains against a slow, obvious model under random operations; and the hazards of lwIP's pbuf, by name.
 
+mod ledger;
+
 use flumen_pbuf::{Checksum, Comparison, Kind, Layer, Memory, Pbuf, PbufChain, PbufMut, PbufPool, WriteError};
+use ledger::Ledger;
 use std::io::{BufRead, IoSlice, Read};
 
 /// Random numbers (xorshift64*).
@@ -29,6 +32,7 @@ fn ram(bytes: &[u8]) -> PbufChain {
 fn random_operations_then_bytes_of_every_chain_as_in_a_vector() {
     let seed = 0x9e37_79b9_7f4a_7c15;
     println!("seed {seed:#x}");
+    let _ledger = Ledger::open();
     let mut rng = Rng(seed);
     let pool = PbufPool::new(64, 24).unwrap();
     let mut chains: Vec<(PbufChain, Vec<u8>)> = Vec::new();
@@ -240,6 +244,7 @@ fn slow_checksum(bytes: &[u8]) -> u16 {
 
 #[test]
 fn headers_pushed_then_room_used_and_refused_beyond() {
+    let _ledger = Ledger::open();
     let pool = PbufPool::new(2, 128).unwrap();
     let mut chain = PbufChain::alloc(Layer::Transport, 60, Memory::Pool(&pool)).unwrap();
     assert_eq!(chain.iter().map(|buffer| buffer.len()).collect::<Vec<_>>(), [48, 12]);
@@ -254,6 +259,7 @@ fn headers_pushed_then_room_used_and_refused_beyond() {
 
 #[test]
 fn memory_of_an_owner_then_header_only_by_force_and_within_it() {
+    let _ledger = Ledger::open();
     let whole = Pbuf::from_owner(b"headerpayload".to_vec());
     let mut view = whole.slice(6..);
     assert!(!view.add_header(6));
@@ -267,6 +273,7 @@ fn memory_of_an_owner_then_header_only_by_force_and_within_it() {
 
 #[test]
 fn pool_too_small_for_a_chain_then_none_taken() {
+    let _ledger = Ledger::open();
     let pool = PbufPool::new(3, 10).unwrap();
     assert!(PbufChain::alloc(Layer::Raw, 31, Memory::Pool(&pool)).is_err());
     assert_eq!(pool.stats().outstanding, 0);
@@ -276,6 +283,7 @@ fn pool_too_small_for_a_chain_then_none_taken() {
 
 #[test]
 fn read_in_pieces_then_no_byte_lost() {
+    let _ledger = Ledger::open();
     let mut chain = ram(b"first\nsec");
     chain.push_back(Pbuf::empty()).unwrap();
     chain.cat(ram(b"ond\nthird")).unwrap();
@@ -293,6 +301,7 @@ fn read_in_pieces_then_no_byte_lost() {
 
 #[test]
 fn checksum_written_with_bytes_then_that_of_the_bytes() {
+    let _ledger = Ledger::open();
     let mut chain = ram(&[0; 5]);
     chain.cat(ram(&[0; 6])).unwrap();
     let mut sum = Checksum::new();
@@ -304,6 +313,7 @@ fn checksum_written_with_bytes_then_that_of_the_bytes() {
 
 #[test]
 fn repeated_pattern_then_found_where_it_first_is() {
+    let _ledger = Ledger::open();
     let mut chain = ram(b"aaaaaaab");
     chain.cat(ram(b"aaaab")).unwrap();
     assert_eq!(chain.find(b"aaaab", 0), Some(3));
@@ -317,6 +327,7 @@ fn repeated_pattern_then_found_where_it_first_is() {
 
 #[test]
 fn hazard_300_references_then_count_holds() {
+    let _ledger = Ledger::open();
     let buffer = Pbuf::copy_from(b"x").unwrap();
     let many = vec![buffer.clone(); 300];
     assert_eq!(buffer.references(), Some(301));
@@ -326,6 +337,7 @@ fn hazard_300_references_then_count_holds() {
 
 #[test]
 fn hazard_free_of_300_buffers_then_300_counted() {
+    let _ledger = Ledger::open();
     let mut chain = PbufChain::new();
     for _ in 0..300 {
         chain.cat(ram(b"x")).unwrap();
@@ -335,6 +347,7 @@ fn hazard_free_of_300_buffers_then_300_counted() {
 
 #[test]
 fn hazard_65535_and_10_bytes_then_65545() {
+    let _ledger = Ledger::open();
     let mut chain = ram(&vec![0; 65_535]);
     chain.cat(ram(&[0; 10])).unwrap();
     assert_eq!(chain.len(), 65_545);
@@ -342,6 +355,7 @@ fn hazard_65535_and_10_bytes_then_65545() {
 
 #[test]
 fn hazard_chain_appended_to_itself_then_twice_as_long() {
+    let _ledger = Ledger::open();
     let mut chain = ram(b"ab");
     let again = chain.clone();
     chain.cat(again).unwrap();
@@ -352,6 +366,7 @@ fn hazard_chain_appended_to_itself_then_twice_as_long() {
 
 #[test]
 fn hazard_header_eaten_under_another_holder_then_holder_unchanged() {
+    let _ledger = Ledger::open();
     let mut chain = ram(b"0123456789");
     chain.cat(ram(b"abcdefghij")).unwrap();
     let holder = chain.clone();
@@ -364,6 +379,7 @@ fn hazard_header_eaten_under_another_holder_then_holder_unchanged() {
 
 #[test]
 fn hazard_two_heads_on_one_tail_then_both_lengths_right() {
+    let _ledger = Ledger::open();
     let tail = ram(b"tail");
     let (mut one, mut two) = (ram(b"1"), ram(b"22"));
     one.chain(&tail).unwrap();
@@ -379,6 +395,7 @@ fn hazard_two_heads_on_one_tail_then_both_lengths_right() {
 
 #[test]
 fn hazard_cat_then_dechain_then_tail_is_the_callers() {
+    let _ledger = Ledger::open();
     let mut chain = ram(b"head");
     chain.cat(ram(b"tail")).unwrap();
     let tail = chain.dechain().unwrap();
@@ -388,6 +405,7 @@ fn hazard_cat_then_dechain_then_tail_is_the_callers() {
 
 #[test]
 fn hazard_long_chain_dropped_then_no_recursion() {
+    let _ledger = Ledger::open();
     let mut chain = PbufChain::new();
     let buffers = if cfg!(miri) { 1_000 } else { 1_000_000 };
     let byte = Pbuf::copy_from(b"x").unwrap();
@@ -401,6 +419,7 @@ fn hazard_long_chain_dropped_then_no_recursion() {
 
 #[test]
 fn deep_copy_then_unique_and_with_room() {
+    let _ledger = Ledger::open();
     let pool = PbufPool::new(8, 64).unwrap();
     let mut source = ram(b"shared ");
     source.push_back(Pbuf::from_static(b"and static")).unwrap();

@@ -1,7 +1,10 @@
 //! The eight situations that lwIP's own unit tests of pbuf put to the test, restated for the types here, with what
 //! differs and why. Each ends with the pool's ledger at zero.
 
+mod ledger;
+
 use flumen_pbuf::{Layer, Memory, Pbuf, PbufChain, PbufMut, PbufPool, WriteError};
+use ledger::Ledger;
 
 fn pool(count: usize, size: usize) -> PbufPool {
     PbufPool::new(count, size).unwrap()
@@ -28,6 +31,7 @@ fn chain_of(lengths: &[usize], first: u8) -> PbufChain {
 
 #[test]
 fn nothing_asked_for_then_one_empty_buffer_of_each_kind() {
+    let _ledger = Ledger::open();
     let pool = pool(1, 64);
     for memory in [Memory::Ram, Memory::Pool(&pool)] {
         let chain = PbufChain::alloc(Layer::Raw, 0, memory).unwrap();
@@ -43,6 +47,7 @@ fn nothing_asked_for_then_one_empty_buffer_of_each_kind() {
 /// packet, with no such doubt, so the copy is made.
 #[test]
 fn empty_last_buffer_then_copied() {
+    let _ledger = Ledger::open();
     let pool = pool(4, 512);
     let mut source = PbufChain::alloc(Layer::Raw, 1024, Memory::Ram).unwrap();
     let mut empty = PbufChain::alloc(Layer::Raw, 10, Memory::Pool(&pool)).unwrap();
@@ -60,6 +65,7 @@ fn empty_last_buffer_then_copied() {
 
 #[test]
 fn borders_that_do_not_match_then_bytes_copied() {
+    let _ledger = Ledger::open();
     let source = chain_of(&[16; 8], 0);
     let mut target = chain_of(&[35, 81, 27], 200);
     target.copy_from(&source).unwrap();
@@ -71,6 +77,7 @@ fn borders_that_do_not_match_then_bytes_copied() {
 
 #[test]
 fn part_copied_then_rest_untouched_and_what_does_not_fit_refused() {
+    let _ledger = Ledger::open();
     let mut source = PbufChain::from(Pbuf::from_static(b"abc"));
     source.push_back(Pbuf::from_static(b"def")).unwrap();
     let fresh = || PbufChain::from(Pbuf::copy_from(b"0123456789").unwrap());
@@ -94,6 +101,7 @@ fn part_copied_then_rest_untouched_and_what_does_not_fit_refused() {
 
 #[test]
 fn small_packet_split_for_size_then_unchanged() {
+    let _ledger = Ledger::open();
     let mut chain = chain_of(&[1], 9);
     assert!(chain.split_oversized(0xffff).is_none());
     assert_eq!((chain.buffers(), chain.len(), chain.buffer(0).unwrap().references()), (1, 1, Some(1)));
@@ -102,6 +110,7 @@ fn small_packet_split_for_size_then_unchanged() {
 /// In lwIP the two appends wrap the 16-bit total, and splitting undoes it. Here the total is right all the time.
 #[test]
 fn chain_of_more_than_64k_then_split_into_its_packets() {
+    let _ledger = Ledger::open();
     let pool = pool(400, 512);
     let lengths = [65_535, 65_530, 50_050];
     let mut packets = lengths.map(|len| PbufChain::alloc(Layer::Raw, len, Memory::Pool(&pool)).unwrap());
@@ -125,6 +134,7 @@ fn chain_of_more_than_64k_then_split_into_its_packets() {
 
 #[test]
 fn bytes_written_at_the_border_of_two_buffers_then_read_back() {
+    let _ledger = Ledger::open();
     let pool = pool(4, 512);
     let mut chain = PbufChain::alloc(Layer::Raw, 1024, Memory::Pool(&pool)).unwrap();
     let first = chain.buffer(0).unwrap().len();
@@ -144,6 +154,7 @@ fn bytes_written_at_the_border_of_two_buffers_then_read_back() {
 
 #[test]
 fn byte_set_at_the_start_of_the_second_buffer_then_got_there() {
+    let _ledger = Ledger::open();
     let pool = pool(4, 512);
     let mut chain = PbufChain::alloc(Layer::Raw, 1024, Memory::Pool(&pool)).unwrap();
     let border = chain.buffer(0).unwrap().len();

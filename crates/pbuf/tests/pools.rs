@@ -1,43 +1,19 @@
 //! Pools: exhaustion and the hook, what threads keep, the ledger, and that nothing is allocated after the start.
-#![allow(unsafe_code)]
+
+mod ledger;
 
 use flumen_pbuf::{Layer, Memory, Pbuf, PbufChain, PbufPool, PoolOptions};
+use ledger::Ledger;
 use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    cell::Cell,
     sync::{Arc, Mutex, mpsc},
     thread,
 };
 
-/// Counts what this thread allocates.
-struct Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
-
-// SAFETY: all is handed on to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let _: Result<(), _> = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller's contract is that of `System`.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: as above.
-        unsafe { System.dealloc(memory, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
 #[test]
 fn buffers_in_use_then_nothing_allocated() {
+    let _ledger = Ledger::open();
     let pool = PbufPool::new(256, 128).unwrap();
-    // A thread's first use may make the runtime note that it has something to do at the thread's end.
-    drop(pool.alloc().unwrap());
-    let before = ALLOCATIONS.get();
+    let before = ledger::allocations();
     let mut kept: [Option<Pbuf>; 100] = [const { None }; 100];
     for round in 0..1000 {
         kept[round % 100] = pool.alloc().ok().map(Into::into);
@@ -45,13 +21,14 @@ fn buffers_in_use_then_nothing_allocated() {
         drop(PbufChain::alloc(Layer::Transport, 300, Memory::Pool(&pool)).unwrap());
         drop(shared);
     }
-    assert_eq!(ALLOCATIONS.get(), before);
+    assert_eq!(ledger::allocations(), before);
     drop(kept);
     assert_eq!(pool.stats().outstanding, 0);
 }
 
 #[test]
 fn one_thread_then_high_water_is_exact() {
+    let _ledger = Ledger::open();
     for cache in [0, 1, 8, 32] {
         let pool = PoolOptions::new(100, 16).cache(cache).build().unwrap();
         drop(pool.alloc().unwrap());
@@ -70,6 +47,7 @@ fn one_thread_then_high_water_is_exact() {
 
 #[test]
 fn hook_gives_buffers_back_then_allocation_succeeds() {
+    let _ledger = Ledger::open();
     let held = Arc::new(Mutex::new(Vec::new()));
     let pool = PoolOptions::new(4, 16).reclaim({
         let held = Arc::downgrade(&held);
@@ -91,6 +69,7 @@ fn hook_gives_buffers_back_then_allocation_succeeds() {
 
 #[test]
 fn hook_that_allocates_itself_then_not_called_within() {
+    let _ledger = Ledger::open();
     let place: Arc<Mutex<Option<PbufPool>>> = Arc::default();
     let calls = Arc::new(Mutex::new(0));
     let hook = {
@@ -200,6 +179,7 @@ fn pool_and_buffers_gone_in_any_order_then_memory_gone() {
 
 #[test]
 fn more_pools_than_a_thread_knows_then_all_work() {
+    let _ledger = Ledger::open();
     let pools: Vec<_> = (0..10).map(|_| PbufPool::new(64, 8).unwrap()).collect();
     for _ in 0..3 {
         let buffers: Vec<_> = pools.iter().map(|pool| pool.alloc().unwrap()).collect();
@@ -211,6 +191,7 @@ fn more_pools_than_a_thread_knows_then_all_work() {
 
 #[test]
 fn buffer_of_one_pool_freed_then_back_in_that_pool() {
+    let _ledger = Ledger::open();
     let (one, two) = (PbufPool::new(2, 8).unwrap(), PbufPool::new(2, 8).unwrap());
     let buffers = (one.alloc().unwrap(), two.alloc().unwrap());
     drop(one.alloc().unwrap());
@@ -220,6 +201,7 @@ fn buffer_of_one_pool_freed_then_back_in_that_pool() {
 
 #[test]
 fn huge_buffers_then_capacity_spans_more_than_16_bits() {
+    let _ledger = Ledger::open();
     let pool = PbufPool::new(2, 256 << 10).unwrap();
     let mut chunk = pool.alloc().unwrap();
     assert_eq!((chunk.len(), chunk.as_ptr().addr() % 64), (256 << 10, 0));

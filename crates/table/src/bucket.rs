@@ -15,7 +15,7 @@ use flumen_model::{Direction, FlowKey, Timestamp};
 
 use crate::flow::Flow;
 use crate::hash::FlowHash;
-use crate::key::direction;
+use crate::key::{KeyMask, direction};
 use crate::prim::{AtomicU32, AtomicU64, Ordering, wait};
 use crate::storage::{FlowStore, Link, SlotId};
 
@@ -158,6 +158,11 @@ impl Bucket {
         SlotId::from_raw(self.slots[lane].load(Ordering::Relaxed))
     }
 
+    /// All slots in the line, for prefetching: read without the lock.
+    pub(crate) fn hints(&self) -> impl Iterator<Item = SlotId> + '_ {
+        self.slots.iter().filter_map(|slot| SlotId::from_raw(slot.load(Ordering::Relaxed)))
+    }
+
     /// Places whose tag fits. May name a place too much behind one that fits; never one too few.
     #[inline]
     fn lanes(&self, tag: u16) -> impl Iterator<Item = usize> + '_ {
@@ -185,10 +190,10 @@ impl Drop for Locked<'_> {
 impl Locked<'_> {
     /// The flow that a packet with key `key` belongs to.
     #[inline]
-    pub(crate) fn find(&self, key: &FlowKey, hash: FlowHash) -> Option<Found> {
+    pub(crate) fn find(&self, key: &FlowKey, hash: FlowHash, mask: KeyMask) -> Option<Found> {
         for lane in self.bucket.lanes(hash.tag()) {
             let Some(flow) = self.inline(lane) else { continue };
-            if let Some(direction) = direction(key_of(flow), key) {
+            if let Some(direction) = direction(key_of(flow), key, mask) {
                 return Some(Found { flow, position: Position::Inline(lane), direction });
             }
         }
@@ -196,7 +201,7 @@ impl Locked<'_> {
         let mut next = self.bucket.overflow.load(Ordering::Relaxed);
         while let Some(slot) = SlotId::from_raw(next) {
             let flow = self.store.flow_ptr(slot);
-            if let Some(direction) = direction(key_of(flow), key) {
+            if let Some(direction) = direction(key_of(flow), key, mask) {
                 return Some(Found { flow, position: Position::Chained(before), direction });
             }
             before = Some(flow);

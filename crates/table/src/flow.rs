@@ -15,6 +15,7 @@ use flumen_kref::Refcount;
 use flumen_model::record::{Endpoint, TcpRecord, Traffic};
 use flumen_model::{Address, Direction, FlowKey, FlowState, IpVersion, Ports, Span, TcpState, Timestamp};
 
+use crate::config::TimeoutClass;
 use crate::prim::{AtomicU32, Witness};
 use crate::storage::SlotId;
 use crate::tcp::TcpSession;
@@ -92,8 +93,20 @@ impl Marks {
     pub(crate) const ELEPHANT_TO_SERVER: u16 = 1 << 5;
     pub(crate) const ELEPHANT_TO_CLIENT: u16 = 1 << 6;
 
+    /// The highest two bits: the class of timeouts, so that a flow's deadline is known without its key.
+    const CLASS_SHIFT: u32 = 14;
+
+    const fn of(class: TimeoutClass) -> Self {
+        Self((class as u16) << Self::CLASS_SHIFT)
+    }
+    pub(crate) const fn timeout_class(self) -> TimeoutClass {
+        TimeoutClass::ALL[(self.0 >> Self::CLASS_SHIFT) as usize]
+    }
     pub(crate) const fn has(self, mark: u16) -> bool {
         self.0 & mark == mark
+    }
+    pub(crate) const fn any(self, marks: u16) -> bool {
+        self.0 & marks != 0
     }
     pub(crate) const fn set(&mut self, mark: u16) {
         self.0 |= mark;
@@ -128,8 +141,8 @@ impl FlowBody {
     };
 
     /// A new conversation of which the first packet has not been counted yet.
-    pub(crate) const fn begin(at: Timestamp, origin: u64, owner: u8, detail: Detail) -> Self {
-        Self { last_seen: at, first_seen: at, origin, owner, detail, ..Self::VACANT }
+    pub(crate) const fn begin(at: Timestamp, origin: u64, owner: u8, class: TimeoutClass, detail: Detail) -> Self {
+        Self { last_seen: at, first_seen: at, origin, owner, marks: Marks::of(class), detail, ..Self::VACANT }
     }
 
     /// Counts a packet. Its direction is seen from now on, unless the packet only speaks about the flow (an ICMP
@@ -168,8 +181,10 @@ impl FlowBody {
         self.packets.swap(0, 1);
         self.bytes.swap(0, 1);
         self.ttl.swap(0, 1);
-        let seen = self.marks.0 & 3;
-        self.marks.0 = self.marks.0 & !3 | seen >> 1 | (seen & 1) << 1;
+        const TO_SERVER: u16 = Marks::SEEN_TO_SERVER | Marks::ELEPHANT_TO_SERVER;
+        const TO_CLIENT: u16 = Marks::SEEN_TO_CLIENT | Marks::ELEPHANT_TO_CLIENT;
+        let (to_server, to_client) = (self.marks.0 & TO_SERVER, self.marks.0 & TO_CLIENT);
+        self.marks.0 = self.marks.0 & !(TO_SERVER | TO_CLIENT) | to_server << 1 | to_client >> 1;
     }
 
     /// Time of the first packet.

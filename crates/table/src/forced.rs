@@ -8,7 +8,7 @@ use core::ptr::NonNull;
 
 use flumen_model::{EndReason, FlowState, Span, Timestamp};
 
-use crate::bucket::{Locked, Position, key_of};
+use crate::bucket::{Locked, Position};
 use crate::flow::{Flow, FlowBody};
 use crate::guard::body_of;
 use crate::lookup::FlowLookup;
@@ -20,6 +20,8 @@ use crate::table::is_unreferenced;
 const ROWS: u32 = 6;
 /// Distance between the starts of two calls.
 const STEP: u32 = 5;
+/// Packet time for which no row is looked at after a scan that found every flow alive.
+const SCAN_PAUSE: Span = Span::from_nanos(1_000_000);
 
 impl FlowLookup<'_> {
     /// Finds room for one more flow when [`FlowLookup::prepare`] could not: `false` when there is none, and the packet
@@ -38,13 +40,44 @@ impl FlowLookup<'_> {
         false
     }
 
-    /// Ends the least alive flow of some rows. Its record is made by the caller from the work queue; the slot is spare
-    /// when that is recycled.
+    /// Ends the least alive flow of the rows that were tried. Its record is made by the caller from the work queue; the
+    /// slot is spare when that is recycled.
+    ///
+    /// A scan leaves one prospect for each row. The calls that follow use them up before the next scan, since looking at
+    /// every flow of six rows for one new flow would cost more than all else that is done for a packet.
     fn take_used(&mut self, now: Timestamp) -> bool {
+        if self.prospects.is_empty() && !self.is_scan_vain(now) {
+            self.scan(now);
+            if self.prospects.is_empty() {
+                self.vain_scan = Some(now);
+            }
+        }
+        while let Some((_, row)) = self.prospects.pop() {
+            if self.take_from(row, now) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Whether the last scan found everything alive just now: under a flood that fills the table within a second there is
+    /// nothing to be had for a while, and looking for it again for every packet would cost more than all else.
+    fn is_scan_vain(&self, now: Timestamp) -> bool {
+        self.vain_scan.is_some_and(|last| last <= now && now.since(last) < SCAN_PAUSE)
+    }
+
+    /// Looks at the next rows and lists what they offer, the least alive last.
+    fn scan(&mut self, now: Timestamp) {
         let start = self.table.prune.fetch_add(STEP, Ordering::Relaxed);
-        let mut best: Option<(Timestamp, u32)> = None;
-        for offset in 0..ROWS.min(self.table.rows()) {
-            let row = start.wrapping_add(offset) % self.table.rows();
+        let tried = |from: u32| {
+            let rows = self.table.rows();
+            (0..ROWS.min(rows)).map(move |offset| from.wrapping_add(offset) % rows)
+        };
+        // What the next scan needs first and what this one needs now are asked for together: waiting for each flow in
+        // turn would take ten times as long.
+        tried(start.wrapping_add(STEP)).for_each(|row| self.table.prefetch_bucket(row));
+        tried(start).for_each(|row| self.table.prefetch_lives(row));
+        for row in tried(start) {
             self.counters.get_used_eval += 1;
             let Some(locked) = self.table.try_lock_row(row) else {
                 self.counters.get_used_eval_busy += 1;
@@ -53,17 +86,13 @@ impl FlowLookup<'_> {
             match self.least_alive(&locked, now) {
                 Candidate::None => {}
                 Candidate::Alive => self.counters.get_used_eval_reject += 1,
-                Candidate::Flow { deadline, .. } => {
-                    if best.is_none_or(|(earliest, _)| deadline < earliest) {
-                        best = Some((deadline, row));
-                    }
-                }
+                Candidate::Flow { deadline, .. } => self.prospects.push((deadline, row)),
             }
         }
-        best.is_some_and(|(_, row)| self.take_from(row, now))
+        self.prospects.sort_unstable_by(|a, b| b.cmp(a));
     }
 
-    /// Takes the least alive flow of a row that was just looked at, unless it has changed meanwhile.
+    /// Takes the least alive flow of a row that was looked at, unless that has changed meanwhile.
     fn take_from(&mut self, row: u32, now: Timestamp) -> bool {
         let Some(locked) = self.table.try_lock_row(row) else {
             self.counters.get_used_eval_busy += 1;
@@ -82,20 +111,21 @@ impl FlowLookup<'_> {
         true
     }
 
+    /// The flow of a row that would time out first, of those that were not seen just now. Whether a flow is referenced is
+    /// asked only of those that come into question, because the count is on another cache line.
     fn least_alive(&self, locked: &Locked<'_>, now: Timestamp) -> Candidate {
         let mut best = Candidate::None;
         locked.for_each(|flow, position| {
             let body = body_of(locked, flow);
-            if !is_unreferenced(flow) || is_alive(body, now) {
-                if matches!(best, Candidate::None) {
-                    best = Candidate::Alive;
-                }
-                return;
-            }
-            let deadline = self.table.deadline(body, key_of(flow), true);
-            match best {
-                Candidate::Flow { deadline: earliest, .. } if earliest <= deadline => {}
-                _ => best = Candidate::Flow { flow, position, deadline },
+            let alive = is_alive(body, now);
+            let earlier = match &best {
+                Candidate::Flow { deadline, .. } => self.table.deadline(body, true) < *deadline,
+                _ => true,
+            };
+            if !alive && earlier && is_unreferenced(flow) {
+                best = Candidate::Flow { flow, position, deadline: self.table.deadline(body, true) };
+            } else if matches!(best, Candidate::None) {
+                best = Candidate::Alive;
             }
         });
         best

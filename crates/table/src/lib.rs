@@ -4,7 +4,7 @@
 //! A packet's way: [`PacketKey::of`] says which flow it has to do with, [`FlowTable::hash`] where that is,
 //! [`FlowLookup::lock`] locks the row, and [`RowGuard::packet`] finds or makes the flow and counts the packet. What ends
 //! comes out as an [`EndedFlow`], becomes a record ([`EndedFlow::record`]) and is given back ([`FlowLookup::recycle`]).
-//! [`FlowTable::sweep`] ends what no packet meets any more.
+//! [`FlowTable::sweep`] ends what no packet meets any more; [`FlowTable::updates`] tells of what goes on.
 //!
 //! Read `flow` for what a flow is, `bucket` for a row, `storage` for where flows live, `lookup` for the way through.
 // Flows are reached by number under a row's lock and recycled without being dropped: `storage` says why, and why it is
@@ -28,9 +28,11 @@ mod pool;
 mod prim;
 mod record;
 mod rows;
+mod side;
 mod storage;
 mod table;
 mod tcp;
+mod updates;
 
 pub use config::{Compat, MemcapPolicy, RateTracking, StateTimeouts, TableConfig, TimeoutClass, Timeouts};
 pub use counters::{EndCounters, LookupCounters};

@@ -11,10 +11,12 @@ use crate::emergency::Emergency;
 use crate::flow::{Flow, FlowBody};
 use crate::guard::{FlowGuard, FlowRef, body_of};
 use crate::hash::{FlowHash, HashSecret};
+use crate::key::KeyMask;
 use crate::memcap::Memcap;
 use crate::pool::SparePool;
 use crate::prim::{AtomicU32, AtomicU64, Ordering};
 use crate::rows::Rows;
+use crate::side::SideLayout;
 use crate::storage::{EndedFlow, FlowStore, SpareFlow};
 
 /// Rows that share one summary of their deadlines.
@@ -46,9 +48,12 @@ pub enum TableError {
 pub struct FlowTable {
     config: TableConfig,
     secret: HashSecret,
+    pub(crate) mask: KeyMask,
     rows: Rows,
     /// Earliest deadline of each group of rows; not later than any of theirs.
     groups: Box<[Deadline]>,
+    /// Earliest moment at which a flow of a group wants an update; empty without an active timeout.
+    pub(crate) update_groups: Box<[Deadline]>,
     // Before the store: what is spare belongs to it.
     pub(crate) pool: SparePool,
     pub(crate) store: Ref<Boxed<FlowStore>>,
@@ -75,6 +80,9 @@ pub struct SweepCounts {
 }
 
 impl FlowTable {
+    /// Rows of a group; the last group may have fewer.
+    pub const GROUP_ROWS: u32 = GROUP_ROWS;
+
     /// A table as configured. `seed` is the secret of its hash unless the configuration fixes one; it must come from the
     /// operating system's randomness.
     ///
@@ -83,7 +91,9 @@ impl FlowTable {
     pub fn new(config: TableConfig, seed: [u64; 2]) -> Result<Self, TableError> {
         let rows = config.hash_size.max(1);
         let groups = rows.div_ceil(GROUP_ROWS);
-        let needed = u64::from(rows) * size_of::<Bucket>() as u64 + u64::from(groups) * size_of::<Deadline>() as u64;
+        let update_groups = if config.active_timeout.is_some() { groups } else { 0 };
+        let deadlines = u64::from(groups + update_groups) * size_of::<Deadline>() as u64;
+        let needed = u64::from(rows) * size_of::<Bucket>() as u64 + deadlines;
         let memcap = Memcap::new(config.memcap);
         if !memcap.charge(needed) {
             return Err(TableError::MemcapTooSmall { memcap: config.memcap, rows, needed });
@@ -91,13 +101,15 @@ impl FlowTable {
         let rows = Rows::new(rows).ok_or(TableError::OutOfMemory { needed })?;
         // Room to raise the memcap eightfold while running.
         let blocks_max = config.memcap / crate::pool::BLOCK_COST * 8 + 1024;
-        let store = FlowStore::new(memcap, blocks_max);
+        let store = FlowStore::new(memcap, blocks_max, SideLayout::of(&config));
         let pool = SparePool::new(config.prealloc as usize, &store);
         let seed = config.hash_seed.map_or(seed, |fixed| [fixed, !fixed]);
         Ok(Self {
             secret: HashSecret::from_seed(seed),
+            mask: KeyMask::of(&config),
             rows,
             groups: (0..groups).map(|_| Deadline::never()).collect(),
+            update_groups: (0..update_groups).map(|_| Deadline::never()).collect(),
             store,
             pool,
             emergency: Emergency::default(),
@@ -112,11 +124,11 @@ impl FlowTable {
     pub const fn config(&self) -> &TableConfig {
         &self.config
     }
-    /// Hash of a key.
+    /// Hash of a key, as far as it tells flows apart.
     #[inline]
     #[must_use]
     pub fn hash(&self, key: &FlowKey) -> FlowHash {
-        self.secret.hash(key)
+        self.secret.hash(&self.mask.apply(key))
     }
     /// Number of the row of a hash.
     #[inline]
@@ -144,6 +156,11 @@ impl FlowTable {
     #[must_use]
     pub fn memuse(&self) -> u64 {
         self.store.memcap.used()
+    }
+    /// The most bytes that were ever charged.
+    #[must_use]
+    pub fn memuse_max(&self) -> u64 {
+        self.store.memcap.peak()
     }
     /// The memcap in force.
     #[must_use]
@@ -188,6 +205,18 @@ impl FlowTable {
         }
     }
 
+    /// Asks for the line of a row by number.
+    pub(crate) fn prefetch_bucket(&self, row: u32) {
+        prefetch(core::ptr::from_ref(self.rows.at(row)).cast());
+    }
+    /// Asks for what of a row's flows says how much they are alive.
+    pub(crate) fn prefetch_lives(&self, row: u32) {
+        for slot in self.rows.at(row).hints() {
+            let flow = self.store.flow_hint(slot);
+            prefetch(flow.wrapping_add(64));
+        }
+    }
+
     #[inline]
     pub(crate) fn lock_row(&self, row: u32) -> Locked<'_> {
         self.rows.at(row).lock(&self.store)
@@ -197,9 +226,8 @@ impl FlowTable {
     }
     /// The moment at which a flow times out.
     #[inline]
-    pub(crate) fn deadline(&self, body: &FlowBody, key: &FlowKey, emergency: bool) -> Timestamp {
-        let class = crate::config::TimeoutClass::of(key.protocol);
-        body.last_seen + self.config.timeouts.of(class, body.state, emergency)
+    pub(crate) fn deadline(&self, body: &FlowBody, emergency: bool) -> Timestamp {
+        body.last_seen + self.config.timeouts.of(body.marks.timeout_class(), body.state, emergency)
     }
 
     /// Notes that a flow of `row` times out at `due`.
@@ -209,6 +237,14 @@ impl FlowTable {
         if due < deadline.due() {
             deadline.set(due);
             self.groups[(row / GROUP_ROWS) as usize].bring_forward(due);
+        }
+    }
+
+    /// Notes that a flow of `row` that began at `start` wants updates.
+    #[inline]
+    pub(crate) fn note_update(&self, row: u32, start: Timestamp) {
+        if let Some(timeout) = self.config.active_timeout {
+            self.update_groups[(row / GROUP_ROWS) as usize].bring_forward(Due::at(start + timeout));
         }
     }
 
@@ -233,7 +269,7 @@ impl FlowTable {
         locked.extract(
             |flow| {
                 checked += 1;
-                let deadline = self.deadline(body_of(locked, flow), key_of(flow), emergency);
+                let deadline = self.deadline(body_of(locked, flow), emergency);
                 let out = deadline <= now && is_unreferenced(flow);
                 if out {
                     timeout += 1;
@@ -242,7 +278,7 @@ impl FlowTable {
                 }
                 out
             },
-            |flow| take(flow, self.deadline(body_of(locked, flow), key_of(flow), emergency)),
+            |flow| take(flow, self.deadline(body_of(locked, flow), emergency)),
             |flow| self.hash(key_of(flow)).tag(),
         );
         counts.checked += checked;
@@ -287,7 +323,7 @@ impl FlowTable {
             // - The row is locked, and the flow has just been taken out of it or of its evicted list.
             ended.push(unsafe { EndedFlow::unlinked(flow, at, EndReason::Timeout, false) });
         };
-        locked.take_evicted(|flow| take(flow, self.deadline(body_of(&locked, flow), key_of(flow), false)));
+        locked.take_evicted(|flow| take(flow, self.deadline(body_of(&locked, flow), false)));
         self.expire_row(&locked, row, now, counts, take);
     }
 
@@ -307,7 +343,7 @@ impl FlowTable {
                 ended.push(unsafe { EndedFlow::unlinked(flow, at, reason, false) });
             };
             locked.take_evicted(|flow| {
-                take(flow, self.deadline(body_of(&locked, flow), key_of(flow), false), EndReason::Timeout);
+                take(flow, self.deadline(body_of(&locked, flow), false), EndReason::Timeout);
             });
             locked.extract(|_| true, |flow| take(flow, at, EndReason::Shutdown), |_| 0);
             locked.bucket.deadline().set(Due::NEVER);

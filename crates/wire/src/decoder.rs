@@ -225,6 +225,11 @@ impl<'c> Context<'c> {
 
     /// The frame is one fragment of a datagram.
     pub(crate) fn fragment<'a>(&mut self, fragment: Fragment) -> Step<'a> {
+        let counted = &mut self.counters.fragments;
+        *match fragment.ip_version {
+            IpVersion::V4 => &mut counted.ipv4,
+            IpVersion::V6 => &mut counted.ipv6,
+        } += 1;
         *self.decoded = Decoded::Fragment(fragment);
         Step::Done
     }

@@ -12,6 +12,8 @@ mod content;
 mod headers;
 mod reader;
 mod segments;
+#[cfg(all(test, not(loom)))]
+mod tests;
 mod write;
 
 pub use content::{Comparison, Position};
@@ -80,15 +82,16 @@ impl PbufChain {
         }
     }
     fn alloc_from(pool: &PbufPool, layer: Layer, len: usize) -> Result<Self, AllocError> {
-        let first_len = len.min(pool.buffer_size().saturating_sub(layer.header_room()));
-        let mut chain = Self::new();
-        chain.len = first_len;
-        chain.segments.push_back(pool.alloc_for(layer, first_len)?.freeze());
+        let (room, limit) = (layer.header_room(), pool.buffer_size());
+        if room > limit {
+            return Err(AllocError::TooLong { wanted: room.saturating_add(len), limit });
+        }
+        let mut chain = Self { segments: Segments::new(), len: len.min(limit - room) };
+        chain.segments.push_back(pool.alloc_view(room, chain.len)?);
         while chain.len < len {
-            let mut buffer = pool.alloc()?;
-            buffer.truncate(len - chain.len);
-            chain.len += buffer.len();
-            chain.segments.push_back(buffer.freeze());
+            let part_len = (len - chain.len).min(limit);
+            chain.segments.push_back(pool.alloc_view(0, part_len)?);
+            chain.len += part_len;
         }
         Ok(chain)
     }

@@ -57,7 +57,7 @@ impl Segments {
     pub(super) fn push_back(&mut self, buffer: Pbuf) {
         match self {
             Self::InPlace { slots, count } if *count < IN_PLACE_MAX => {
-                slots[*count] = buffer;
+                slots[*count].fill_empty(buffer);
                 *count += 1;
             }
             _ => self.heap().push_back(buffer),

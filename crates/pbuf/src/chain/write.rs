@@ -108,6 +108,9 @@ impl PbufChain {
         if wanted > self.len() {
             return Err(WriteError::TooShort { wanted, len: self.len() });
         }
+        if len == 0 {
+            return Ok(());
+        }
         let mut start = 0;
         for (index, buffer) in self.iter().enumerate() {
             let end = start + buffer.len();

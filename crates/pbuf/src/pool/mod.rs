@@ -14,7 +14,7 @@ mod core;
 mod loom_tests;
 mod threads;
 
-use crate::{AllocError, Layer, PbufMut, PoolExhausted};
+use crate::{AllocError, Layer, Pbuf, PbufMut, PoolExhausted};
 use ::core::fmt;
 use core::{Core, Handle};
 
@@ -132,9 +132,12 @@ impl PbufPool {
         if wanted > limit {
             return Err(AllocError::TooLong { wanted, limit });
         }
-        let mut buffer = self.alloc()?;
-        buffer.show(room, len);
-        Ok(buffer)
+        Ok(PbufMut::part(self.0.alloc()?, room, len))
+    }
+    /// A buffer of which `len` bytes are shown behind `room` free ones. Both together must fit.
+    #[inline]
+    pub(crate) fn alloc_view(&self, room: usize, len: usize) -> Result<Pbuf, PoolExhausted> {
+        Ok(PbufMut::part(self.0.alloc()?, room, len).freeze())
     }
     /// Bytes in each buffer.
     #[must_use]

@@ -32,10 +32,6 @@ impl Known {
     /// Claims a cache, if the thread knows few enough pools and the pool has one free.
     #[cold]
     fn enter(&self, core: NonNull<Core>) -> Option<NonNull<Cache>> {
-        // SAFETY: the caller has a reference to the core.
-        if !unsafe { core.as_ref() }.has_caches() {
-            return None;
-        }
         self.entries.iter().for_each(|entry| leave(entry, |core| core.is_closed()));
         let free = self.entries.iter().find(|entry| entry.get().is_none())?;
         // SAFETY: the caller has a reference to the core.
@@ -101,6 +97,10 @@ pub(super) unsafe fn cache_of(core: NonNull<Core>) -> Option<NonNull<Cache>> {
 /// As [`cache_of`].
 #[cold]
 unsafe fn look_up(core: NonNull<Core>) -> Option<NonNull<Cache>> {
+    // SAFETY: the caller has a reference to the core.
+    if !unsafe { core.as_ref() }.has_caches() {
+        return None;
+    }
     let found = KNOWN.try_with(|known| known.find(core).or_else(|| known.enter(core))).ok().flatten()?;
     LATEST.try_with(|latest| latest.set(Some(Entry { core, cache: found }))).ok()?;
     Some(found)

@@ -2,7 +2,8 @@
 //!
 //! A slot is named by a [`SlotId`] of 32 bits, so that a row of the table holds eight of them in a cache line, and
 //! found by two shifts and one look into a directory that stays in the cache. Blocks are the unit in which memory is
-//! charged, taken and given back: five pages with a header and a hundred flows.
+//! charged, taken and given back: five pages with a header and a hundred flows, and as many pages as their sides need
+//! when the configuration asks for sides (see [`side`](crate::side)).
 //!
 //! 1. A slot's flow is owned by exactly one handle or place: a [`SpareFlow`] (count zero), a row or an [`EndedFlow`]
 //!    (count one and more).
@@ -24,6 +25,7 @@ use core::num::NonZeroU32;
 use core::ptr::NonNull;
 
 use flumen_kref::{Ref, Unique};
+use flumen_model::record::MacSet;
 use flumen_model::{EndReason, FlowKey, Timestamp};
 
 use crate::flow::{Flow, FlowBody};
@@ -88,8 +90,9 @@ impl SpareFlow {
         let _ = self.0.into_raw();
     }
 
-    /// Fills the slot with a new conversation. The caller links it into a row, which then owns the count.
-    pub(crate) fn begin(self, key: FlowKey, row: u32, body: FlowBody) -> NonNull<Flow> {
+    /// Fills the slot, which is one of `store`, with a new conversation. The caller links it into a row, which then owns
+    /// the count.
+    pub(crate) fn begin(self, key: FlowKey, row: u32, body: FlowBody, store: &FlowStore) -> NonNull<Flow> {
         let flow = self.0.as_ptr();
         self.0.key_use.write();
         self.0.body_use.write();
@@ -99,6 +102,11 @@ impl SpareFlow {
         // SAFETY:
         // - Likewise its body. The old body owns nothing that would have to be dropped.
         unsafe { (*flow.as_ptr()).body.get().write(body) };
+        if let Some((_, mut words)) = store.side_ptr(self.slot()) {
+            // SAFETY:
+            // - Likewise its side.
+            unsafe { words.as_mut() }.fill(0);
+        }
         self.0.row.store(row, Ordering::Relaxed);
         self.0.next.store(Link::END, Ordering::Relaxed);
         Ref::into_raw(self.0.into_ref())
@@ -143,6 +151,20 @@ impl EndedFlow {
         // SAFETY:
         // - The flow is in no row, and this handle owns the table's count: a `FlowRef` reaches a body only through a row.
         unsafe { &*self.flow.body.get() }
+    }
+
+    /// The MAC addresses of the flow, when they are collected.
+    pub(crate) fn macs(&self) -> Option<Box<MacSet>> {
+        // SAFETY:
+        // - A flow of a store, reached through the pointer that its store made.
+        let store = unsafe { Flow::store(Ref::as_ptr(&self.flow)) };
+        // SAFETY:
+        // - The store is alive: the table holds it, or what is out when the table goes does.
+        let store: &FlowStore = unsafe { store.as_ref() };
+        let (layout, words) = store.side_ptr(self.flow.slot)?;
+        // SAFETY:
+        // - As in `body`: a side is reached in the same ways.
+        layout.macs(unsafe { words.as_ref() })
     }
 
     /// Makes the slot a spare flow again; `None` when the flow is still referenced: its slot then comes back through

@@ -69,7 +69,7 @@ fn misuse_then_lwip_aborts() {
         let (_, act) = CASES.iter().find(|(name, _)| *name == case).unwrap();
         act();
         // Reached only if lwIP did not abort.
-        std::process::exit(0);
+        return;
     }
     let _alone = interpose::alone();
     for (name, _) in CASES {

@@ -5,7 +5,7 @@ use core::ffi::{c_int, c_uint, c_void};
 /// `struct pbuf` of the distribution's build: no custom data, 8-bit count.
 #[repr(C)]
 pub struct Node {
-    pub next: *mut Node,
+    pub next: *mut Self,
     pub payload: *mut u8,
     pub tot_len: u16,
     pub len: u16,

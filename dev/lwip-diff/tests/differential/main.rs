@@ -8,6 +8,11 @@
 //! number of them, `FLUMEN_DIFF_SEED=n` for another run. Without lwIP it says SKIPPED, or fails if
 //! `FLUMEN_REQUIRE_PEERS=1`.
 
+// Calls of C functions, several in a row on the same chain; what holds for the block is said above it.
+#![allow(unsafe_code, clippy::multiple_unsafe_ops_per_block)]
+// The declarations of lwIP's interface are what they are.
+#![allow(missing_docs, unreachable_pub, missing_debug_implementations)]
+
 #[cfg(lwip)]
 mod aborts;
 #[cfg(lwip)]

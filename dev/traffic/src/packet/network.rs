@@ -140,8 +140,8 @@ fn options_header(options: &[u8]) -> Vec<u8> {
     let mut header = vec![59, 0];
     header.extend_from_slice(options);
     match header.len().next_multiple_of(8) - header.len() {
-        0 => {}
-        1 => header.push(0),
+        // Pad1 for what is short: a PadN without padding is suspicious to some.
+        missing @ 0..=2 => header.resize(header.len() + missing, 0),
         missing => {
             header.extend([1, missing as u8 - 2]);
             header.resize(header.len() + missing - 2, 0);

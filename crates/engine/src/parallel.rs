@@ -1,0 +1,238 @@
+//! A run with several workers, managers and recyclers.
+//!
+//! | thread | takes from | gives to | waits for |
+//! |---|---|---|---|
+//! | worker, N | feed, table | recycle queue | the slowest worker, room in the queue |
+//! | manager, M | table | recycle queue, record queue (updates) | packet time, room in the queues |
+//! | recycler, K | recycle queue | record queue, spare pool | flows, room in the queue |
+//! | conductor, 1 | – | recycle queue | workers, then managers, then recyclers |
+//! | caller | record queue | sink | records |
+//!
+//! Every queue is bounded, and waiting follows the rows of the table downwards only, so there is no cycle of waiting.
+//! The end: the feed ends, workers hand over what they have and stop; the conductor stops the managers, empties the
+//! table into the recycle queue and closes it; recyclers finish it and stop; the record queue closes; the caller returns.
+//! When the sink fails, the feed is stopped and the rest goes the same way, counted as lost.
+
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{Scope, ScopedJoinHandle, Thread, scope};
+
+use flumen_model::{FlowRecord, Ledger, PacketSource, RecordSink, Timestamp};
+use flumen_table::{EndCounters, EndedFlow, FlowIds, FlowTable, LookupCounters};
+use flumen_wire::DecodeCounters;
+
+use crate::clock::WorkerClocks;
+use crate::config::EngineConfig;
+use crate::feed::Feed;
+use crate::manager::{ENDED_BATCH, Manager, ManagerCounters, hand_over};
+use crate::pipeline::{Outlet, PacketClock, Share, Worker};
+use crate::queue::{CloseOnDrop, Queue};
+use crate::recorder::{Outflow, Recycler};
+use crate::run::{Done, Emergencies};
+
+/// Batches of ended flows, and of records, that may wait.
+pub(crate) const QUEUE_BATCHES: usize = 256;
+
+/// What the threads of a run share.
+struct Shared<'r, 's> {
+    table: &'r FlowTable,
+    config: &'r EngineConfig,
+    feed: Feed<'s>,
+    clocks: WorkerClocks,
+    ended: Queue<Vec<EndedFlow>>,
+    records: Queue<Vec<FlowRecord>>,
+    stop_managers: AtomicBool,
+    ids: std::sync::OnceLock<FlowIds>,
+}
+
+/// What a worker leaves behind.
+struct WorkerDone {
+    decode: DecodeCounters,
+    lookup: LookupCounters,
+    ledger: Ledger,
+    end: EndCounters,
+}
+
+/// What the conductor gathered.
+#[derive(Default)]
+struct Gathered {
+    decode: DecodeCounters,
+    lookup: LookupCounters,
+    ledger: Ledger,
+    manager: ManagerCounters,
+    emergencies: Emergencies,
+    recycler: Recycler,
+}
+
+/// Reads the source to its end, or until the sink fails.
+pub(crate) fn run<'s>(
+    table: &FlowTable,
+    config: &EngineConfig,
+    source: &mut dyn PacketSource,
+    sink: &'s mut dyn RecordSink,
+) -> Done<'s> {
+    let workers = config.threads.workers;
+    let shared = Shared {
+        table,
+        config,
+        feed: Feed::new(source, workers),
+        clocks: WorkerClocks::new(workers),
+        ended: Queue::new(QUEUE_BATCHES),
+        records: Queue::new(QUEUE_BATCHES),
+        stop_managers: AtomicBool::new(false),
+        ids: std::sync::OnceLock::new(),
+    };
+    let mut out = Outflow::new(sink);
+    let mut gathered = scope(|scope| {
+        let shared = &shared;
+        let conductor = start(scope, shared);
+        while let Some(records) = shared.records.take() {
+            out.take(&records);
+            if out.has_failed() {
+                shared.feed.stop();
+            }
+        }
+        join(conductor)
+    });
+    gathered.recycler.queue_max = gathered.recycler.queue_max.max((shared.ended.longest() * ENDED_BATCH) as u64);
+    let (seen, source_error) = shared.feed.finish();
+    let Gathered { decode, lookup, ledger, manager, emergencies, recycler } = gathered;
+    Done { decode, lookup, ledger, recycler, manager, emergencies, seen, source_error, out }
+}
+
+/// Starts all threads; the conductor joins the others.
+fn start<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    shared: &'scope Shared<'_, '_>,
+) -> ScopedJoinHandle<'scope, Gathered> {
+    let threads = shared.config.threads;
+    let managers: Vec<_> = (0..threads.managers.max(1) as u32)
+        .map(|number| {
+            let manager = Manager {
+                table: shared.table,
+                clocks: &shared.clocks,
+                ended: &shared.ended,
+                records: &shared.records,
+                ids: &shared.ids,
+                stop: &shared.stop_managers,
+                number,
+                of: threads.managers.max(1) as u32,
+            };
+            scope.spawn(move || manager.run())
+        })
+        .collect();
+    let first_manager = managers[0].thread().clone();
+    let workers: Vec<_> = (0..threads.workers)
+        .map(|number| {
+            let manager = first_manager.clone();
+            scope.spawn(move || work(shared, number, &manager))
+        })
+        .collect();
+    let recyclers: Vec<_> = (0..threads.recyclers.max(1)).map(|_| scope.spawn(|| recycle(shared))).collect();
+    scope.spawn(move || conduct(shared, workers, managers, recyclers))
+}
+
+fn conduct(
+    shared: &Shared<'_, '_>,
+    workers: Vec<ScopedJoinHandle<'_, WorkerDone>>,
+    managers: Vec<ScopedJoinHandle<'_, (ManagerCounters, Emergencies)>>,
+    recyclers: Vec<ScopedJoinHandle<'_, Recycler>>,
+) -> Gathered {
+    let _records = CloseOnDrop(&shared.records);
+    let ended = CloseOnDrop(&shared.ended);
+    let mut gathered = Gathered::default();
+    for (number, worker) in workers.into_iter().enumerate() {
+        let done = join(worker);
+        // Every worker decodes every frame; the first one's counters stand for all.
+        if number == 0 {
+            gathered.decode = done.decode;
+        }
+        gathered.lookup.merge(&done.lookup);
+        gathered.ledger.merge(&done.ledger);
+        gathered.recycler.end.merge(&done.end);
+    }
+    shared.stop_managers.store(true, Ordering::Release);
+    for manager in managers {
+        manager.thread().unpark();
+        let (counters, emergencies) = join(manager);
+        gathered.manager.merge(&counters);
+        gathered.emergencies.merge(&emergencies);
+    }
+    empty_table(shared);
+    drop(ended);
+    for recycler in recyclers {
+        gathered.recycler.merge(&join(recycler));
+    }
+    gathered
+}
+
+/// What has timed out by the last packet's time has, the rest is shut down.
+fn empty_table(shared: &Shared<'_, '_>) {
+    let last = shared.feed.seen().last();
+    let mut ended = Vec::new();
+    shared.table.set_now(last);
+    shared.table.sweep(0..shared.table.groups(), false, &mut ended);
+    shared.table.drain(last, &mut ended);
+    ended.sort_by_cached_key(EndedFlow::order);
+    hand_over(&mut ended, &shared.ended);
+}
+
+fn work(shared: &Shared<'_, '_>, number: usize, manager: &Thread) -> WorkerDone {
+    let share = Share { worker: number as u32, of: shared.config.threads.workers as u32 };
+    let mut worker = Worker::new(shared.table, shared.config, share);
+    let mut clock = PacketClock::default();
+    let mut ended = Vec::new();
+    let mut to_queue = |records: &mut Vec<FlowRecord>| {
+        let _ = shared.records.put(core::mem::take(records));
+    };
+    let mut woken = false;
+    let mut outlet = Outlet { ids: FlowIds::new(Timestamp::ZERO), records: &mut to_queue };
+    while let Some((batch, opened)) = shared.feed.next(number) {
+        outlet.ids = *shared.ids.get_or_init(|| FlowIds::new(opened));
+        worker.packets(batch.packets(), &mut outlet);
+        worker.under_pressure.hand_on(&mut outlet);
+        let last = batch.entries().last().map(|entry| entry.timestamp);
+        shared.feed.give_back(batch);
+        let second_over = last.is_some_and(|at| clock.ends_second(at));
+        if let Some(at) = last.filter(|&at| second_over || clock.is_within(at)) {
+            shared.clocks.publish(number, at);
+        }
+        if second_over || worker.lookup.work_queue().len() >= ENDED_BATCH {
+            worker.take_ended(&mut ended);
+            hand_over(&mut ended, &shared.ended);
+        }
+        if second_over {
+            worker.lookup.give_back_spare();
+        }
+        let emergency = shared.table.is_emergency();
+        if emergency && !woken {
+            manager.unpark();
+        }
+        woken = emergency;
+    }
+    worker.take_ended(&mut ended);
+    hand_over(&mut ended, &shared.ended);
+    shared.clocks.done(number);
+    WorkerDone {
+        decode: worker.decoder.counters.clone(),
+        lookup: worker.lookup.counters.clone(),
+        ledger: worker.ledger,
+        end: worker.under_pressure.end,
+    }
+}
+
+fn recycle(shared: &Shared<'_, '_>) -> Recycler {
+    let mut recycler = Recycler::default();
+    while let Some(mut ended) = shared.ended.take() {
+        recycler.begin(&mut ended);
+        let ids = *shared.ids.get_or_init(|| FlowIds::new(Timestamp::ZERO));
+        let records: Vec<_> = ended.iter().map(|flow| recycler.record(flow, ids)).collect();
+        shared.table.recycle(ended);
+        let _ = shared.records.put(records);
+    }
+    recycler
+}
+
+fn join<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+}

@@ -1,0 +1,148 @@
+//! A run with one worker: everything on the caller's thread, driven by packet time alone.
+
+use flumen_model::{FlowRecord, PacketBatch, PacketSource, RecordSink, Timestamp};
+use flumen_table::{EndedFlow, FlowIds, FlowTable};
+
+use crate::config::EngineConfig;
+use crate::feed::Seen;
+use crate::manager::ManagerCounters;
+use crate::pipeline::{Outlet, Share, Worker};
+use crate::recorder::{Outflow, Recycler};
+use crate::run::{Done, Emergencies};
+
+struct Single<'t, 's> {
+    table: &'t FlowTable,
+    worker: Worker<'t>,
+    recycler: Recycler,
+    manager: ManagerCounters,
+    emergencies: Emergencies,
+    seen: Seen,
+    ids: FlowIds,
+    ended: Vec<EndedFlow>,
+    updates: Vec<FlowRecord>,
+    out: Outflow<'s>,
+}
+
+/// Reads the source to its end, or until the sink fails.
+pub(crate) fn run<'s>(
+    table: &FlowTable,
+    config: &EngineConfig,
+    source: &mut dyn PacketSource,
+    sink: &'s mut dyn RecordSink,
+) -> Done<'s> {
+    let mut run = Single {
+        table,
+        worker: Worker::new(table, config, Share { worker: 0, of: 1 }),
+        recycler: Recycler::default(),
+        manager: ManagerCounters::default(),
+        emergencies: Emergencies::default(),
+        seen: Seen::default(),
+        ids: FlowIds::new(Timestamp::ZERO),
+        ended: Vec::new(),
+        updates: Vec::new(),
+        out: Outflow::new(sink),
+    };
+    let mut batch = PacketBatch::new();
+    let source_error = loop {
+        match source.fill(&mut batch) {
+            Ok(true) => run.batch(&batch),
+            Ok(false) => break None,
+            Err(error) => break Some(error),
+        }
+        if run.out.has_failed() {
+            break None;
+        }
+    };
+    run.end();
+    let Single { worker, recycler, manager, emergencies, seen, out, .. } = run;
+    let mut end = recycler.end.clone();
+    end.merge(&worker.under_pressure.end);
+    Done {
+        decode: worker.decoder.counters.clone(),
+        lookup: worker.lookup.counters.clone(),
+        ledger: worker.ledger,
+        recycler: Recycler { end, ..recycler },
+        manager,
+        emergencies,
+        seen,
+        source_error,
+        out,
+    }
+}
+
+impl Single<'_, '_> {
+    /// Takes a batch second by second: vectors do not reach across the end of one.
+    fn batch(&mut self, batch: &PacketBatch) {
+        let mut done = 0;
+        for (i, entry) in batch.entries().iter().enumerate() {
+            if self.seen.opened.is_none() {
+                self.ids = FlowIds::new(entry.timestamp);
+            }
+            if self.seen.clock.ends_second(entry.timestamp) {
+                self.packets(batch, done, i);
+                done = i;
+                self.tick(entry.timestamp);
+            }
+            self.seen.note(entry.timestamp);
+        }
+        self.packets(batch, done, batch.len());
+        if self.table.is_emergency() && !self.emergencies.is_on() {
+            self.tick(self.seen.last());
+        }
+    }
+
+    fn packets(&mut self, batch: &PacketBatch, from: usize, to: usize) {
+        let Self { worker, out, ids, .. } = self;
+        let mut outlet = Outlet { ids: *ids, records: &mut |records| out.take(records) };
+        worker.packets(batch.packets().skip(from).take(to - from), &mut outlet);
+        worker.under_pressure.hand_on(&mut outlet);
+    }
+
+    /// A second of packet time is over: what has ended is written. In emergency mode every row is looked through.
+    fn tick(&mut self, now: Timestamp) {
+        self.table.set_now(now);
+        let emergency = self.table.is_emergency();
+        self.worker.take_ended(&mut self.ended);
+        let counts = self.table.sweep(0..self.table.groups(), emergency, &mut self.ended);
+        self.manager.pass(&counts, true);
+        self.manager.rows_per_sec = u64::from(self.table.rows());
+        self.write();
+        self.write_updates(now);
+        self.emergencies.note(emergency, now);
+        self.worker.lookup.give_back_spare();
+        if self.table.maintain() {
+            self.emergencies.note(false, now);
+        }
+    }
+
+    fn write(&mut self) {
+        let Self { recycler, ended, ids, out, worker, .. } = self;
+        recycler.begin(ended);
+        for flow in ended.drain(..) {
+            out.push(recycler.record(&flow, *ids));
+            worker.lookup.recycle(flow);
+        }
+        out.flush();
+    }
+
+    /// What is new about flows that go on, when that is asked for.
+    fn write_updates(&mut self, now: Timestamp) {
+        let Self { table, updates, ids, out, .. } = self;
+        let mut more = true;
+        while more {
+            more = table.updates(0..table.groups(), now, updates, *ids);
+            out.take(updates);
+            updates.clear();
+        }
+    }
+
+    /// The source has ended: what has timed out by the last packet's time has, the rest is shut down.
+    fn end(&mut self) {
+        let last = self.seen.last();
+        self.table.set_now(last);
+        self.worker.take_ended(&mut self.ended);
+        self.table.sweep(0..self.table.groups(), false, &mut self.ended);
+        self.table.drain(last, &mut self.ended);
+        self.write();
+    }
+}

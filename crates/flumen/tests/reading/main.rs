@@ -1,0 +1,10 @@
+//! `flumen read` from end to end: the binary on captures made here, and what it wrote.
+
+mod corpus;
+mod damage;
+mod inputs;
+mod outputs;
+mod pressure;
+mod scenarios;
+mod support;
+mod worked_examples;

@@ -1,0 +1,73 @@
+//! Several threads, and too little memory: the account stays closed, the ceiling holds.
+
+use std::collections::BTreeSet;
+
+use traffic::scenario::{ALL, Options, Scenario};
+
+use crate::support::{Scratch, capture_of, count, message, small};
+
+#[test]
+fn several_threads_then_the_records_of_one_in_another_order() {
+    let scratch = Scratch::new("threads");
+    for scenario in ALL {
+        let (bytes, _) = capture_of(scenario, &small());
+        scratch.put("made.cap", &bytes);
+        let one: BTreeSet<_> = scratch.read(&["made.cap"], 0).lines.into_iter().collect();
+        let more = scratch.read(&["made.cap", "--audit", "--threads", "3", "--set", "flow.managers=2"], 0);
+        more.assert_conserves(scenario.name);
+        let count = more.lines.len();
+        let more: BTreeSet<_> = more.lines.into_iter().collect();
+        assert_eq!(more.len(), count, "{}: a record was written twice", scenario.name);
+        let differing: Vec<_> = one.symmetric_difference(&more).take(2).collect();
+        assert!(differing.is_empty(), "{}: {differing:#?}", scenario.name);
+    }
+}
+
+#[test]
+fn flood_in_little_memory_then_accounted_for_and_below_the_ceiling() {
+    const MEMCAP: u64 = 1 << 20;
+    let scratch = Scratch::new("flood");
+    for name in ["syn-flood", "hash-flood", "hash-flood-sum", "icmp-sweep", "esp-spis"] {
+        let options = Options { packets: Some(20_000), flows: Some(10_000), rate: Some(50_000), ..small() };
+        let (bytes, totals) = capture_of(Scenario::named(name).expect("a scenario"), &options);
+        scratch.put("made.pcap", &bytes);
+        let memory = ["--memcap", "1mb", "--hash-size", "1024", "--set", "flow.prealloc=100"];
+        for threads in ["1", "3"] {
+            let arguments = [&["made.pcap", "--audit", "--threads", threads][..], &memory].concat();
+            let written = scratch.read(&arguments, 0);
+            let whose = format!("{name} with {threads} threads");
+            written.assert_conserves(&whose);
+            assert_eq!(count(&written.stats["flumen"]["ledger"]["read"]["packets"]), totals.packets, "{whose}");
+            let flow = &written.stats["flow"];
+            assert!(count(&flow["memuse"]) <= MEMCAP, "{whose}: {flow}");
+            assert!(count(&flow["get_used"]) + count(&flow["memcap"]) > 0, "{whose}: no pressure: {flow}");
+            assert_eq!(count(&flow["emerg_mode_entered"]).min(1), 1, "{whose}: {flow}");
+            let forced = written.flows.iter().filter(|flow| flow["flow"]["reason"] == "forced").count() as u64;
+            assert_eq!(forced, count(&flow["get_used"]), "{whose}: each flow that was forced out has its record");
+            assert_eq!(count(&flow["active"]), 0, "{whose}");
+        }
+    }
+}
+
+#[test]
+fn too_little_memory_for_a_table_then_no_start_and_the_figures() {
+    let scratch = Scratch::new("limit");
+    scratch.put("made.pcap", &capture_of(Scenario::named("e7").expect("a scenario"), &small()).0);
+    let cases = [
+        (
+            ["--memcap", "64kb"],
+            3,
+            "'flow.memcap' is 65536 bytes, but the 65536 rows of 'flow.hash-size' alone take 4194304",
+        ),
+        (
+            ["--set", "flumen.memory-limit=1mb"],
+            1,
+            "flumen.memory-limit is 1048576 bytes, but program, queues and buffers",
+        ),
+    ];
+    for (limit, code, said) in cases {
+        let output = scratch.run(&[&["read", "made.pcap"][..], &limit].concat());
+        assert_eq!(output.status.code(), Some(code), "{limit:?}: {}", message(&output));
+        assert!(message(&output).contains(said), "{}", message(&output));
+    }
+}
