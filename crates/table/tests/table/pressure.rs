@@ -148,7 +148,6 @@ fn a_row_that_a_scan_has_listed_and_that_has_nothing_any_more_gives_nothing() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "thousands of flows: the random operations under memcap do the same in small")]
 fn many_more_flows_than_memory_e20_then_each_packet_is_counted_or_refused() {
     let table = table(TableConfig { memcap: 200_000, hash_size: 1024, prealloc: 100, ..small() });
     let mut worker = Worker::new(&table);
