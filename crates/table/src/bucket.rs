@@ -318,7 +318,7 @@ pub(crate) fn key_of<'a>(flow: NonNull<Flow>) -> &'a FlowKey {
     unsafe { flow.as_ref() }.key_use.read();
     // SAFETY:
     // - Called for flows of a locked row only: they are in use, and a key does not change while its flow is.
-    unsafe { &*(*flow.as_ptr()).key.get() }
+    unsafe { &*Flow::key_ptr(flow) }
 }
 fn next_of(flow: NonNull<Flow>) -> u32 {
     // SAFETY:

@@ -10,6 +10,7 @@
 
 use core::cell::UnsafeCell;
 use core::marker::PhantomPinned;
+use core::ptr::NonNull;
 
 use flumen_kref::Refcount;
 use flumen_model::record::{Endpoint, TcpRecord, Traffic};
@@ -36,6 +37,17 @@ pub struct Flow {
     pub(crate) body_use: Witness,
     /// A flow knows its place: it is not to be swapped with another.
     pub(crate) pinned: PhantomPinned,
+}
+
+impl Flow {
+    /// Place of a flow's key: only the address, with what `this` may reach.
+    pub(crate) const fn key_ptr(this: NonNull<Self>) -> *mut FlowKey {
+        this.as_ptr().wrapping_byte_add(core::mem::offset_of!(Self, key)).cast()
+    }
+    /// Place of a flow's body, likewise.
+    pub(crate) const fn body_ptr(this: NonNull<Self>) -> *mut FlowBody {
+        this.as_ptr().wrapping_byte_add(core::mem::offset_of!(Self, body)).cast()
+    }
 }
 
 /// What is known of a conversation. Changes only under the row's lock.

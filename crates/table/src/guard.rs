@@ -84,14 +84,14 @@ impl<'g> FlowGuard<'g> {
         self.witness().read();
         // SAFETY:
         // - The row is locked (`new`, `of_reference`), and this guard is the only access under that lock.
-        unsafe { &*(*self.flow.as_ptr()).body.get() }
+        unsafe { &*Flow::body_ptr(self.flow) }
     }
     /// Body and side, when the configuration has one, for writing.
     pub(crate) fn parts(&mut self) -> (&mut FlowBody, Option<Side<'_>>) {
         self.witness().write();
         // SAFETY:
         // - As in `body`; `&mut self`, borrowed as long as both parts, makes it the only borrow.
-        let body = unsafe { &mut *(*self.flow.as_ptr()).body.get() };
+        let body = unsafe { &mut *Flow::body_ptr(self.flow) };
         // SAFETY:
         // - The flow is in a locked row, hence in use.
         let slot = unsafe { self.flow.as_ref() }.slot;
@@ -133,5 +133,5 @@ pub(crate) fn body_of<'l>(_locked: &'l Locked<'_>, flow: NonNull<Flow>) -> &'l F
     unsafe { flow.as_ref() }.body_use.read();
     // SAFETY:
     // - The flow is in the locked row; a guard of it would borrow the row guard that owns `_locked` exclusively.
-    unsafe { &*(*flow.as_ptr()).body.get() }
+    unsafe { &*Flow::body_ptr(flow) }
 }

@@ -79,7 +79,7 @@ impl FlowHash {
     #[inline]
     #[must_use]
     pub const fn worker(self, workers: u32) -> u32 {
-        (((self.0 & 0xffff_ffff) >> 16) * workers as u64 >> 16) as u32
+        ((((self.0 & 0xffff_ffff) >> 16) * workers as u64) >> 16) as u32
     }
     /// The hash itself.
     #[must_use]

@@ -98,10 +98,10 @@ impl SpareFlow {
         self.0.body_use.write();
         // SAFETY:
         // - A spare flow is owned alone: nobody else reads or writes its key.
-        unsafe { (*flow.as_ptr()).key.get().write(key) };
+        unsafe { Flow::key_ptr(flow).write(key) };
         // SAFETY:
         // - Likewise its body. The old body owns nothing that would have to be dropped.
-        unsafe { (*flow.as_ptr()).body.get().write(body) };
+        unsafe { Flow::body_ptr(flow).write(body) };
         if let Some((_, mut words)) = store.side_ptr(self.slot()) {
             // SAFETY:
             // - Likewise its side.

@@ -111,7 +111,7 @@ impl FlowStore {
         let base = this.block_ptr(block);
         // SAFETY:
         // - The block was just taken, so nobody else uses its memory, which is large and aligned enough (asserted above).
-        unsafe { (&raw mut (*base.as_ptr()).header).write(BlockHeader { store: Ref::as_ptr(this) }) };
+        unsafe { base.cast::<BlockHeader>().write(BlockHeader { store: Ref::as_ptr(this) }) };
         spare.extend((0..BLOCK_FLOWS).map(|index| {
             let slot = SlotId::new(block, index);
             let flow = this.flow_ptr(slot);
