@@ -17,7 +17,7 @@ use crate::queue::Queue;
 use crate::run::Emergencies;
 
 /// Flows that go to the recycle queue together.
-pub(crate) const ENDED_BATCH: usize = 100;
+pub(crate) const ENDED_BATCH: usize = 256;
 
 /// `flow.mgr.*`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -137,13 +137,10 @@ impl PassClock {
 /// Puts ended flows into the recycle queue in batches, or updates into the record queue. When the queue is closed the run
 /// is over, and they are dropped, which gives the slots of flows back.
 pub(crate) fn hand_over<T>(ended: &mut Vec<T>, queue: &Queue<Vec<T>>) {
+    // From the front in one pass: splitting the list would move the rest of it once for every batch.
     let mut rest = ended.drain(..);
-    loop {
-        let batch: Vec<_> = rest.by_ref().take(ENDED_BATCH).collect();
-        if batch.is_empty() {
-            return;
-        }
-        let _ = queue.put(batch);
+    while rest.len() > 0 {
+        let _ = queue.put(rest.by_ref().take(ENDED_BATCH).collect());
     }
 }
 

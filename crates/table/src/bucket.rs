@@ -281,6 +281,16 @@ impl Locked<'_> {
         }
     }
 
+    /// Shows every flow that was put aside.
+    pub(crate) fn for_each_evicted(&self, mut visit: impl FnMut(NonNull<Flow>)) {
+        let mut next = self.bucket.evicted.load(Ordering::Relaxed);
+        while let Some(slot) = SlotId::from_raw(next) {
+            let flow = self.store.flow_ptr(slot);
+            next = next_of(flow);
+            visit(flow);
+        }
+    }
+
     /// Puts a flow that has ended, and was taken out of the row, aside for the worker it belongs to.
     pub(crate) fn evict(&self, flow: NonNull<Flow>, slot: SlotId) {
         set_next(flow, self.bucket.evicted.load(Ordering::Relaxed));

@@ -209,6 +209,11 @@ impl FlowBody {
     pub const fn last_seen(&self) -> Timestamp {
         self.last_seen
     }
+    /// The number by which the first packet is known: no other flow of the run has it.
+    #[must_use]
+    pub const fn origin(&self) -> u64 {
+        self.origin
+    }
     /// State of the flow.
     #[must_use]
     pub const fn state(&self) -> FlowState {

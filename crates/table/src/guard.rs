@@ -20,7 +20,7 @@ use crate::storage::{FlowStore, Link};
 /// A reference to a flow: it is not ended by timeout or forced reuse while one exists, and its slot is not used again.
 /// One pointer wide; `Clone` counts up, `Drop` counts down.
 #[derive(Clone)]
-pub struct FlowRef(Ref<Flow>);
+pub struct FlowRef(pub(crate) Ref<Flow>);
 
 impl FlowRef {
     /// Who talks to whom.

@@ -63,6 +63,9 @@ impl HashSecret {
 }
 
 impl FlowHash {
+    /// What stands where no hash was computed yet.
+    pub const ZERO: Self = Self(0);
+
     /// The row among `rows`, any number of them: the high half scaled, so that no division is needed.
     #[inline]
     #[must_use]

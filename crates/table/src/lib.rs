@@ -19,6 +19,7 @@ mod flow;
 mod forced;
 mod guard;
 mod hash;
+mod inspect;
 mod key;
 mod lookup;
 #[cfg(all(test, loom))]
@@ -39,8 +40,9 @@ pub use counters::{EndCounters, LookupCounters};
 pub use flow::{Flow, FlowBody};
 pub use guard::{FlowGuard, FlowRef};
 pub use hash::{FlowHash, HashSecret};
+pub use inspect::{Place, Resident};
 pub use key::PacketKey;
 pub use lookup::{FlowLookup, PacketView, RowGuard, Verdict};
 pub use record::FlowIds;
-pub use storage::EndedFlow;
+pub use storage::{EndedFlow, SlotId};
 pub use table::{FlowTable, SweepCounts, TableError};

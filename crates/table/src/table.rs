@@ -1,6 +1,7 @@
 //! The flow table: rows, the store behind them, the spare pool, and what all workers share.
 
 use core::ops::Range;
+use core::ptr::NonNull;
 
 use flumen_kref::{Boxed, Ref};
 use flumen_model::{EndReason, FlowKey, Timestamp};
@@ -198,10 +199,7 @@ impl FlowTable {
     #[inline]
     pub fn prefetch_flow(&self, hash: FlowHash) {
         if let Some(slot) = self.rows.at(self.row(hash)).hint(hash) {
-            let flow = self.store.flow_hint(slot);
-            prefetch(flow);
-            prefetch(flow.wrapping_add(64));
-            prefetch(flow.wrapping_add(128));
+            prefetch_flow(self.store.flow_hint(slot));
         }
     }
 
@@ -248,6 +246,14 @@ impl FlowTable {
         }
     }
 
+    /// The moment at which a flow that was put aside had timed out. If its usual deadline lies ahead, it was put aside in
+    /// emergency mode, which may be over.
+    fn was_evicted(&self, locked: &Locked<'_>, flow: NonNull<Flow>) -> Timestamp {
+        let body = body_of(locked, flow);
+        let usual = self.deadline(body, false);
+        if usual <= self.now() { usual } else { self.deadline(body, true) }
+    }
+
     /// Notes that flows of `row` were put aside, so that the next sweep looks at it.
     pub(crate) fn note_evicted(&self, row: u32) {
         self.groups[(row / GROUP_ROWS) as usize].bring_forward(Due::NOW);
@@ -261,7 +267,7 @@ impl FlowTable {
         row: u32,
         now: Timestamp,
         counts: &mut SweepCounts,
-        mut take: impl FnMut(core::ptr::NonNull<Flow>, Timestamp),
+        mut take: impl FnMut(NonNull<Flow>, Timestamp),
     ) {
         let emergency = self.is_emergency();
         let mut earliest = Due::NEVER;
@@ -323,7 +329,7 @@ impl FlowTable {
             // - The row is locked, and the flow has just been taken out of it or of its evicted list.
             ended.push(unsafe { EndedFlow::unlinked(flow, at, EndReason::Timeout, false) });
         };
-        locked.take_evicted(|flow| take(flow, self.deadline(body_of(&locked, flow), false)));
+        locked.take_evicted(|flow| take(flow, self.was_evicted(&locked, flow)));
         self.expire_row(&locked, row, now, counts, take);
     }
 
@@ -342,9 +348,7 @@ impl FlowTable {
                 // - The row is locked, and the flow has just been taken out of it or of its evicted list.
                 ended.push(unsafe { EndedFlow::unlinked(flow, at, reason, false) });
             };
-            locked.take_evicted(|flow| {
-                take(flow, self.deadline(body_of(&locked, flow), false), EndReason::Timeout);
-            });
+            locked.take_evicted(|flow| take(flow, self.was_evicted(&locked, flow), EndReason::Timeout));
             locked.extract(|_| true, |flow| take(flow, at, EndReason::Shutdown), |_| 0);
             locked.bucket.deadline().set(Due::NEVER);
         }
@@ -404,10 +408,16 @@ impl Drop for FlowTable {
 
 /// Whether nobody but its row refers to a flow of a locked row. Relaxed is enough: a reference is only made under the
 /// row's lock or from another reference, and what its holder did to the body he did under this lock.
-pub(crate) fn is_unreferenced(flow: core::ptr::NonNull<Flow>) -> bool {
+pub(crate) fn is_unreferenced(flow: NonNull<Flow>) -> bool {
     // SAFETY:
     // - The flow is in a locked row, hence in use.
     unsafe { flow.as_ref() }.count.read() == 1
+}
+
+/// Asks for the lines of the flow at this address.
+#[inline]
+pub(crate) fn prefetch_flow(flow: *const u8) {
+    (0..size_of::<Flow>()).step_by(64).for_each(|line| prefetch(flow.wrapping_add(line)));
 }
 
 #[inline]

@@ -30,6 +30,7 @@ use flumen_model::{EndReason, FlowKey, Timestamp};
 
 use crate::flow::{Flow, FlowBody};
 use crate::prim::Ordering;
+use crate::table::prefetch_flow;
 
 /// Flows of a block: Suricata's unit of exchange between a worker and the shared pool.
 pub(crate) const BLOCK_FLOWS: usize = if cfg!(loom) { 2 } else { 100 };
@@ -37,11 +38,16 @@ pub(crate) const BLOCK_FLOWS: usize = if cfg!(loom) { 2 } else { 100 };
 /// Number of a slot. Zero is no slot, which makes zeroed memory an empty row.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[repr(transparent)]
-pub(crate) struct SlotId(NonZeroU32);
+pub struct SlotId(NonZeroU32);
 
 impl SlotId {
     const INDEX_BITS: u32 = 7;
 
+    /// A number that no other slot of the table has; small ones are handed out first.
+    #[must_use]
+    pub const fn number(self) -> u32 {
+        self.raw()
+    }
     fn new(block: u32, index: usize) -> Self {
         debug_assert!(index < BLOCK_FLOWS);
         let raw = (block << Self::INDEX_BITS | index as u32) + 1;
@@ -85,6 +91,12 @@ impl SpareFlow {
         self.0.slot
     }
 
+    /// Asks for the flow's lines.
+    #[inline]
+    pub(crate) fn prefetch(&self) {
+        prefetch_flow(self.0.as_ptr().as_ptr().cast());
+    }
+
     /// Leaves the slot to its store, which gives its memory back as a whole.
     pub(crate) fn forget(self) {
         let _ = self.0.into_raw();
@@ -116,7 +128,7 @@ impl SpareFlow {
 /// A flow that has left the table and waits to become a record. Dropping it gives the slot back all the same.
 #[derive(Debug)]
 pub struct EndedFlow {
-    flow: Ref<Flow>,
+    pub(crate) flow: Ref<Flow>,
     /// The moment it ended, in packet time.
     pub at: Timestamp,
     /// Why it ended.
@@ -138,7 +150,9 @@ impl EndedFlow {
         Self { flow, at, reason, emergency }
     }
 
-    pub(crate) fn key(&self) -> &FlowKey {
+    /// Who talked to whom, as the first packet had it.
+    #[must_use]
+    pub fn key(&self) -> &FlowKey {
         self.flow.key_use.read();
         // SAFETY:
         // - A key is written only while its flow is spare.

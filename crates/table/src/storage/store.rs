@@ -226,6 +226,11 @@ impl FlowStore {
         core::ptr::addr_eq(self.flow_hint(flow.slot), Ref::as_ptr(flow).as_ptr())
     }
 
+    /// Shows the slots that came back by themselves and have not been collected.
+    pub(crate) fn for_each_returned(&self, visit: impl FnMut(SlotId)) {
+        lock(&self.returned).slots.iter().copied().for_each(visit);
+    }
+
     fn block_ptr(&self, block: u32) -> NonNull<Block> {
         let slab = self.directory[(block / SLAB_BLOCKS) as usize].load(Ordering::Relaxed);
         let offset = (block % SLAB_BLOCKS) as usize * BLOCK_BYTES;

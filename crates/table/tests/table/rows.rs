@@ -128,6 +128,24 @@ fn a_flow_that_was_put_aside_comes_out_at_the_end_of_the_run_as_timed_out() {
 }
 
 #[test]
+fn a_flow_that_was_put_aside_in_an_emergency_did_not_end_in_the_future() {
+    let config = one_row();
+    let memcap = table(TableConfig { memcap: 1 << 14, prealloc: 0, ..config.clone() }).memuse();
+    let table = table(TableConfig { memcap: memcap + 20_480, prealloc: 0, ..config });
+    let (mut owner, mut other) = (Worker::number(&table, 0), Worker::number(&table, 1));
+    owner.count(at(0), &c("S", 1, 0, 0));
+    let _ = other.send(at(0), &query(1));
+    assert!(table.is_emergency(), "the only block is the owner's");
+    assert_eq!(owner.sweep_rows(at(1), true), 0, "but now the row knows of the short timeouts");
+    table.set_now(at(6));
+    let _ = other.send(at(6), &query(2));
+    assert_eq!(table.count_flows(), 0, "put aside after 5 seconds");
+    let mut ended = Vec::new();
+    table.sweep(0..table.groups(), true, &mut ended);
+    assert_eq!((ended.len(), ended[0].reason, ended[0].at), (1, EndReason::Timeout, at(5)));
+}
+
+#[test]
 fn a_tcp_packet_on_another_worker_marks_the_flow_and_a_udp_packet_does_not() {
     let table = table(small());
     let mut owner = Worker::number(&table, 0);
