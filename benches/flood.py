@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """Flumen under attack: `flumen read` over flood captures, beside the same engine without a flood.
 
-    benches/flood.py [--floods NAME,…] [--scale PERCENT] [-c CONFIG] [--memcap SIZE] [--flumen PATH]
+    benches/flood.py [--floods NAME,…] [--scale PERCENT] [--memcap SIZE] [--flumen PATH]
 
-For each flood: CPU seconds, packets a CPU second relative to the calm capture, peak resident set, `flow.memuse` at the
-end against its start value, forced and refused flows, whether the ledger closed, and, where the capture has established
-flows that keep talking, how many of them came through in one piece. The floods are also run at half their size, since
-time must grow no faster than packets.
+For each flood: CPU seconds with records written and of the engine alone, packets a CPU second of the engine relative to
+the calm capture, peak memory, `flow.memuse` at the end against its start value, forced and refused flows, whether the
+ledger closed, and, where the capture has established flows that keep talking, how many of them came through in one piece.
+The floods are also run at half their size, since time must grow no faster than packets.
+
+The engine alone (engine-only.yaml: no record is encoded or written) is what is held against the calm capture: a flood of
+flows of one packet each writes eleven times the records a packet, and what that costs is the price of the records.
 
 Ends with 1 when a bound of BOUNDS is broken. Results go to the terminal and to benches/runs/<date>-<commit>-flood.md.
 """
@@ -45,9 +48,10 @@ BOUNDS = {
 
 @dataclass
 class Outcome:
-    """What one run over one capture gave."""
+    """What the runs over one capture gave."""
 
     usage: measure.Usage
+    engine_cpu_s: float
     packets: int
     stats: dict
     survivors: int
@@ -61,7 +65,6 @@ def main():
     flumen = args.flumen or measure.build("flumen")
     traffic = measure.build("traffic")
     command = [str(flumen), "read", "--audit"]
-    command += ["-c", args.config] if args.config else []
     command += ["--set", f"flow.memcap={args.memcap}"] if args.memcap else []
 
     idle = run(command, measure.capture(traffic, CALM, "--packets", "1"), False)
@@ -88,7 +91,6 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--floods", default=",".join(FLOODS))
     parser.add_argument("--scale", type=int, default=100, help="size of the captures in percent (default 100)")
-    parser.add_argument("-c", "--config", help="configuration of Flumen")
     parser.add_argument("--memcap", default="64mb", help="flow.memcap (default 64mb); empty for the configuration's")
     parser.add_argument("--flumen", help="path of the flumen program; built when not given")
     parser.add_argument("--no-result", action="store_true", help="write no file into benches/runs")
@@ -96,8 +98,8 @@ def arguments():
 
 
 def net_cpu_s(outcome, idle):
-    """CPU seconds without what starting and stopping takes; at least the hundredth that the kernel can tell."""
-    return max(0.01, outcome.usage.cpu_s - idle.usage.cpu_s)
+    """CPU seconds of the engine without what starting and stopping takes; at least the hundredth that the kernel can tell."""
+    return max(0.01, outcome.engine_cpu_s - idle.engine_cpu_s)
 
 
 def scaled(value, percent):
@@ -111,20 +113,32 @@ def run_flood(command, traffic, name, percent):
 
 
 def run(command, capture, with_survivors):
-    """ROUNDS runs with records written, of which the one with the median of CPU seconds counts; exit code 5 says that the
-    audit failed, and is judged later."""
-    usages = []
+    """ROUNDS runs with records written and ROUNDS of the engine alone, in turn; medians of CPU seconds count. Exit code 5
+    says that the audit failed, and is judged later."""
+    usages, engine = [], []
     for _ in range(ROUNDS):
-        out = measure.emptied(measure.target() / "bench" / "out")
-        usages.append(measure.run([*command, "-l", str(out), str(capture)]))
-        if usages[-1].status not in (0, 5):
-            sys.exit(f"flumen ended with {usages[-1].status} on {capture.name}:\n{usages[-1].text[-2000:]}")
+        engine.append(run_once(command, capture, ["-c", str(measure.ROOT / "benches" / "engine-only.yaml")])[0].cpu_s)
+        usage, out = run_once(command, capture, [])
+        usages.append(usage)
     usage = sorted(usages, key=lambda usage: usage.cpu_s)[ROUNDS // 2]
     stats, survivors = read_records(out / "eve.json", with_survivors)
     measure.emptied(out)
     packets = dig(stats, "decoder", "pkts") or 0
-    print(f"{capture.name}: {packets:,} packets, {usage.cpu_s:.2f} CPU s, {usage.peak_mib:.0f} MiB, own {usage.own_mib:.0f}", flush=True)
-    return Outcome(usage, packets, stats, survivors)
+    engine_cpu_s = sorted(engine)[ROUNDS // 2]
+    print(
+        f"{capture.name}: {packets:,} packets, {usage.cpu_s:.2f} CPU s, engine {engine_cpu_s:.2f}, "
+        f"{usage.peak_mib:.0f} MiB, own {usage.own_mib:.0f}",
+        flush=True,
+    )
+    return Outcome(usage, engine_cpu_s, packets, stats, survivors)
+
+
+def run_once(command, capture, more):
+    out = measure.emptied(measure.target() / "bench" / "out")
+    usage = measure.run([*command, *more, "-l", str(out), str(capture)])
+    if usage.status not in (0, 5):
+        sys.exit(f"flumen ended with {usage.status} on {capture.name}:\n{usage.text[-2000:]}")
+    return usage, out
 
 
 def read_records(path, with_survivors):
@@ -202,7 +216,7 @@ def row(name, outcome, growth, ratio, survivors):
     usage = outcome.usage
     ledger = "closed" if is_closed(outcome) else "open"
     return (
-        f"| {name} | {outcome.packets:,} | {usage.cpu_s:.2f} | {growth} | {ratio:.2f} | {usage.peak_mib:.0f} | {usage.own_mib:.0f} "
+        f"| {name} | {outcome.packets:,} | {usage.cpu_s:.2f} | {outcome.engine_cpu_s:.2f} | {growth} | {ratio:.2f} | {usage.peak_mib:.0f} | {usage.own_mib:.0f} "
         f"| {shown} | {survivors} | {ledger} |"
     )
 
@@ -215,9 +229,9 @@ def render(lines, broken, command, args, start_memuse):
         *(["Flumen was given as a program, so the commit is not known to be its own."] if args.flumen else []),
         f"`{' '.join(['flumen', *command[1:]])} -l DIR FILE`; flow.memuse of an idle run {start_memuse}.",
         "",
-        "| capture | packets | CPU s | growth | throughput | peak MiB | own MiB | flows | forced | refused | emergencies | memuse at end "
+        "| capture | packets | CPU s | engine CPU s | growth | throughput | peak MiB | own MiB | flows | forced | refused | emergencies | memuse at end "
         "| survivors | ledger |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     verdict = ["", *(f"- broken: {line}" for line in broken)] if broken else ["", "No bound is broken."]
     return "\n".join([*header, *lines, *verdict]) + "\n"

@@ -4,7 +4,7 @@
 //! has to be counted while packets run. Each holder is one line below.
 
 use flumen_model::{FlowRecord, source::Entry};
-use flumen_table::EndedFlow;
+use flumen_table::{EndedFlow, FlowTable};
 
 use crate::config::EngineConfig;
 use crate::feed::AHEAD;
@@ -33,7 +33,7 @@ const STREAM: u64 = 8 << 20;
 /// Entries of a batch.
 const BATCH_ENTRIES: u64 = 4096;
 /// A record beside what it holds on the heap.
-const RECORD: u64 = size_of::<FlowRecord>() as u64 + 128;
+const RECORD: u64 = size_of::<FlowRecord>() as u64 + 256;
 /// The least that makes a table.
 const TABLE_MIN: u64 = 1 << 20;
 
@@ -42,12 +42,15 @@ pub(crate) fn overhead(config: &EngineConfig) -> u64 {
     let workers = config.threads.workers.max(1) as u64;
     let batches = if workers > 1 { AHEAD as u64 + workers } else { 1 };
     let queues = if workers > 1 { QUEUE_BATCHES as u64 * ENDED_BATCH as u64 } else { 0 };
+    let walkers = if workers > 1 { config.threads.managers.max(1) as u64 } else { 1 };
+    let updates = if config.active_timeout.is_some() { walkers * FlowTable::UPDATES_MAX as u64 } else { 0 };
     PROGRAM
         + SINKS
         + STREAM
         + batches * BATCH_ENTRIES * size_of::<Entry>() as u64
         + queues * size_of::<EndedFlow>() as u64
         + queues * RECORD
+        + updates * RECORD
         + workers * (1 << 20)
 }
 

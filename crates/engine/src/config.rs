@@ -21,6 +21,13 @@ pub struct EngineConfig {
     pub checksums: Checksums,
 }
 
+impl EngineConfig {
+    /// Settings of the flow table, with those of the engine that it takes a part in.
+    pub(crate) fn table(&self) -> TableConfig {
+        TableConfig { active_timeout: self.active_timeout.or(self.table.active_timeout), ..self.table.clone() }
+    }
+}
+
 /// Numbers of threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Threads {

@@ -2,7 +2,7 @@
 //!
 //! Whoever first needs a batch that is not there fills it from the source, so there is no thread for reading. A batch is
 //! counted: the last worker that is done with it gives it back to be filled again. Who runs ahead by [`AHEAD`] batches
-//! waits for the slowest.
+//! waits until the slowest has come half of the way.
 
 use std::collections::VecDeque;
 
@@ -32,6 +32,8 @@ struct State<'s> {
     next: Vec<u64>,
     spare: Vec<Unique<Boxed<PacketBatch>>>,
     seen: Seen,
+    /// Somebody waits for the slowest.
+    waiting: bool,
     ended: bool,
     error: Option<SourceError>,
 }
@@ -67,6 +69,7 @@ impl<'s> Feed<'s> {
             next: vec![0; workers],
             spare: Vec::new(),
             seen: Seen::default(),
+            waiting: false,
             ended: false,
             error: None,
         };
@@ -82,7 +85,10 @@ impl<'s> Feed<'s> {
                 let batch = Ref::clone(batch);
                 let opened = state.seen.opened.unwrap_or(Timestamp::ZERO);
                 state.next[worker] += 1;
-                if state.drop_taken() {
+                state.drop_taken();
+                // Not for every batch: who is woken shall have work for a while.
+                if state.waiting && state.ring.len() <= AHEAD / 2 {
+                    state.waiting = false;
                     self.moved.notify_all();
                 }
                 return Some((batch, opened));
@@ -91,6 +97,7 @@ impl<'s> Feed<'s> {
                 return None;
             }
             if ahead >= AHEAD {
+                state.waiting = true;
                 state = wait(&self.moved, state);
             } else {
                 state.fill();
@@ -139,7 +146,7 @@ impl State<'_> {
     }
 
     /// Lets go of the batches that every worker has taken.
-    fn drop_taken(&mut self) -> bool {
+    fn drop_taken(&mut self) {
         let slowest = self.next.iter().copied().min().unwrap_or(self.first);
         let taken = slowest - self.first;
         for _ in 0..taken {
@@ -149,6 +156,5 @@ impl State<'_> {
             }
         }
         self.first = slowest;
-        taken > 0
     }
 }

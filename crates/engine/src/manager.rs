@@ -1,12 +1,15 @@
 //! The manager: ends the flows that no packet meets any more, and keeps the spare pool and emergency mode in order.
 //!
 //! Each of several managers has a slice of the table. The first one also sets the time and looks after the pool. What
-//! ends goes to the recycle queue; a manager holds one row at a time and none while it puts something there.
+//! ends goes to the recycle queue, and updates about what goes on to the record queue; a manager holds one row at a time and none while it puts something there.
 
+use core::ops::Range;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use flumen_table::{EndedFlow, FlowTable, SweepCounts};
+use flumen_model::{FlowRecord, Timestamp};
+use flumen_table::{EndedFlow, FlowIds, FlowTable, SweepCounts};
 
 use crate::clock::WorkerClocks;
 use crate::pacer::Pacer;
@@ -14,12 +17,14 @@ use crate::queue::Queue;
 use crate::run::Emergencies;
 
 /// Flows that go to the recycle queue together.
-pub(crate) const ENDED_BATCH: usize = 100;
+pub(crate) const ENDED_BATCH: usize = 256;
 
 /// `flow.mgr.*`.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ManagerCounters {
     pub(crate) full_hash_pass: u64,
+    /// Rows that the plan gives to a second.
+    pub(crate) rows_per_sec: u64,
     pub(crate) rows_maxlen: u64,
     pub(crate) flows_checked: u64,
     pub(crate) flows_notimeout: u64,
@@ -39,6 +44,7 @@ impl ManagerCounters {
     }
     pub(crate) fn merge(&mut self, other: &Self) {
         self.full_hash_pass += other.full_hash_pass;
+        self.rows_per_sec += other.rows_per_sec;
         self.rows_maxlen = self.rows_maxlen.max(other.rows_maxlen);
         self.flows_checked += other.flows_checked;
         self.flows_notimeout += other.flows_notimeout;
@@ -52,6 +58,9 @@ pub(crate) struct Manager<'r> {
     pub(crate) table: &'r FlowTable,
     pub(crate) clocks: &'r WorkerClocks,
     pub(crate) ended: &'r Queue<Vec<EndedFlow>>,
+    /// Where updates about flows that go on are put.
+    pub(crate) records: &'r Queue<Vec<FlowRecord>>,
+    pub(crate) ids: &'r OnceLock<FlowIds>,
     pub(crate) stop: &'r AtomicBool,
     pub(crate) number: u32,
     pub(crate) of: u32,
@@ -63,6 +72,7 @@ impl Manager<'_> {
         let mut pacer = Pacer::new(self.table.groups(), self.number, self.of);
         let (mut counters, mut emergencies) = (ManagerCounters::default(), Emergencies::default());
         let mut ended = Vec::new();
+        let mut kept = PassClock::default();
         while !self.stop.load(Ordering::Acquire) {
             let Some(now) = self.clocks.reached() else {
                 std::thread::park_timeout(Duration::from_micros(250));
@@ -75,10 +85,12 @@ impl Manager<'_> {
             }
             let pressure = self.table.memuse() * 100 / self.table.memcap().max(1);
             let round = pacer.round(pressure, emergency);
-            let counts = self.table.sweep(round.groups, emergency, &mut ended);
+            let counts = self.table.sweep(round.groups.clone(), emergency, &mut ended);
             counters.pass(&counts, round.ends_pass);
+            counters.rows_per_sec = u64::from(round.groups.end - round.groups.start) * u64::from(FlowTable::GROUP_ROWS);
             hand_over(&mut ended, self.ended);
-            if self.is_first() && round.ends_pass && self.table.maintain() {
+            self.hand_over_updates(round.groups, now);
+            if self.is_first() && round.ends_pass && kept.passes(now).any(|()| self.table.maintain()) {
                 emergencies.note(false, now);
             }
             // Unparked at once when emergency mode begins or the run ends.
@@ -87,17 +99,73 @@ impl Manager<'_> {
         (counters, emergencies)
     }
 
+    /// What is new about flows that go on, when that is asked for.
+    fn hand_over_updates(&self, groups: Range<u32>, now: Timestamp) {
+        let Some(&ids) = self.ids.get() else { return };
+        let mut records = Vec::new();
+        let mut more = true;
+        while more {
+            more = self.table.updates(groups.clone(), now, &mut records, ids);
+            hand_over(&mut records, self.records);
+        }
+    }
+
     const fn is_first(&self) -> bool {
         self.number == 0
     }
 }
 
-/// Puts ended flows into the recycle queue in batches. When the queue is closed the run is over, and they are dropped,
-/// which gives their slots back.
-pub(crate) fn hand_over(ended: &mut Vec<EndedFlow>, queue: &Queue<Vec<EndedFlow>>) {
-    while !ended.is_empty() {
-        let rest = ended.split_off(ended.len().min(ENDED_BATCH));
-        let batch = core::mem::replace(ended, rest);
-        let _ = queue.put(batch);
+/// Says how often the pool is to be looked after: once for each second of packet time, so that what a quiet time does for
+/// memory does not depend on how fast a file is read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct PassClock {
+    last: Option<Timestamp>,
+}
+
+impl PassClock {
+    /// As many passes as have become due, at most those that end an emergency.
+    pub(crate) fn passes(&mut self, now: Timestamp) -> impl Iterator<Item = ()> + use<> {
+        const PASSES_MAX: u64 = 32;
+        let due = self.last.map_or(1, |last| now.since(last).secs().min(PASSES_MAX));
+        if due > 0 {
+            self.last = Some(now);
+        }
+        (0..due).map(|_| ())
+    }
+}
+
+/// Puts ended flows into the recycle queue in batches, or updates into the record queue. When the queue is closed the run
+/// is over, and they are dropped, which gives the slots of flows back.
+pub(crate) fn hand_over<T>(ended: &mut Vec<T>, queue: &Queue<Vec<T>>) {
+    // From the front in one pass: splitting the list would move the rest of it once for every batch.
+    let mut rest = ended.drain(..);
+    while rest.len() > 0 {
+        let _ = queue.put(rest.by_ref().take(ENDED_BATCH).collect());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passes_follow_packet_time_and_are_bounded() {
+        let mut clock = PassClock::default();
+        let at = |millis: u64| Timestamp::from_nanos(1_000_000_000_000 + millis * 1_000_000);
+        assert_eq!(clock.passes(at(0)).count(), 1);
+        assert_eq!(clock.passes(at(900)).count(), 0);
+        assert_eq!(clock.passes(at(1000)).count(), 1);
+        assert_eq!(clock.passes(at(4500)).count(), 3);
+        assert_eq!(clock.passes(at(1_000_000)).count(), 32);
+    }
+
+    #[test]
+    fn a_list_is_handed_over_in_order_and_in_batches() {
+        let queue = Queue::new(100);
+        hand_over(&mut (0..250).collect(), &queue);
+        queue.close();
+        let sizes: Vec<_> =
+            core::iter::from_fn(|| queue.take()).inspect(|batch| assert!(batch.is_sorted())).map(|b| b.len()).collect();
+        assert_eq!(sizes, [100, 100, 50]);
     }
 }

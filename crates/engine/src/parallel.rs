@@ -3,7 +3,7 @@
 //! | thread | takes from | gives to | waits for |
 //! |---|---|---|---|
 //! | worker, N | feed, table | recycle queue | the slowest worker, room in the queue |
-//! | manager, M | table | recycle queue | packet time, room in the queue |
+//! | manager, M | table | recycle queue, record queue (updates) | packet time, room in the queues |
 //! | recycler, K | recycle queue | record queue, spare pool | flows, room in the queue |
 //! | conductor, 1 | – | recycle queue | workers, then managers, then recyclers |
 //! | caller | record queue | sink | records |
@@ -26,12 +26,13 @@ use crate::config::EngineConfig;
 use crate::feed::Feed;
 use crate::manager::{ENDED_BATCH, Manager, ManagerCounters, hand_over};
 use crate::pipeline::{Outlet, PacketClock, Share, Worker};
+use crate::prim::{Mutex, lock};
 use crate::queue::{CloseOnDrop, Queue};
 use crate::recorder::{Outflow, Recycler};
 use crate::run::{Done, Emergencies};
 
 /// Batches of ended flows, and of records, that may wait.
-pub(crate) const QUEUE_BATCHES: usize = 256;
+pub(crate) const QUEUE_BATCHES: usize = 100;
 
 /// What the threads of a run share.
 struct Shared<'r, 's> {
@@ -41,6 +42,8 @@ struct Shared<'r, 's> {
     clocks: WorkerClocks,
     ended: Queue<Vec<EndedFlow>>,
     records: Queue<Vec<FlowRecord>>,
+    /// Lists that were written and can be filled again: the allocator would give their memory back every time.
+    written: Mutex<Vec<Vec<FlowRecord>>>,
     stop_managers: AtomicBool,
     ids: std::sync::OnceLock<FlowIds>,
 }
@@ -79,6 +82,7 @@ pub(crate) fn run<'s>(
         clocks: WorkerClocks::new(workers),
         ended: Queue::new(QUEUE_BATCHES),
         records: Queue::new(QUEUE_BATCHES),
+        written: Mutex::new(Vec::new()),
         stop_managers: AtomicBool::new(false),
         ids: std::sync::OnceLock::new(),
     };
@@ -86,8 +90,10 @@ pub(crate) fn run<'s>(
     let mut gathered = scope(|scope| {
         let shared = &shared;
         let conductor = start(scope, shared);
-        while let Some(records) = shared.records.take() {
+        while let Some(mut records) = shared.records.take() {
             out.take(&records);
+            records.clear();
+            lock(&shared.written).push(records);
             if out.has_failed() {
                 shared.feed.stop();
             }
@@ -112,6 +118,8 @@ fn start<'scope>(
                 table: shared.table,
                 clocks: &shared.clocks,
                 ended: &shared.ended,
+                records: &shared.records,
+                ids: &shared.ids,
                 stop: &shared.stop_managers,
                 number,
                 of: threads.managers.max(1) as u32,
@@ -181,7 +189,8 @@ fn work(shared: &Shared<'_, '_>, number: usize, manager: &Thread) -> WorkerDone 
     let mut clock = PacketClock::default();
     let mut ended = Vec::new();
     let mut to_queue = |records: &mut Vec<FlowRecord>| {
-        let _ = shared.records.put(core::mem::take(records));
+        let empty = lock(&shared.written).pop().unwrap_or_default();
+        let _ = shared.records.put(core::mem::replace(records, empty));
     };
     let mut woken = false;
     let mut outlet = Outlet { ids: FlowIds::new(Timestamp::ZERO), records: &mut to_queue };
@@ -198,6 +207,9 @@ fn work(shared: &Shared<'_, '_>, number: usize, manager: &Thread) -> WorkerDone 
         if second_over || worker.lookup.work_queue().len() >= ENDED_BATCH {
             worker.take_ended(&mut ended);
             hand_over(&mut ended, &shared.ended);
+        }
+        if second_over {
+            worker.lookup.give_back_spare();
         }
         let emergency = shared.table.is_emergency();
         if emergency && !woken {
@@ -221,7 +233,8 @@ fn recycle(shared: &Shared<'_, '_>) -> Recycler {
     while let Some(mut ended) = shared.ended.take() {
         recycler.begin(&mut ended);
         let ids = *shared.ids.get_or_init(|| FlowIds::new(Timestamp::ZERO));
-        let records: Vec<_> = ended.iter().map(|flow| recycler.record(flow, ids)).collect();
+        let mut records = lock(&shared.written).pop().unwrap_or_default();
+        records.extend(ended.iter().map(|flow| recycler.record(flow, ids)));
         shared.table.recycle(ended);
         let _ = shared.records.put(records);
     }

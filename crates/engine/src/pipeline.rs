@@ -13,7 +13,7 @@ use flumen_wire::{Decoder, NonFlow};
 
 use crate::checksums::ChecksumTest;
 use crate::config::EngineConfig;
-use crate::vector::{Keyed, Length, VECTOR, decode};
+use crate::vector::{Keyed, Length, Vector, decode};
 
 /// One worker: its decoder, its side of the table, its account.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(crate) struct Worker<'t> {
     pub(crate) under_pressure: Pressure,
     checksums: ChecksumTest,
     length: Length,
-    vector: Vec<Keyed>,
+    vector: Vector,
     frame: u64,
     share: Share,
 }
@@ -57,7 +57,7 @@ impl<'t> Worker<'t> {
             under_pressure: Pressure::default(),
             checksums: ChecksumTest::new(config.checksums),
             length: if config.table.compat == flumen_table::Compat::Suricata { Length::Captured } else { Length::Wire },
-            vector: Vec::with_capacity(VECTOR),
+            vector: Vector::new(),
             frame: 0,
             share,
         }
@@ -72,18 +72,19 @@ impl<'t> Worker<'t> {
         }
     }
 
-    /// Decode, key, hash; the rows' lines are asked for.
+    /// Decode, key, hash; the rows' lines are asked for. Goes on until the vector is full of packets of this worker.
     fn decode_vector<'p>(&mut self, packets: &mut impl Iterator<Item = Packet<'p>>) {
         self.vector.clear();
-        for packet in packets.take(VECTOR) {
+        while let Some(place) = self.vector.place() {
+            let Some(packet) = packets.next() else { break };
             self.frame += 1;
             let bytes = u64::from(self.length.of(&packet));
-            let keyed = decode(&mut self.decoder, self.table, &mut self.checksums, self.length, &packet, self.frame);
-            match keyed {
-                Ok(keyed) if self.share.has(&keyed) => {
+            let Self { decoder, table, checksums, length, frame, .. } = self;
+            match decode(decoder, table, checksums, *length, &packet, *frame, place) {
+                Ok(()) if self.share.has(place) => {
                     self.ledger.read.add(bytes);
-                    self.table.prefetch_row(keyed.hash);
-                    self.vector.push(keyed);
+                    self.table.prefetch_row(place.hash);
+                    self.vector.keep();
                 }
                 Err(reason) if self.share.is_first() => {
                     self.ledger.read.add(bytes);
@@ -98,6 +99,7 @@ impl<'t> Worker<'t> {
     /// packets that it has.
     fn look_up_vector(&mut self, out: &mut Outlet<'_>) {
         let Self { table, lookup, ledger, vector, under_pressure, .. } = self;
+        let vector = vector.packets();
         let Some(first) = vector.first() else { return };
         lookup.prepare(vector.len(), first.at);
         for packet in vector.iter() {
@@ -123,7 +125,10 @@ impl<'t> Worker<'t> {
                 match under_pressure.packet(table, lookup, packet, out) {
                     Verdict::Counted => {}
                     Verdict::NonFlow(reason) => ledger.non_flow(reason, packet.bytes),
-                    Verdict::NoSpare => ledger.non_flow(NonFlow::Memcap, packet.bytes),
+                    Verdict::NoSpare => {
+                        lookup.counters.memcap += 1;
+                        ledger.non_flow(NonFlow::Memcap, packet.bytes);
+                    }
                 }
             }
         }

@@ -84,7 +84,9 @@ impl<'s> Outflow<'s> {
         }
         match self.sink.flows(records) {
             Ok(()) => {
-                for traffic in records.iter().flat_map(|record| [&record.to_server, &record.to_client]) {
+                // Final records are cumulative: what stands in updates is not counted.
+                let finals = records.iter().filter(|record| record.interim.is_none());
+                for traffic in finals.flat_map(|record| [&record.to_server, &record.to_client]) {
                     self.in_flows.merge(Tally { packets: traffic.packets, bytes: traffic.bytes });
                 }
             }

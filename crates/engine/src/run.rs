@@ -109,7 +109,7 @@ pub fn run(
     seed: [u64; 2],
 ) -> Result<RunReport, RunError> {
     let started = Instant::now();
-    let mut table_config = config.table.clone();
+    let mut table_config = config.table();
     table_config.memcap = budget::memcap(config)?;
     let table = FlowTable::new(table_config, seed)?;
     let done = match config.threads.workers {

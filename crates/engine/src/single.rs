@@ -1,6 +1,6 @@
 //! A run with one worker: everything on the caller's thread, driven by packet time alone.
 
-use flumen_model::{PacketBatch, PacketSource, RecordSink, Timestamp};
+use flumen_model::{FlowRecord, PacketBatch, PacketSource, RecordSink, Timestamp};
 use flumen_table::{EndedFlow, FlowIds, FlowTable};
 
 use crate::config::EngineConfig;
@@ -19,6 +19,7 @@ struct Single<'t, 's> {
     seen: Seen,
     ids: FlowIds,
     ended: Vec<EndedFlow>,
+    updates: Vec<FlowRecord>,
     out: Outflow<'s>,
 }
 
@@ -38,6 +39,7 @@ pub(crate) fn run<'s>(
         seen: Seen::default(),
         ids: FlowIds::new(Timestamp::ZERO),
         ended: Vec::new(),
+        updates: Vec::new(),
         out: Outflow::new(sink),
     };
     let mut batch = PacketBatch::new();
@@ -103,8 +105,11 @@ impl Single<'_, '_> {
         self.worker.take_ended(&mut self.ended);
         let counts = self.table.sweep(0..self.table.groups(), emergency, &mut self.ended);
         self.manager.pass(&counts, true);
+        self.manager.rows_per_sec = u64::from(self.table.rows());
         self.write();
+        self.write_updates(now);
         self.emergencies.note(emergency, now);
+        self.worker.lookup.give_back_spare();
         if self.table.maintain() {
             self.emergencies.note(false, now);
         }
@@ -118,6 +123,17 @@ impl Single<'_, '_> {
             worker.lookup.recycle(flow);
         }
         out.flush();
+    }
+
+    /// What is new about flows that go on, when that is asked for.
+    fn write_updates(&mut self, now: Timestamp) {
+        let Self { table, updates, ids, out, .. } = self;
+        let mut more = true;
+        while more {
+            more = table.updates(0..table.groups(), now, updates, *ids);
+            out.take(updates);
+            updates.clear();
+        }
     }
 
     /// The source has ended: what has timed out by the last packet's time has, the rest is shut down.

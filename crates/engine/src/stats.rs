@@ -1,7 +1,7 @@
 //! The counters of a run by name, in the order of Suricata's `stats` event.
 
 use flumen_model::{Counters, FlowState, TcpState};
-use flumen_table::{FlowTable, LookupCounters};
+use flumen_table::{FlowTable, LookupCounters, MemcapPolicy};
 use flumen_wire::DecodeCounters;
 
 use crate::manager::ManagerCounters;
@@ -37,9 +37,14 @@ impl Parts<'_> {
     /// The counters. `flow.active` is what was created and has not ended, so that it is right however a flow ends.
     pub(crate) fn counters(&self) -> Counters {
         let mut out = Counters::default();
-        self.decode.iter().for_each(|(name, value)| out.push(name, value));
+        let mut decode = self.decode.clone();
+        decode.layers.max_mac_addrs_src = self.lookup.max_macs_src;
+        decode.layers.max_mac_addrs_dst = self.lookup.max_macs_dst;
+        decode.iter().for_each(|(name, value)| out.push(name, value));
         self.tcp(&mut out);
+        self.decode.sctp.iter().for_each(|(name, value)| out.push(name, value));
         self.flow(&mut out);
+        self.defrag(&mut out);
         self.rest(&mut out);
         out
     }
@@ -80,20 +85,28 @@ impl Parts<'_> {
         out.push("flow.get_used_eval_reject", l.get_used_eval_reject);
         out.push("flow.get_used_eval_busy", l.get_used_eval_busy);
         out.push("flow.get_used_failed", l.get_used_failed);
-        out.push("flow.wrk.spare_sync_avg", l.spare_sync_flows.checked_div(l.spare_sync).unwrap_or(0));
+        let fetches = l.spare_sync - l.spare_sync_empty;
+        out.push("flow.wrk.spare_sync_avg", l.spare_sync_flows.checked_div(fetches).unwrap_or(0));
         out.push("flow.wrk.spare_sync", l.spare_sync);
         out.push("flow.wrk.spare_sync_incomplete", l.spare_sync_incomplete);
         out.push("flow.wrk.spare_sync_empty", l.spare_sync_empty);
+        // Nothing is reassembled, so no flow needs a worker's hands when it ends, and none is injected into one.
+        out.push("flow.wrk.flows_evicted_needs_work", 0);
+        out.push("flow.wrk.flows_evicted_pkt_inject", 0);
         out.push("flow.wrk.flows_evicted", l.flows_evicted);
+        out.push("flow.wrk.flows_injected", 0);
+        out.push("flow.wrk.flows_injected_max", 0);
         END_STATE.into_iter().zip(self.recycler.end.state).for_each(|(name, value)| out.push(name, value));
         END_TCP_STATE.into_iter().zip(self.recycler.end.tcp_state).for_each(|(name, value)| out.push(name, value));
         out.push("flow.end.tcp_liberal", self.recycler.end.tcp_liberal);
         out.push("flow.mgr.full_hash_pass", m.full_hash_pass);
+        out.push("flow.mgr.rows_per_sec", m.rows_per_sec);
         out.push("flow.mgr.rows_maxlen", m.rows_maxlen);
         out.push("flow.mgr.flows_checked", m.flows_checked);
         out.push("flow.mgr.flows_notimeout", m.flows_notimeout);
         out.push("flow.mgr.flows_timeout", m.flows_timeout);
         out.push("flow.mgr.flows_evicted", m.flows_evicted);
+        out.push("flow.mgr.flows_evicted_needs_work", 0);
         out.push("flow.spare", self.table.spare() as u64);
         let (entered, over) = self.table.emergency_counts();
         out.push("flow.emerg_mode_entered", entered);
@@ -104,11 +117,33 @@ impl Parts<'_> {
         out.push("flow.memuse", self.table.memuse());
     }
 
+    /// Fragments are counted; no datagram is put together from them yet.
+    fn defrag(&self, out: &mut Counters) {
+        out.push("defrag.ipv4.fragments", self.decode.fragments.ipv4);
+        out.push("defrag.ipv4.reassembled", 0);
+        out.push("defrag.ipv6.fragments", self.decode.fragments.ipv6);
+        out.push("defrag.ipv6.reassembled", 0);
+    }
+
     fn rest(&self, out: &mut Counters) {
-        let pressure = self.table.memuse() * 100 / self.table.memcap().max(1);
-        out.push("memcap.pressure", pressure);
-        out.push("memcap.pressure_max", pressure);
+        let percent = |bytes: u64| bytes * 100 / self.table.memcap().max(1);
+        out.push("memcap.pressure", percent(self.table.memuse()));
+        out.push("memcap.pressure_max", percent(self.table.memuse_max()));
         out.push("flow_bypassed.local_pkts", self.lookup.bypassed_packets);
         out.push("flow_bypassed.local_bytes", self.lookup.bypassed_bytes);
+        if let Some(name) = memcap_policy(self.table.config().memcap_policy) {
+            out.push(name, self.lookup.memcap);
+        }
+    }
+}
+
+/// `exception_policy.flow.memcap.*` of a policy that is configured: every packet that got no flow counts there.
+const fn memcap_policy(policy: MemcapPolicy) -> Option<&'static str> {
+    match policy {
+        MemcapPolicy::Ignore => None,
+        MemcapPolicy::DropPacket => Some("exception_policy.flow.memcap.drop_packet"),
+        MemcapPolicy::PassPacket => Some("exception_policy.flow.memcap.pass_packet"),
+        MemcapPolicy::Reject => Some("exception_policy.flow.memcap.reject"),
+        MemcapPolicy::RejectBoth => Some("exception_policy.flow.memcap.reject_both"),
     }
 }

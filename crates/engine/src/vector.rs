@@ -5,12 +5,39 @@
 
 use flumen_model::{Timestamp, source::Packet};
 use flumen_table::{FlowHash, FlowTable, PacketKey, PacketView};
-use flumen_wire::{Decoded, Decoder, FlowPacket, NonFlow, tcp_checksum_ok};
+use flumen_wire::{Aside, Decoder, FlowPacket, NonFlow, tcp_checksum_ok};
 
 use crate::checksums::ChecksumTest;
 
 /// Packets of a vector.
 pub(crate) const VECTOR: usize = 32;
+
+/// Up to [`VECTOR`] packets. Their places are filled again and again, so that a packet is written once, where it stays.
+#[derive(Debug)]
+pub(crate) struct Vector {
+    places: Box<[Keyed; VECTOR]>,
+    len: usize,
+}
+
+impl Vector {
+    pub(crate) fn new() -> Self {
+        Self { places: Box::new([const { Keyed::EMPTY }; VECTOR]), len: 0 }
+    }
+    pub(crate) const fn clear(&mut self) {
+        self.len = 0;
+    }
+    /// The place of the packet that would be next; `None` when the vector is full.
+    pub(crate) fn place(&mut self) -> Option<&mut Keyed> {
+        self.places.get_mut(self.len)
+    }
+    /// Takes the packet in, which [`Vector::place`] has got.
+    pub(crate) const fn keep(&mut self) {
+        self.len += 1;
+    }
+    pub(crate) fn packets(&self) -> &[Keyed] {
+        &self.places[..self.len]
+    }
+}
 
 /// A packet that wants a flow, ready for the lookup.
 #[derive(Debug)]
@@ -25,6 +52,16 @@ pub(crate) struct Keyed {
 }
 
 impl Keyed {
+    const EMPTY: Self = Self {
+        packet: FlowPacket::EMPTY,
+        key: PacketKey::Nothing,
+        hash: FlowHash::ZERO,
+        at: Timestamp::ZERO,
+        bytes: 0,
+        origin: 0,
+        checksum_ok: false,
+    };
+
     pub(crate) const fn view(&self) -> PacketView<'_> {
         PacketView {
             at: self.at,
@@ -54,7 +91,10 @@ impl Length {
     }
 }
 
-/// Decodes one packet and derives its key and hash.
+/// Decodes one packet and derives its key and hash, all of it `into` its place.
+///
+/// # Errors
+/// Why it belongs to no flow.
 #[inline]
 pub(crate) fn decode(
     decoder: &mut Decoder,
@@ -63,27 +103,22 @@ pub(crate) fn decode(
     length: Length,
     packet: &Packet<'_>,
     frame: u64,
-) -> Result<Keyed, NonFlow> {
+    into: &mut Keyed,
+) -> Result<(), NonFlow> {
     let bytes = length.of(packet);
-    match decoder.decode(packet.entry.link, packet.data, bytes) {
-        Decoded::Flow(flow) => {
-            let checksum_ok = !checksums.is_on() || checksums.judge(tcp_checksum_ok(packet.data, &flow));
-            let key = PacketKey::of(&flow, packet.entry.device, table.config());
-            let hash = match &key {
-                PacketKey::Own(key) | PacketKey::About(key) => table.hash(key),
-                PacketKey::Nothing => return Err(NonFlow::IcmpError),
-            };
-            Ok(Keyed {
-                packet: flow,
-                key,
-                hash,
-                at: packet.entry.timestamp,
-                bytes: u64::from(bytes),
-                origin: frame << 4,
-                checksum_ok,
-            })
-        }
-        Decoded::Fragment(_) => Err(NonFlow::Fragment),
-        Decoded::NonFlow(reason) => Err(reason),
+    match decoder.decode_into(packet.entry.link, packet.data, bytes, &mut into.packet) {
+        Ok(()) => {}
+        Err(Aside::Fragment(_)) => return Err(NonFlow::Fragment),
+        Err(Aside::NonFlow(reason)) => return Err(reason),
     }
+    into.checksum_ok = !checksums.is_on() || checksums.judge(tcp_checksum_ok(packet.data, &into.packet));
+    into.key = PacketKey::of(&into.packet, packet.entry.device, table.config());
+    into.hash = match &into.key {
+        PacketKey::Own(key) | PacketKey::About(key) => table.hash(key),
+        PacketKey::Nothing => return Err(NonFlow::IcmpError),
+    };
+    into.at = packet.entry.timestamp;
+    into.bytes = u64::from(bytes);
+    into.origin = frame << 4;
+    Ok(())
 }

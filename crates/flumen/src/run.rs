@@ -7,10 +7,10 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use flumen_capture::{Captures, Options, Verdict};
-use flumen_engine::{RunError, RunReport};
+use flumen_engine::{Emergencies, RunError, RunReport};
 use flumen_model::{PacketBatch, PacketSource, SinkError, SourceError};
 use flumen_output::Tee;
-use flumen_output::eve::{EveConfig, EveWriter};
+use flumen_output::eve::{EveConfig, EveWriter, time_text};
 use flumen_output::summary::{self, Summary};
 
 use crate::config::Settings;
@@ -117,9 +117,21 @@ fn tell(job: &Job, captures: &Captures, report: &RunReport) {
             eprintln!("flumen: {notice}");
         }
     }
+    tell_emergencies(&report.emergencies);
     let (packets, bytes) = report.ledger.unaccounted();
     if (packets, bytes) != (0, 0) {
         eprintln!("flumen: {packets} packets and {bytes} bytes are unaccounted for: please report this");
+    }
+}
+
+/// Emergency mode is told once, with its beginning and end in packet time; how often it came is a counter.
+fn tell_emergencies(emergencies: &Emergencies) {
+    let first = |kind: bool| emergencies.changes().iter().find(|(_, on)| *on == kind).map(|(at, _)| time_text(*at));
+    if let Some(began) = first(true) {
+        let ended = first(false).map_or_else(|| "not left".to_owned(), |at| format!("left at {at}"));
+        eprintln!(
+            "flumen: flow.memcap was reached: emergency mode entered at {began}, {ended}; flows were ended early or refused"
+        );
     }
 }
 

@@ -32,6 +32,9 @@ impl Direction {
 ///
 /// `ports` holds what tells conversations of one host pair apart: ports for TCP, UDP and SCTP; the type and the type
 /// that answers it for ICMP; the two halves of the SPI for ESP, which goes one way only; zero for the rest.
+///
+/// VLAN ids, device and depth of tunnels are those of the first packet, also when a table is told not to tell flows
+/// apart by them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(C)]
 pub struct FlowKey {
@@ -41,15 +44,15 @@ pub struct FlowKey {
     pub server: Address,
     /// Ports, or what stands for them.
     pub ports: Ports,
-    /// VLAN ids, outermost first; all zero when VLANs are not part of the key.
+    /// VLAN ids of the first packet, outermost first.
     pub vlan: [u16; 3],
-    /// Capture device, 0 when it is not part of the key.
+    /// Capture device.
     pub device: u16,
     /// IP protocol.
     pub protocol: u8,
     /// IP version.
     pub ip_version: IpVersion,
-    /// Depth of tunnels, 0 when it is not part of the key.
+    /// Depth of tunnels.
     pub recursion: u8,
     /// How many of `vlan` the first packet carried.
     pub vlan_count: u8,

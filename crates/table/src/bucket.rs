@@ -15,7 +15,7 @@ use flumen_model::{Direction, FlowKey, Timestamp};
 
 use crate::flow::Flow;
 use crate::hash::FlowHash;
-use crate::key::direction;
+use crate::key::{KeyMask, direction};
 use crate::prim::{AtomicU32, AtomicU64, Ordering, wait};
 use crate::storage::{FlowStore, Link, SlotId};
 
@@ -115,11 +115,11 @@ impl Bucket {
         }
     }
 
-    /// Waits for the lock. The swap acquires what the last holder's store released.
+    /// Waits for the lock.
     #[inline]
     pub(crate) fn lock<'t>(&'t self, store: &'t FlowStore) -> Locked<'t> {
         let mut spins = 0;
-        while self.lock.swap(1, Ordering::Acquire) != 0 {
+        while !self.acquire() {
             while self.lock.load(Ordering::Relaxed) != 0 {
                 spins += 1;
                 wait(spins);
@@ -129,9 +129,15 @@ impl Bucket {
         Locked { bucket: self, store }
     }
 
+    /// Acquires what the last holder's store released. A failure stores nothing, so that who waits disturbs nobody.
+    #[inline]
+    fn acquire(&self) -> bool {
+        self.lock.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_ok()
+    }
+
     /// Takes the lock if it is free.
     pub(crate) fn try_lock<'t>(&'t self, store: &'t FlowStore) -> Option<Locked<'t>> {
-        (self.lock.swap(1, Ordering::Acquire) == 0).then(|| {
+        self.acquire().then(|| {
             one_row::enter();
             Locked { bucket: self, store }
         })
@@ -184,10 +190,10 @@ impl Drop for Locked<'_> {
 impl Locked<'_> {
     /// The flow that a packet with key `key` belongs to.
     #[inline]
-    pub(crate) fn find(&self, key: &FlowKey, hash: FlowHash) -> Option<Found> {
+    pub(crate) fn find(&self, key: &FlowKey, hash: FlowHash, mask: KeyMask) -> Option<Found> {
         for lane in self.bucket.lanes(hash.tag()) {
             let Some(flow) = self.inline(lane) else { continue };
-            if let Some(direction) = direction(key_of(flow), key) {
+            if let Some(direction) = direction(key_of(flow), key, mask) {
                 return Some(Found { flow, position: Position::Inline(lane), direction });
             }
         }
@@ -195,7 +201,7 @@ impl Locked<'_> {
         let mut next = self.bucket.overflow.load(Ordering::Relaxed);
         while let Some(slot) = SlotId::from_raw(next) {
             let flow = self.store.flow_ptr(slot);
-            if let Some(direction) = direction(key_of(flow), key) {
+            if let Some(direction) = direction(key_of(flow), key, mask) {
                 return Some(Found { flow, position: Position::Chained(before), direction });
             }
             before = Some(flow);
@@ -275,6 +281,16 @@ impl Locked<'_> {
         }
     }
 
+    /// Shows every flow that was put aside.
+    pub(crate) fn for_each_evicted(&self, mut visit: impl FnMut(NonNull<Flow>)) {
+        let mut next = self.bucket.evicted.load(Ordering::Relaxed);
+        while let Some(slot) = SlotId::from_raw(next) {
+            let flow = self.store.flow_ptr(slot);
+            next = next_of(flow);
+            visit(flow);
+        }
+    }
+
     /// Puts a flow that has ended, and was taken out of the row, aside for the worker it belongs to.
     pub(crate) fn evict(&self, flow: NonNull<Flow>, slot: SlotId) {
         set_next(flow, self.bucket.evicted.load(Ordering::Relaxed));
@@ -308,8 +324,11 @@ impl Locked<'_> {
 /// Key of a flow that is in a row.
 pub(crate) fn key_of<'a>(flow: NonNull<Flow>) -> &'a FlowKey {
     // SAFETY:
+    // - As below.
+    unsafe { flow.as_ref() }.key_use.read();
+    // SAFETY:
     // - Called for flows of a locked row only: they are in use, and a key does not change while its flow is.
-    unsafe { &*(*flow.as_ptr()).key.get() }
+    unsafe { &*Flow::key_ptr(flow) }
 }
 fn next_of(flow: NonNull<Flow>) -> u32 {
     // SAFETY:

@@ -34,8 +34,11 @@ pub struct TableConfig {
     pub depth: u32,
     /// `stream.bypass`: only count the packets of a TCP session once both directions have reached the depth.
     pub bypass: bool,
-    /// `ethernet: yes` of the EVE log: collect MAC addresses, at most this many a side.
+    /// `ethernet: yes` of the EVE log: collect MAC addresses, at most this many a side and never more than 10.
     pub macs_max: Option<usize>,
+    /// `flumen.active-timeout`: make a record of every flow that goes on each time it has lived this long again. Not
+    /// zero.
+    pub active_timeout: Option<Span>,
     /// `flumen.compat`: keep to what Suricata does where Flumen would do better.
     pub compat: Compat,
     /// `flumen.hash-seed`: fixes the secret of the hash. Only for repeating an experiment: a known seed can be flooded.
@@ -167,6 +170,7 @@ impl Default for TableConfig {
             depth: 1 << 20,
             bypass: false,
             macs_max: None,
+            active_timeout: None,
             compat: Compat::Flumen,
             hash_seed: None,
         }

@@ -51,6 +51,10 @@ pub struct LookupCounters {
     pub bypassed_packets: u64,
     /// `flow_bypassed.local_bytes`.
     pub bypassed_bytes: u64,
+    /// `decoder.max_mac_addrs_src`: most MAC addresses that one flow has had on its client's side.
+    pub max_macs_src: u64,
+    /// `decoder.max_mac_addrs_dst`: the same of its server's side.
+    pub max_macs_dst: u64,
     /// `tcp.syn`.
     pub syn: u64,
     /// `tcp.synack`.
@@ -91,6 +95,8 @@ impl LookupCounters {
             get_used_eval get_used_eval_reject get_used_eval_busy get_used_failed spare_sync spare_sync_flows
             spare_sync_incomplete spare_sync_empty flows_evicted bypassed_packets bypassed_bytes syn synack rst urg
             sessions invalid_checksum midstream_pickups pkt_on_wrong_thread);
+        self.max_macs_src = self.max_macs_src.max(other.max_macs_src);
+        self.max_macs_dst = self.max_macs_dst.max(other.max_macs_dst);
         self.end.merge(end);
     }
 }

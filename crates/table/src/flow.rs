@@ -10,13 +10,14 @@
 
 use core::cell::UnsafeCell;
 use core::marker::PhantomPinned;
+use core::ptr::NonNull;
 
 use flumen_kref::Refcount;
 use flumen_model::record::{Endpoint, TcpRecord, Traffic};
 use flumen_model::{Address, Direction, FlowKey, FlowState, IpVersion, Ports, Span, TcpState, Timestamp};
 
 use crate::config::TimeoutClass;
-use crate::prim::AtomicU32;
+use crate::prim::{AtomicU32, Witness};
 use crate::storage::SlotId;
 use crate::tcp::TcpSession;
 
@@ -32,8 +33,21 @@ pub struct Flow {
     pub(crate) next: AtomicU32,
     pub(crate) slot: SlotId,
     pub(crate) body: UnsafeCell<FlowBody>,
+    pub(crate) key_use: Witness,
+    pub(crate) body_use: Witness,
     /// A flow knows its place: it is not to be swapped with another.
     pub(crate) pinned: PhantomPinned,
+}
+
+impl Flow {
+    /// Place of a flow's key: only the address, with what `this` may reach.
+    pub(crate) const fn key_ptr(this: NonNull<Self>) -> *mut FlowKey {
+        this.as_ptr().wrapping_byte_add(core::mem::offset_of!(Self, key)).cast()
+    }
+    /// Place of a flow's body, likewise.
+    pub(crate) const fn body_ptr(this: NonNull<Self>) -> *mut FlowBody {
+        this.as_ptr().wrapping_byte_add(core::mem::offset_of!(Self, body)).cast()
+    }
 }
 
 /// What is known of a conversation. Changes only under the row's lock.
@@ -102,6 +116,9 @@ impl Marks {
     }
     pub(crate) const fn has(self, mark: u16) -> bool {
         self.0 & mark == mark
+    }
+    pub(crate) const fn any(self, marks: u16) -> bool {
+        self.0 & marks != 0
     }
     pub(crate) const fn set(&mut self, mark: u16) {
         self.0 |= mark;
@@ -176,8 +193,10 @@ impl FlowBody {
         self.packets.swap(0, 1);
         self.bytes.swap(0, 1);
         self.ttl.swap(0, 1);
-        let seen = self.marks.0 & 3;
-        self.marks.0 = self.marks.0 & !3 | seen >> 1 | (seen & 1) << 1;
+        const TO_SERVER: u16 = Marks::SEEN_TO_SERVER | Marks::ELEPHANT_TO_SERVER;
+        const TO_CLIENT: u16 = Marks::SEEN_TO_CLIENT | Marks::ELEPHANT_TO_CLIENT;
+        let (to_server, to_client) = (self.marks.0 & TO_SERVER, self.marks.0 & TO_CLIENT);
+        self.marks.0 = self.marks.0 & !(TO_SERVER | TO_CLIENT) | to_server << 1 | to_client >> 1;
     }
 
     /// Time of the first packet.
@@ -189,6 +208,11 @@ impl FlowBody {
     #[must_use]
     pub const fn last_seen(&self) -> Timestamp {
         self.last_seen
+    }
+    /// The number by which the first packet is known: no other flow of the run has it.
+    #[must_use]
+    pub const fn origin(&self) -> u64 {
+        self.origin
     }
     /// State of the flow.
     #[must_use]

@@ -13,18 +13,20 @@ use flumen_model::FlowKey;
 
 use crate::bucket::{Locked, key_of};
 use crate::flow::{Flow, FlowBody};
-use crate::prim::Ordering;
+use crate::prim::{Ordering, Witness};
+use crate::side::Side;
 use crate::storage::{FlowStore, Link};
 
 /// A reference to a flow: it is not ended by timeout or forced reuse while one exists, and its slot is not used again.
 /// One pointer wide; `Clone` counts up, `Drop` counts down.
 #[derive(Clone)]
-pub struct FlowRef(Ref<Flow>);
+pub struct FlowRef(pub(crate) Ref<Flow>);
 
 impl FlowRef {
     /// Who talks to whom.
     #[must_use]
     pub fn key(&self) -> &FlowKey {
+        self.0.key_use.read();
         // SAFETY:
         // - A key is written only while its flow is spare, and this reference keeps it from that.
         unsafe { &*self.0.key.get() }
@@ -51,6 +53,7 @@ impl fmt::Debug for FlowRef {
 /// Exclusive access to a flow, while its row is locked.
 pub struct FlowGuard<'g> {
     flow: NonNull<Flow>,
+    store: &'g FlowStore,
     /// The lock, when this guard took it itself; otherwise a row guard that is borrowed for `'g` has it.
     _lock: Option<Locked<'g>>,
     borrow: PhantomData<&'g mut FlowBody>,
@@ -58,14 +61,16 @@ pub struct FlowGuard<'g> {
 
 impl<'g> FlowGuard<'g> {
     /// # Safety
-    /// `flow` is in a row whose lock the caller holds for `'g`, and no other guard of it exists meanwhile.
-    pub(crate) unsafe fn new(flow: NonNull<Flow>) -> Self {
-        Self { flow, _lock: None, borrow: PhantomData }
+    /// `flow` is a flow of `store` in a row whose lock the caller holds for `'g`, and no other guard of it exists
+    /// meanwhile.
+    pub(crate) unsafe fn new(flow: NonNull<Flow>, store: &'g FlowStore) -> Self {
+        Self { flow, store, _lock: None, borrow: PhantomData }
     }
     /// The flow that `reference` refers to, when it still is in the row that was locked for it.
     pub(crate) fn of_reference(locked: Locked<'g>, reference: &FlowRef) -> Option<Self> {
         let linked = !matches!(reference.0.next.load(Ordering::Relaxed), Link::UNLINKED | Link::ORPHAN);
-        linked.then(|| Self { flow: Ref::as_ptr(&reference.0), _lock: Some(locked), borrow: PhantomData })
+        let flow = Ref::as_ptr(&reference.0);
+        linked.then(|| Self { flow, store: locked.store, _lock: Some(locked), borrow: PhantomData })
     }
 
     /// Who talks to whom.
@@ -76,14 +81,31 @@ impl<'g> FlowGuard<'g> {
     /// What is known of the conversation.
     #[must_use]
     pub fn body(&self) -> &FlowBody {
+        self.witness().read();
         // SAFETY:
         // - The row is locked (`new`, `of_reference`), and this guard is the only access under that lock.
-        unsafe { &*(*self.flow.as_ptr()).body.get() }
+        unsafe { &*Flow::body_ptr(self.flow) }
     }
-    pub(crate) fn body_mut(&mut self) -> &mut FlowBody {
+    /// Body and side, when the configuration has one, for writing.
+    pub(crate) fn parts(&mut self) -> (&mut FlowBody, Option<Side<'_>>) {
+        self.witness().write();
         // SAFETY:
-        // - As in `body`; `&mut self` makes it the only borrow.
-        unsafe { &mut *(*self.flow.as_ptr()).body.get() }
+        // - As in `body`; `&mut self`, borrowed as long as both parts, makes it the only borrow.
+        let body = unsafe { &mut *Flow::body_ptr(self.flow) };
+        // SAFETY:
+        // - The flow is in a locked row, hence in use.
+        let slot = unsafe { self.flow.as_ref() }.slot;
+        let side = self.store.side_ptr(slot).map(|(layout, mut words)| {
+            // SAFETY:
+            // - The side goes with the body: under this lock, this guard is the only access to it.
+            Side::new(layout, unsafe { words.as_mut() })
+        });
+        (body, side)
+    }
+    fn witness(&self) -> &Witness {
+        // SAFETY:
+        // - The flow is in the locked row, hence in use.
+        &unsafe { self.flow.as_ref() }.body_use
     }
     /// A reference that outlives the guard (FlowReference).
     #[must_use]
@@ -107,6 +129,9 @@ impl fmt::Debug for FlowGuard<'_> {
 /// the lock ensures.
 pub(crate) fn body_of<'l>(_locked: &'l Locked<'_>, flow: NonNull<Flow>) -> &'l FlowBody {
     // SAFETY:
+    // - The flow is in the locked row, hence in use.
+    unsafe { flow.as_ref() }.body_use.read();
+    // SAFETY:
     // - The flow is in the locked row; a guard of it would borrow the row guard that owns `_locked` exclusively.
-    unsafe { &*(*flow.as_ptr()).body.get() }
+    unsafe { &*Flow::body_ptr(flow) }
 }

@@ -63,6 +63,9 @@ impl HashSecret {
 }
 
 impl FlowHash {
+    /// What stands where no hash was computed yet.
+    pub const ZERO: Self = Self(0);
+
     /// The row among `rows`, any number of them: the high half scaled, so that no division is needed.
     #[inline]
     #[must_use]
@@ -79,7 +82,7 @@ impl FlowHash {
     #[inline]
     #[must_use]
     pub const fn worker(self, workers: u32) -> u32 {
-        (((self.0 & 0xffff_ffff) >> 16) * workers as u64 >> 16) as u32
+        ((((self.0 & 0xffff_ffff) >> 16) * workers as u64) >> 16) as u32
     }
     /// The hash itself.
     #[must_use]
@@ -125,7 +128,7 @@ mod tests {
 
     #[test]
     fn both_directions_hash_alike_under_every_secret() {
-        for seed in 0..50 {
+        for seed in 0..if cfg!(miri) { 2 } else { 50 } {
             let secret = HashSecret::from_seed([seed, !seed]);
             for n in 0..200 {
                 assert_eq!(secret.hash(&key(n)), secret.hash(&turned(&key(n))), "seed {seed} key {n}");
@@ -155,6 +158,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "statistics over many keys, and nothing unsafe")]
     fn rows_and_tags_are_even_for_keys_that_differ_in_few_bits() {
         let secret = HashSecret::from_seed([3, 4]);
         let (rows, keys) = (1000_u32, 100_000_u64);

@@ -25,11 +25,11 @@ impl PacketKey {
             client: packet.src,
             server: packet.dst,
             ports: ports_of(&packet.transport),
-            vlan: if config.track_vlan { packet.vlan.ids } else { [0; 3] },
-            device: if config.track_device { device } else { 0 },
+            vlan: packet.vlan.ids,
+            device,
             protocol: packet.protocol,
             ip_version: packet.ip_version,
-            recursion: if config.track_recursion { packet.recursion } else { 0 },
+            recursion: packet.recursion,
             vlan_count: packet.vlan.count,
         };
         match &packet.transport {
@@ -76,19 +76,62 @@ fn ports_of(transport: &Transport) -> Ports {
     }
 }
 
+/// What of a key tells flows apart besides the ends: a flow keeps all that its first packet had, for its record, but
+/// VLAN ids, device and depth of tunnels count only when they are tracked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct KeyMask {
+    tags: u64,
+    kind: u64,
+}
+
+impl KeyMask {
+    const ALL: Self = Self { tags: u64::MAX, kind: u64::MAX };
+
+    pub(crate) const fn of(config: &TableConfig) -> Self {
+        let tags =
+            if config.track_vlan { 0xffff_ffff_ffff } else { 0 } | if config.track_device { 0xffff << 48 } else { 0 };
+        Self { tags, kind: if config.track_recursion { u64::MAX } else { !(0xff << 16) } }
+    }
+    /// The key as it is hashed: what is not tracked is zero.
+    #[inline]
+    pub(crate) fn apply(self, key: &FlowKey) -> FlowKey {
+        if self == Self::ALL {
+            return *key;
+        }
+        let [a, b, c, device] = [0, 16, 32, 48].map(|shift| (self.tags >> shift) as u16);
+        FlowKey {
+            vlan: [key.vlan[0] & a, key.vlan[1] & b, key.vlan[2] & c],
+            device: key.device & device,
+            recursion: key.recursion & (self.kind >> 16) as u8,
+            ..*key
+        }
+    }
+    /// Whether two keys are the same but for their ends. The words are put together from fields that lie side
+    /// by side, so that each is one load.
+    #[inline]
+    const fn same(self, a: &FlowKey, b: &FlowKey) -> bool {
+        (tags(a) ^ tags(b)) & self.tags | (kind(a) ^ kind(b)) & self.kind == 0
+    }
+}
+
+#[inline]
+const fn tags(key: &FlowKey) -> u64 {
+    let [a, b, c] = key.vlan;
+    a as u64 | (b as u64) << 16 | (c as u64) << 32 | (key.device as u64) << 48
+}
+#[inline]
+const fn kind(key: &FlowKey) -> u64 {
+    key.protocol as u64 | (key.ip_version as u64) << 8 | (key.recursion as u64) << 16
+}
+
 /// The direction in which a packet with key `packet` goes in the flow with key `flow`; `None` when it belongs to
 /// another flow. ESP goes one way: the other way has another security association.
 #[inline]
-pub(crate) fn direction(flow: &FlowKey, packet: &FlowKey) -> Option<Direction> {
+pub(crate) fn direction(flow: &FlowKey, packet: &FlowKey, mask: KeyMask) -> Option<Direction> {
     let word = |a: &Address| u128::from_ne_bytes(a.0);
     let (client, server) = (word(&flow.client), word(&flow.server));
     let (src, dst) = (word(&packet.client), word(&packet.server));
-    let same_rest = flow.vlan == packet.vlan
-        && flow.device == packet.device
-        && flow.protocol == packet.protocol
-        && flow.ip_version == packet.ip_version
-        && flow.recursion == packet.recursion;
-    if !same_rest {
+    if !mask.same(flow, packet) {
         return None;
     }
     if client == src && server == dst && flow.ports == packet.ports {

@@ -4,7 +4,7 @@
 //! A packet's way: [`PacketKey::of`] says which flow it has to do with, [`FlowTable::hash`] where that is,
 //! [`FlowLookup::lock`] locks the row, and [`RowGuard::packet`] finds or makes the flow and counts the packet. What ends
 //! comes out as an [`EndedFlow`], becomes a record ([`EndedFlow::record`]) and is given back ([`FlowLookup::recycle`]).
-//! [`FlowTable::sweep`] ends what no packet meets any more.
+//! [`FlowTable::sweep`] ends what no packet meets any more; [`FlowTable::updates`] tells of what goes on.
 //!
 //! Read `flow` for what a flow is, `bucket` for a row, `storage` for where flows live, `lookup` for the way through.
 // Flows are reached by number under a row's lock and recycled without being dropped: `storage` says why, and why it is
@@ -19,24 +19,30 @@ mod flow;
 mod forced;
 mod guard;
 mod hash;
+mod inspect;
 mod key;
 mod lookup;
+#[cfg(all(test, loom))]
+mod loom_tests;
 mod memcap;
 mod pool;
 mod prim;
 mod record;
 mod rows;
+mod side;
 mod storage;
 mod table;
 mod tcp;
+mod updates;
 
 pub use config::{Compat, MemcapPolicy, RateTracking, StateTimeouts, TableConfig, TimeoutClass, Timeouts};
 pub use counters::{EndCounters, LookupCounters};
 pub use flow::{Flow, FlowBody};
 pub use guard::{FlowGuard, FlowRef};
 pub use hash::{FlowHash, HashSecret};
+pub use inspect::{Place, Resident};
 pub use key::PacketKey;
 pub use lookup::{FlowLookup, PacketView, RowGuard, Verdict};
 pub use record::FlowIds;
-pub use storage::EndedFlow;
+pub use storage::{EndedFlow, SlotId};
 pub use table::{FlowTable, SweepCounts, TableError};

@@ -90,6 +90,7 @@ impl<'t> FlowLookup<'t> {
                 midstream: config.midstream,
                 async_oneside: config.async_oneside,
                 depth: config.depth,
+                bypass: config.bypass,
                 reuse_time_wait: config.compat == Compat::Flumen,
             },
             spare: SpareQueue::default(),
@@ -122,6 +123,12 @@ impl<'t> FlowLookup<'t> {
     /// operating system within the memcap. Called before a vector of packets, without a row.
     pub fn prepare(&mut self, flows: usize, now: Timestamp) {
         while self.spare.len() < flows && (self.sync(now) || self.spare.allocate(&self.table.store)) {}
+    }
+
+    /// Gives the private spare flows to the pool. Called now and then: flows that came home one by one lie scattered, and
+    /// each keeps its block from being given back to the operating system.
+    pub fn give_back_spare(&mut self) {
+        self.spare.empty_into(&self.table.pool);
     }
 
     /// Fetches a block from the pool. In emergency mode an empty pool is asked once a packet second.
@@ -175,14 +182,14 @@ impl RowGuard<'_, '_> {
     /// The flow of a key, if the row has it.
     #[must_use]
     pub fn find(&mut self, key: &FlowKey, hash: FlowHash) -> Option<FlowGuard<'_>> {
-        let found = self.locked.find(key, hash)?;
+        let found = self.locked.find(key, hash, self.lookup.table.mask)?;
         // SAFETY:
         // - The flow is in this guard's row, which is locked, and the new guard borrows this one exclusively.
-        Some(unsafe { FlowGuard::new(found.flow) })
+        Some(unsafe { FlowGuard::new(found.flow, self.locked.store) })
     }
 
     fn own_packet(&mut self, key: &FlowKey, hash: FlowHash, view: &PacketView<'_>) -> Verdict {
-        let found = self.locked.find(key, hash);
+        let found = self.locked.find(key, hash, self.lookup.table.mask);
         let over = found.and_then(|old| Some((old, self.ends_with(old, view)?)));
         let (flow, direction) = match found {
             Some(found) if over.is_none() => (found.flow, found.direction),
@@ -197,10 +204,16 @@ impl RowGuard<'_, '_> {
         };
         // SAFETY:
         // - The flow is in this guard's row, which is locked; no other guard of it exists.
-        let mut flow = unsafe { FlowGuard::new(flow) };
-        let body = flow.body_mut();
-        let old_state = body.state;
+        let mut flow = unsafe { FlowGuard::new(flow, self.locked.store) };
+        let (body, side) = flow.parts();
+        let (old_state, was_reversed) = (body.state, body.marks.has(Marks::REVERSED));
         account(body, direction, view, self.lookup.tcp, self.lookup.worker, &mut self.lookup.counters);
+        if let Some(mut side) = side {
+            if body.marks.has(Marks::REVERSED) != was_reversed {
+                side.reverse();
+            }
+            side.packet(body, oriented(body, direction), view, &mut self.lookup.counters);
+        }
         if body.state != old_state {
             let due = Due::at(self.lookup.table.deadline(flow.body(), self.lookup.table.is_emergency()));
             self.lookup.table.note_deadline(self.row, due);
@@ -211,16 +224,22 @@ impl RowGuard<'_, '_> {
     /// Counts an ICMP error in the flow that it is about. It says nothing about who of the flow has spoken. What comes
     /// from the client's address goes to the server; a router's message goes to the client.
     fn packet_about(&mut self, key: &FlowKey, hash: FlowHash, view: &PacketView<'_>) -> Verdict {
-        let Some(found) = self.locked.find(key, hash).filter(|&found| self.ends_with(found, view).is_none()) else {
+        let Some(found) =
+            self.locked.find(key, hash, self.lookup.table.mask).filter(|&found| self.ends_with(found, view).is_none())
+        else {
             return Verdict::NonFlow(NonFlow::IcmpError);
         };
         // SAFETY:
         // - The flow is in this guard's row, which is locked; no other guard of it exists.
-        let mut flow = unsafe { FlowGuard::new(found.flow) };
+        let mut flow = unsafe { FlowGuard::new(found.flow, self.locked.store) };
         let reversed = flow.body().marks.has(Marks::REVERSED);
         let client = if reversed { flow.key().server } else { flow.key().client };
         let direction = if view.packet.src == client { Direction::ToServer } else { Direction::ToClient };
-        flow.body_mut().count(view.at, direction, view.bytes, view.packet.ttl, false);
+        let (body, side) = flow.parts();
+        body.count(view.at, direction, view.bytes, view.packet.ttl, false);
+        if let Some(mut side) = side {
+            side.packet(body, direction, view, &mut self.lookup.counters);
+        }
         Verdict::Counted
     }
 
@@ -266,9 +285,10 @@ impl RowGuard<'_, '_> {
         let body = FlowBody::begin(view.at, view.origin, lookup.worker, TimeoutClass::of(key.protocol), detail);
         let due = Due::at(lookup.table.deadline(&body, emergency));
         let slot = spare.slot();
-        let flow = spare.begin(*key, self.row, body);
+        let flow = spare.begin(*key, self.row, body, self.locked.store);
         self.locked.insert(flow, slot, hash);
         lookup.table.note_deadline(self.row, due);
+        lookup.table.note_update(self.row, view.at);
         lookup.counters.total += 1;
         match key.protocol {
             PROTO_TCP => lookup.counters.tcp += 1,

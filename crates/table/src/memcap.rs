@@ -8,21 +8,28 @@ use crate::prim::{AtomicU64, Ordering};
 pub(crate) struct Memcap {
     limit: AtomicU64,
     used: AtomicU64,
+    peak: AtomicU64,
 }
 
 impl Memcap {
     pub(crate) fn new(limit: u64) -> Self {
-        Self { limit: AtomicU64::new(limit), used: AtomicU64::new(0) }
+        Self { limit: AtomicU64::new(limit), used: AtomicU64::new(0), peak: AtomicU64::new(0) }
     }
     /// Takes `bytes` from the budget; `false`, and nothing taken, when they are not there.
     #[must_use]
     pub(crate) fn charge(&self, bytes: u64) -> bool {
         let limit = self.limit();
-        self.used
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
-                used.checked_add(bytes).filter(|&sum| sum <= limit)
-            })
-            .is_ok()
+        let taken = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
+            used.checked_add(bytes).filter(|&sum| sum <= limit)
+        });
+        if let Ok(before) = taken {
+            self.peak.fetch_max(before + bytes, Ordering::Relaxed);
+        }
+        taken.is_ok()
+    }
+    /// The most that ever was in use.
+    pub(crate) fn peak(&self) -> u64 {
+        self.peak.load(Ordering::Relaxed)
     }
     pub(crate) fn give_back(&self, bytes: u64) {
         self.used.fetch_sub(bytes, Ordering::Relaxed);

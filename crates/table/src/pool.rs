@@ -4,10 +4,13 @@
 use flumen_kref::{Boxed, Ref};
 
 use crate::prim::{Mutex, lock};
-use crate::storage::{BLOCK_BYTES, BLOCK_FLOWS, FlowStore, SpareFlow};
+use crate::storage::{BLOCK_BYTES, BLOCK_FLOWS, FlowStore, SlotId, SpareFlow};
 
 /// A worker keeps at most this many spare flows; a further one sends a block back to the pool.
 const PRIVATE_MAX: usize = 2 * BLOCK_FLOWS;
+
+/// How many flows ahead of its use a spare flow is asked of memory.
+const SOON: usize = 4;
 
 /// Spare flows that all workers share.
 #[derive(Debug)]
@@ -65,21 +68,39 @@ impl SparePool {
         sync
     }
 
-    /// Takes flows back, filling the first block.
+    /// Takes flows back: whole blocks as they are, the rest into the first block. Flows are drawn without the lock, since
+    /// drawing one may be work.
     pub(crate) fn give_back(&self, flows: impl IntoIterator<Item = SpareFlow>) {
-        let mut blocks = lock(&self.blocks);
-        for flow in flows {
-            match blocks.last_mut().filter(|first| first.len() < BLOCK_FLOWS) {
-                Some(first) => first.push(flow),
-                None => {
-                    let mut block = Vec::with_capacity(BLOCK_FLOWS);
-                    block.push(flow);
-                    blocks.push(block);
-                }
+        let mut flows = flows.into_iter();
+        loop {
+            let mut block = Vec::with_capacity(BLOCK_FLOWS);
+            block.extend(flows.by_ref().take(BLOCK_FLOWS));
+            if block.len() < BLOCK_FLOWS {
+                return self.fill_up(block);
             }
+            let mut blocks = lock(&self.blocks);
+            let partial = blocks.last().is_some_and(|first| first.len() < BLOCK_FLOWS);
+            let at = blocks.len() - usize::from(partial);
+            blocks.insert(at, block);
         }
     }
 
+    /// Adds less than a block, filling the first one.
+    fn fill_up(&self, mut rest: Vec<SpareFlow>) {
+        let mut blocks = lock(&self.blocks);
+        if let Some(first) = blocks.last_mut().filter(|first| first.len() < BLOCK_FLOWS) {
+            let room = BLOCK_FLOWS - first.len();
+            first.extend(rest.drain(..room.min(rest.len())));
+        }
+        if !rest.is_empty() {
+            blocks.push(rest);
+        }
+    }
+
+    /// Shows the slot of every flow in the pool.
+    pub(crate) fn for_each(&self, visit: impl FnMut(SlotId)) {
+        lock(&self.blocks).iter().flatten().map(SpareFlow::slot).for_each(visit);
+    }
     /// Flows in the pool.
     pub(crate) fn len(&self) -> usize {
         lock(&self.blocks).iter().map(Vec::len).sum()
@@ -140,11 +161,20 @@ pub(crate) struct SpareQueue {
 }
 
 impl SpareQueue {
+    /// Takes a flow, and asks for the lines of one that will be taken soon: it may have been unused for long.
     pub(crate) fn pop(&mut self) -> Option<SpareFlow> {
-        self.flows.pop()
+        let flow = self.flows.pop();
+        if let Some(soon) = self.flows.len().checked_sub(SOON).and_then(|soon| self.flows.get(soon)) {
+            soon.prefetch();
+        }
+        flow
     }
     pub(crate) fn len(&self) -> usize {
         self.flows.len()
+    }
+    /// Shows the slot of every flow.
+    pub(crate) fn for_each(&self, visit: impl FnMut(SlotId)) {
+        self.flows.iter().map(SpareFlow::slot).for_each(visit);
     }
     /// Takes a flow that has ended its work here; surplus goes to the pool block by block.
     pub(crate) fn put(&mut self, flow: SpareFlow, pool: &SparePool) {

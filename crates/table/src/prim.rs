@@ -28,6 +28,27 @@ mod real {
 
 pub(crate) use real::*;
 
+/// Stands beside data that a lock elsewhere protects, and is told of each access: loom then finds accesses that race.
+/// Otherwise it is nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Witness {
+    #[cfg(loom)]
+    cell: loom::cell::UnsafeCell<()>,
+}
+
+impl Witness {
+    #[inline]
+    pub(crate) fn read(&self) {
+        #[cfg(loom)]
+        self.cell.with(|_| ());
+    }
+    #[inline]
+    pub(crate) fn write(&self) {
+        #[cfg(loom)]
+        self.cell.with_mut(|_| ());
+    }
+}
+
 /// Locks a mutex of which the data stays whole when a holder panics.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> impl core::ops::DerefMut<Target = T> + '_ {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())

@@ -1,6 +1,7 @@
 //! The flow table: rows, the store behind them, the spare pool, and what all workers share.
 
 use core::ops::Range;
+use core::ptr::NonNull;
 
 use flumen_kref::{Boxed, Ref};
 use flumen_model::{EndReason, FlowKey, Timestamp};
@@ -11,10 +12,12 @@ use crate::emergency::Emergency;
 use crate::flow::{Flow, FlowBody};
 use crate::guard::{FlowGuard, FlowRef, body_of};
 use crate::hash::{FlowHash, HashSecret};
+use crate::key::KeyMask;
 use crate::memcap::Memcap;
 use crate::pool::SparePool;
 use crate::prim::{AtomicU32, AtomicU64, Ordering};
 use crate::rows::Rows;
+use crate::side::SideLayout;
 use crate::storage::{EndedFlow, FlowStore, SpareFlow};
 
 /// Rows that share one summary of their deadlines.
@@ -46,9 +49,12 @@ pub enum TableError {
 pub struct FlowTable {
     config: TableConfig,
     secret: HashSecret,
+    pub(crate) mask: KeyMask,
     rows: Rows,
     /// Earliest deadline of each group of rows; not later than any of theirs.
     groups: Box<[Deadline]>,
+    /// Earliest moment at which a flow of a group wants an update; empty without an active timeout.
+    pub(crate) update_groups: Box<[Deadline]>,
     // Before the store: what is spare belongs to it.
     pub(crate) pool: SparePool,
     pub(crate) store: Ref<Boxed<FlowStore>>,
@@ -75,6 +81,9 @@ pub struct SweepCounts {
 }
 
 impl FlowTable {
+    /// Rows of a group; the last group may have fewer.
+    pub const GROUP_ROWS: u32 = GROUP_ROWS;
+
     /// A table as configured. `seed` is the secret of its hash unless the configuration fixes one; it must come from the
     /// operating system's randomness.
     ///
@@ -83,7 +92,9 @@ impl FlowTable {
     pub fn new(config: TableConfig, seed: [u64; 2]) -> Result<Self, TableError> {
         let rows = config.hash_size.max(1);
         let groups = rows.div_ceil(GROUP_ROWS);
-        let needed = u64::from(rows) * size_of::<Bucket>() as u64 + u64::from(groups) * size_of::<Deadline>() as u64;
+        let update_groups = if config.active_timeout.is_some() { groups } else { 0 };
+        let deadlines = u64::from(groups + update_groups) * size_of::<Deadline>() as u64;
+        let needed = u64::from(rows) * size_of::<Bucket>() as u64 + deadlines;
         let memcap = Memcap::new(config.memcap);
         if !memcap.charge(needed) {
             return Err(TableError::MemcapTooSmall { memcap: config.memcap, rows, needed });
@@ -91,13 +102,15 @@ impl FlowTable {
         let rows = Rows::new(rows).ok_or(TableError::OutOfMemory { needed })?;
         // Room to raise the memcap eightfold while running.
         let blocks_max = config.memcap / crate::pool::BLOCK_COST * 8 + 1024;
-        let store = FlowStore::new(memcap, blocks_max);
+        let store = FlowStore::new(memcap, blocks_max, SideLayout::of(&config));
         let pool = SparePool::new(config.prealloc as usize, &store);
         let seed = config.hash_seed.map_or(seed, |fixed| [fixed, !fixed]);
         Ok(Self {
             secret: HashSecret::from_seed(seed),
+            mask: KeyMask::of(&config),
             rows,
             groups: (0..groups).map(|_| Deadline::never()).collect(),
+            update_groups: (0..update_groups).map(|_| Deadline::never()).collect(),
             store,
             pool,
             emergency: Emergency::default(),
@@ -112,11 +125,11 @@ impl FlowTable {
     pub const fn config(&self) -> &TableConfig {
         &self.config
     }
-    /// Hash of a key.
+    /// Hash of a key, as far as it tells flows apart.
     #[inline]
     #[must_use]
     pub fn hash(&self, key: &FlowKey) -> FlowHash {
-        self.secret.hash(key)
+        self.secret.hash(&self.mask.apply(key))
     }
     /// Number of the row of a hash.
     #[inline]
@@ -144,6 +157,11 @@ impl FlowTable {
     #[must_use]
     pub fn memuse(&self) -> u64 {
         self.store.memcap.used()
+    }
+    /// The most bytes that were ever charged.
+    #[must_use]
+    pub fn memuse_max(&self) -> u64 {
+        self.store.memcap.peak()
     }
     /// The memcap in force.
     #[must_use]
@@ -181,10 +199,7 @@ impl FlowTable {
     #[inline]
     pub fn prefetch_flow(&self, hash: FlowHash) {
         if let Some(slot) = self.rows.at(self.row(hash)).hint(hash) {
-            let flow = self.store.flow_hint(slot);
-            prefetch(flow);
-            prefetch(flow.wrapping_add(64));
-            prefetch(flow.wrapping_add(128));
+            prefetch_flow(self.store.flow_hint(slot));
         }
     }
 
@@ -223,6 +238,22 @@ impl FlowTable {
         }
     }
 
+    /// Notes that a flow of `row` that began at `start` wants updates.
+    #[inline]
+    pub(crate) fn note_update(&self, row: u32, start: Timestamp) {
+        if let Some(timeout) = self.config.active_timeout {
+            self.update_groups[(row / GROUP_ROWS) as usize].bring_forward(Due::at(start + timeout));
+        }
+    }
+
+    /// The moment at which a flow that was put aside had timed out. If its usual deadline lies ahead, it was put aside in
+    /// emergency mode, which may be over.
+    fn was_evicted(&self, locked: &Locked<'_>, flow: NonNull<Flow>) -> Timestamp {
+        let body = body_of(locked, flow);
+        let usual = self.deadline(body, false);
+        if usual <= self.now() { usual } else { self.deadline(body, true) }
+    }
+
     /// Notes that flows of `row` were put aside, so that the next sweep looks at it.
     pub(crate) fn note_evicted(&self, row: u32) {
         self.groups[(row / GROUP_ROWS) as usize].bring_forward(Due::NOW);
@@ -236,7 +267,7 @@ impl FlowTable {
         row: u32,
         now: Timestamp,
         counts: &mut SweepCounts,
-        mut take: impl FnMut(core::ptr::NonNull<Flow>, Timestamp),
+        mut take: impl FnMut(NonNull<Flow>, Timestamp),
     ) {
         let emergency = self.is_emergency();
         let mut earliest = Due::NEVER;
@@ -298,7 +329,7 @@ impl FlowTable {
             // - The row is locked, and the flow has just been taken out of it or of its evicted list.
             ended.push(unsafe { EndedFlow::unlinked(flow, at, EndReason::Timeout, false) });
         };
-        locked.take_evicted(|flow| take(flow, self.deadline(body_of(&locked, flow), false)));
+        locked.take_evicted(|flow| take(flow, self.was_evicted(&locked, flow)));
         self.expire_row(&locked, row, now, counts, take);
     }
 
@@ -317,9 +348,7 @@ impl FlowTable {
                 // - The row is locked, and the flow has just been taken out of it or of its evicted list.
                 ended.push(unsafe { EndedFlow::unlinked(flow, at, reason, false) });
             };
-            locked.take_evicted(|flow| {
-                take(flow, self.deadline(body_of(&locked, flow), false), EndReason::Timeout);
-            });
+            locked.take_evicted(|flow| take(flow, self.was_evicted(&locked, flow), EndReason::Timeout));
             locked.extract(|_| true, |flow| take(flow, at, EndReason::Shutdown), |_| 0);
             locked.bucket.deadline().set(Due::NEVER);
         }
@@ -379,10 +408,16 @@ impl Drop for FlowTable {
 
 /// Whether nobody but its row refers to a flow of a locked row. Relaxed is enough: a reference is only made under the
 /// row's lock or from another reference, and what its holder did to the body he did under this lock.
-pub(crate) fn is_unreferenced(flow: core::ptr::NonNull<Flow>) -> bool {
+pub(crate) fn is_unreferenced(flow: NonNull<Flow>) -> bool {
     // SAFETY:
     // - The flow is in a locked row, hence in use.
     unsafe { flow.as_ref() }.count.read() == 1
+}
+
+/// Asks for the lines of the flow at this address.
+#[inline]
+pub(crate) fn prefetch_flow(flow: *const u8) {
+    (0..size_of::<Flow>()).step_by(64).for_each(|line| prefetch(flow.wrapping_add(line)));
 }
 
 #[inline]

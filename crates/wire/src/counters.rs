@@ -28,6 +28,8 @@ pub struct DecodeCounters {
     pub layers: LayerCounters,
     /// SCTP packets by the chunks they hold.
     pub sctp: SctpCounters,
+    /// Fragments of IP datagrams.
+    pub fragments: FragmentCounters,
     /// Raised events, by [`Event`] as index.
     pub events: [u64; Event::COUNT],
 }
@@ -141,9 +143,24 @@ counters! {
     }
 }
 
+counters! {
+    /// Fragments of IP datagrams, as they are handed to defragmentation.
+    FragmentCounters {
+        /// Over IPv4.
+        ipv4 = "defrag.ipv4.fragments" sum,
+        /// Over IPv6.
+        ipv6 = "defrag.ipv6.fragments" sum,
+    }
+}
+
 impl Default for DecodeCounters {
     fn default() -> Self {
-        Self { layers: LayerCounters::default(), sctp: SctpCounters::default(), events: [0; Event::COUNT] }
+        Self {
+            layers: LayerCounters::default(),
+            sctp: SctpCounters::default(),
+            fragments: FragmentCounters::default(),
+            events: [0; Event::COUNT],
+        }
     }
 }
 
@@ -172,6 +189,7 @@ impl DecodeCounters {
     pub fn merge(&mut self, other: &Self) {
         self.layers.merge(&other.layers);
         self.sctp.merge(&other.sctp);
+        self.fragments.merge(&other.fragments);
         for (mine, theirs) in self.events.iter_mut().zip(&other.events) {
             *mine += theirs;
         }

@@ -59,6 +59,15 @@ pub enum Decoded {
     NonFlow(NonFlow),
 }
 
+/// What a frame is that does not belong to a flow by itself: the other two ways of [`Decoded`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Aside {
+    /// The frame is one fragment of an IP datagram.
+    Fragment(Fragment),
+    /// The frame belongs to no flow, and why.
+    NonFlow(NonFlow),
+}
+
 /// A packet that wants a flow: who talks to whom, and what the flow needs to know of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FlowPacket {
@@ -88,6 +97,25 @@ pub struct FlowPacket {
     pub event: Option<Event>,
     /// A packet inside this one, still to be decoded.
     pub inner: Option<Inner>,
+}
+
+impl FlowPacket {
+    /// What stands in a place that nothing was decoded into yet.
+    pub const EMPTY: Self = Self {
+        src: Address([0; 16]),
+        dst: Address([0; 16]),
+        vlan: VlanTags { ids: [0; 3], count: 0 },
+        ip_version: IpVersion::V4,
+        protocol: 0,
+        ttl: 0,
+        recursion: 0,
+        transport: Transport::Other,
+        transport_offset: 0,
+        transport_len: 0,
+        macs: None,
+        event: None,
+        inner: None,
+    };
 }
 
 /// The transport header, as far as the flow engine looks at it.

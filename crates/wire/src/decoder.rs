@@ -6,7 +6,7 @@
 
 use crate::view::View;
 use crate::{
-    Address, DecodeCounters, Decoded, Event, FlowPacket, Fragment, Inner, IpVersion, LinkType, Macs, NonFlow,
+    Address, Aside, DecodeCounters, Decoded, Event, FlowPacket, Fragment, Inner, IpVersion, LinkType, Macs, NonFlow,
     Transport, VlanTags, arp, chdlc, ethernet, ethertype, fast, ipv4, ipv6, mpls, null, ppp, raw, sll,
 };
 
@@ -53,6 +53,26 @@ impl Decoder {
     /// capture cut the frame: lengths are judged by the wire, and options that were cut are left out without an event.
     #[inline]
     pub fn decode(&mut self, link: LinkType, data: &[u8], wire_len: u32) -> Decoded {
+        let mut packet = FlowPacket::EMPTY;
+        match self.decode_into(link, data, wire_len, &mut packet) {
+            Ok(()) => Decoded::Flow(packet),
+            Err(Aside::Fragment(fragment)) => Decoded::Fragment(fragment),
+            Err(Aside::NonFlow(reason)) => Decoded::NonFlow(reason),
+        }
+    }
+
+    /// The same, into a place of the caller's: a packet is too large to be moved from hand to hand.
+    ///
+    /// # Errors
+    /// What the frame is when it does not belong to a flow by itself; `packet` may then hold anything.
+    #[inline]
+    pub fn decode_into(
+        &mut self,
+        link: LinkType,
+        data: &[u8],
+        wire_len: u32,
+        packet: &mut FlowPacket,
+    ) -> Result<(), Aside> {
         let layers = &mut self.counters.layers;
         let captured_len = data.len() as u64;
         layers.pkts += 1;
@@ -60,11 +80,16 @@ impl Decoder {
         layers.max_pkt_size = layers.max_pkt_size.max(captured_len);
         if link == LinkType::Ethernet
             && self.options.max_layers > fast::LAYERS
-            && let Some(decoded) = fast::decode(layers, data, wire_len)
+            && fast::decode(layers, data, wire_len, packet).is_some()
         {
-            return decoded;
+            return Ok(());
         }
-        self.decode_slow(link, View::new(data, wire_len))
+        match self.decode_slow(link, View::new(data, wire_len)) {
+            Decoded::Flow(flow) => *packet = flow,
+            Decoded::Fragment(fragment) => return Err(Aside::Fragment(fragment)),
+            Decoded::NonFlow(reason) => return Err(Aside::NonFlow(reason)),
+        }
+        Ok(())
     }
 
     #[inline(never)]
@@ -225,6 +250,11 @@ impl<'c> Context<'c> {
 
     /// The frame is one fragment of a datagram.
     pub(crate) fn fragment<'a>(&mut self, fragment: Fragment) -> Step<'a> {
+        let counted = &mut self.counters.fragments;
+        *match fragment.ip_version {
+            IpVersion::V4 => &mut counted.ipv4,
+            IpVersion::V6 => &mut counted.ipv6,
+        } += 1;
         *self.decoded = Decoded::Fragment(fragment);
         Step::Done
     }
@@ -303,7 +333,9 @@ mod tests {
                 mutate(&mut random, &mut frame, &samples[other].2);
             }
             let wire_len = (frame.len() + random.below(3) * random.below(100)) as u32;
-            fast += u32::from(fast::decode(&mut LayerCounters::default(), &frame, wire_len).is_some());
+            fast += u32::from(
+                fast::decode(&mut LayerCounters::default(), &frame, wire_len, &mut FlowPacket::EMPTY).is_some(),
+            );
             let expected = without.decode_slow(*link, View::new(&frame, wire_len));
             assert_eq!(with.decode(*link, &frame, wire_len), expected, "{frame:02x?} of {wire_len}");
             let seen = &mut without.counters.layers;

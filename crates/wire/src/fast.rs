@@ -1,15 +1,15 @@
 //! The common frame in a straight line: Ethernet, at most one VLAN tag, an IPv4 header without options that is no
 //! fragment or an IPv6 header without extensions, TCP or UDP.
 //!
-//! It either decodes the whole frame, and then exactly as the walk of [`crate::decoder`] would, or touches nothing and
+//! It either decodes the whole frame (into `packet`), and then exactly as the walk of [`crate::decoder`] would, or touches nothing and
 //! leaves the frame to that walk. Anything odd is left to the walk: no event is raised here.
 
 use crate::counters::LayerCounters;
 use crate::decoder::Ip;
 use crate::view::be16;
 use crate::{
-    Address, Decoded, FlowPacket, IpVersion, Macs, Ports, TcpSegment, Transport, VlanTags, ethernet, ethertype, ipv4,
-    ipv6, tcp, udp, vlan,
+    Address, FlowPacket, IpVersion, Macs, Ports, TcpSegment, Transport, VlanTags, ethernet, ethertype, ipv4, ipv6, tcp,
+    udp, vlan,
 };
 
 /// Headers that count as layers here, at most. With a limit this low or lower the walk has to say so.
@@ -26,7 +26,7 @@ struct Network<'a> {
 }
 
 #[inline]
-pub(crate) fn decode(layers: &mut LayerCounters, data: &[u8], wire_len: u32) -> Option<Decoded> {
+pub(crate) fn decode(layers: &mut LayerCounters, data: &[u8], wire_len: u32, packet: &mut FlowPacket) -> Option<()> {
     let missing = (wire_len as usize).saturating_sub(data.len());
     let (header, rest) = data.split_first_chunk::<{ ethernet::HEADER_LEN }>()?;
     let (macs, kind) = ethernet::fields(header);
@@ -39,15 +39,21 @@ pub(crate) fn decode(layers: &mut LayerCounters, data: &[u8], wire_len: u32) -> 
         kind => (kind, VlanTags::default(), rest),
     };
     match kind {
-        ethertype::IPV4 => finish(layers, macs, vlan, &network_v4(rest, missing)?),
-        ethertype::IPV6 => finish(layers, macs, vlan, &network_v6(rest, missing)?),
+        ethertype::IPV4 => finish(layers, macs, vlan, &network_v4(rest, missing)?, packet),
+        ethertype::IPV6 => finish(layers, macs, vlan, &network_v6(rest, missing)?, packet),
         _ => None,
     }
 }
 
 /// The transport, and the whole. Inlined for each IP version, so that what the version settles is settled then.
 #[inline(always)]
-fn finish(layers: &mut LayerCounters, macs: Macs, vlan: VlanTags, network: &Network<'_>) -> Option<Decoded> {
+fn finish(
+    layers: &mut LayerCounters,
+    macs: Macs,
+    vlan: VlanTags,
+    network: &Network<'_>,
+    packet: &mut FlowPacket,
+) -> Option<()> {
     let (transport, counter) = match network.ip.protocol {
         tcp::PROTOCOL => (Transport::Tcp(tcp_segment(network.rest, network.len)?), &mut layers.tcp),
         udp::PROTOCOL => (Transport::Udp(udp_ports(network.rest, network.len)?), &mut layers.udp),
@@ -61,7 +67,7 @@ fn finish(layers: &mut LayerCounters, macs: Macs, vlan: VlanTags, network: &Netw
         IpVersion::V6 => layers.ipv6 += 1,
     }
     let link_len = ethernet::HEADER_LEN + usize::from(vlan.count) * vlan::HEADER_LEN;
-    Some(Decoded::Flow(FlowPacket {
+    *packet = FlowPacket {
         src: network.ip.src,
         dst: network.ip.dst,
         vlan,
@@ -75,7 +81,8 @@ fn finish(layers: &mut LayerCounters, macs: Macs, vlan: VlanTags, network: &Netw
         macs: Some(macs),
         event: None,
         inner: None,
-    }))
+    };
+    Some(())
 }
 
 /// `missing` is how many bytes the capture cut from the end of the frame.

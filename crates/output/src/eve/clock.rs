@@ -41,6 +41,14 @@ impl Clock {
     }
 }
 
+/// The text of a moment as records have it, for messages that name one.
+#[must_use]
+pub fn time_text(at: Timestamp) -> String {
+    let mut text = Text::with_capacity(32);
+    Clock::new().append(&mut text, at);
+    String::from_utf8_lossy(text.as_bytes()).into_owned()
+}
+
 /// `YYYY-MM-DDT` of a day since the epoch, by the Gregorian calendar. The last day a [`Timestamp`] reaches lies in
 /// the year 2554, so four digits are enough.
 fn date(day: u64) -> [u8; DATE_LEN] {

@@ -21,6 +21,7 @@ mod stats;
 mod writer;
 
 pub use address::Ipv6Form;
+pub use clock::time_text;
 pub use community_id::{CommunityId, Rule as CommunityIdRule};
 pub use config::{EveConfig, ExistingFile, StatsConfig};
 pub use file::{EveFile, OpenError, Reopen};

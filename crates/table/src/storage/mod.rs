@@ -2,7 +2,8 @@
 //!
 //! A slot is named by a [`SlotId`] of 32 bits, so that a row of the table holds eight of them in a cache line, and
 //! found by two shifts and one look into a directory that stays in the cache. Blocks are the unit in which memory is
-//! charged, taken and given back: five pages with a header and a hundred flows.
+//! charged, taken and given back: five pages with a header and a hundred flows, and as many pages as their sides need
+//! when the configuration asks for sides (see [`side`](crate::side)).
 //!
 //! 1. A slot's flow is owned by exactly one handle or place: a [`SpareFlow`] (count zero), a row or an [`EndedFlow`]
 //!    (count one and more).
@@ -24,22 +25,29 @@ use core::num::NonZeroU32;
 use core::ptr::NonNull;
 
 use flumen_kref::{Ref, Unique};
+use flumen_model::record::MacSet;
 use flumen_model::{EndReason, FlowKey, Timestamp};
 
 use crate::flow::{Flow, FlowBody};
 use crate::prim::Ordering;
+use crate::table::prefetch_flow;
 
 /// Flows of a block: Suricata's unit of exchange between a worker and the shared pool.
-pub(crate) const BLOCK_FLOWS: usize = 100;
+pub(crate) const BLOCK_FLOWS: usize = if cfg!(loom) { 2 } else { 100 };
 
 /// Number of a slot. Zero is no slot, which makes zeroed memory an empty row.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[repr(transparent)]
-pub(crate) struct SlotId(NonZeroU32);
+pub struct SlotId(NonZeroU32);
 
 impl SlotId {
     const INDEX_BITS: u32 = 7;
 
+    /// A number that no other slot of the table has; small ones are handed out first.
+    #[must_use]
+    pub const fn number(self) -> u32 {
+        self.raw()
+    }
     fn new(block: u32, index: usize) -> Self {
         debug_assert!(index < BLOCK_FLOWS);
         let raw = (block << Self::INDEX_BITS | index as u32) + 1;
@@ -83,20 +91,34 @@ impl SpareFlow {
         self.0.slot
     }
 
+    /// Asks for the flow's lines.
+    #[inline]
+    pub(crate) fn prefetch(&self) {
+        prefetch_flow(self.0.as_ptr().as_ptr().cast());
+    }
+
     /// Leaves the slot to its store, which gives its memory back as a whole.
     pub(crate) fn forget(self) {
         let _ = self.0.into_raw();
     }
 
-    /// Fills the slot with a new conversation. The caller links it into a row, which then owns the count.
-    pub(crate) fn begin(self, key: FlowKey, row: u32, body: FlowBody) -> NonNull<Flow> {
+    /// Fills the slot, which is one of `store`, with a new conversation. The caller links it into a row, which then owns
+    /// the count.
+    pub(crate) fn begin(self, key: FlowKey, row: u32, body: FlowBody, store: &FlowStore) -> NonNull<Flow> {
         let flow = self.0.as_ptr();
+        self.0.key_use.write();
+        self.0.body_use.write();
         // SAFETY:
         // - A spare flow is owned alone: nobody else reads or writes its key.
-        unsafe { (*flow.as_ptr()).key.get().write(key) };
+        unsafe { Flow::key_ptr(flow).write(key) };
         // SAFETY:
         // - Likewise its body. The old body owns nothing that would have to be dropped.
-        unsafe { (*flow.as_ptr()).body.get().write(body) };
+        unsafe { Flow::body_ptr(flow).write(body) };
+        if let Some((_, mut words)) = store.side_ptr(self.slot()) {
+            // SAFETY:
+            // - Likewise its side.
+            unsafe { words.as_mut() }.fill(0);
+        }
         self.0.row.store(row, Ordering::Relaxed);
         self.0.next.store(Link::END, Ordering::Relaxed);
         Ref::into_raw(self.0.into_ref())
@@ -106,7 +128,7 @@ impl SpareFlow {
 /// A flow that has left the table and waits to become a record. Dropping it gives the slot back all the same.
 #[derive(Debug)]
 pub struct EndedFlow {
-    flow: Ref<Flow>,
+    pub(crate) flow: Ref<Flow>,
     /// The moment it ended, in packet time.
     pub at: Timestamp,
     /// Why it ended.
@@ -128,7 +150,10 @@ impl EndedFlow {
         Self { flow, at, reason, emergency }
     }
 
-    pub(crate) fn key(&self) -> &FlowKey {
+    /// Who talked to whom, as the first packet had it.
+    #[must_use]
+    pub fn key(&self) -> &FlowKey {
+        self.flow.key_use.read();
         // SAFETY:
         // - A key is written only while its flow is spare.
         unsafe { &*self.flow.key.get() }
@@ -136,9 +161,24 @@ impl EndedFlow {
     /// What is known of the conversation.
     #[must_use]
     pub fn body(&self) -> &FlowBody {
+        self.flow.body_use.read();
         // SAFETY:
         // - The flow is in no row, and this handle owns the table's count: a `FlowRef` reaches a body only through a row.
         unsafe { &*self.flow.body.get() }
+    }
+
+    /// The MAC addresses of the flow, when they are collected.
+    pub(crate) fn macs(&self) -> Option<Box<MacSet>> {
+        // SAFETY:
+        // - A flow of a store, reached through the pointer that its store made.
+        let store = unsafe { Flow::store(Ref::as_ptr(&self.flow)) };
+        // SAFETY:
+        // - The store is alive: the table holds it, or what is out when the table goes does.
+        let store: &FlowStore = unsafe { store.as_ref() };
+        let (layout, words) = store.side_ptr(self.flow.slot)?;
+        // SAFETY:
+        // - As in `body`: a side is reached in the same ways.
+        layout.macs(unsafe { words.as_ref() })
     }
 
     /// Makes the slot a spare flow again; `None` when the flow is still referenced: its slot then comes back through

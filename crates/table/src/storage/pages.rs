@@ -68,7 +68,7 @@ impl Pages {
     /// # Safety
     /// Nobody uses the part, and its contents may be lost.
     pub(crate) unsafe fn discard(&self, offset: usize, len: usize) {
-        assert!(offset + len <= self.len && offset % 4096 == 0);
+        assert!(offset + len <= self.len && offset.is_multiple_of(4096));
         // SAFETY:
         // - The part lies within our mapping (asserted).
         let part = unsafe { self.base.as_ptr().add(offset) };

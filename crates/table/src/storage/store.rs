@@ -9,7 +9,8 @@ use flumen_kref::{Boxed, CountOffset, Ref, RefCounted, Refcount, Unique, count_o
 use super::{BLOCK_FLOWS, Link, Pages, SlotId, SpareFlow};
 use crate::flow::{Flow, FlowBody, NO_KEY};
 use crate::memcap::Memcap;
-use crate::prim::{AtomicU32, Mutex, Ordering, lock};
+use crate::prim::{AtomicU32, Mutex, Ordering, Witness, lock};
+use crate::side::SideLayout;
 
 /// Bytes of a block, all of which are charged: five pages.
 #[cfg(not(loom))]
@@ -38,11 +39,22 @@ const _: () = assert!(size_of::<Block>() <= BLOCK_BYTES);
 pub(crate) struct FlowStore {
     /// Bases of the slabs by number; null where there is none yet.
     directory: Box<[AtomicPtr<u8>]>,
+    sides: Option<Sides>,
     blocks: Mutex<Blocks>,
     /// Slots that came back by themselves: their last reference was dropped after the table had let go.
     returned: Mutex<Returned>,
     returned_len: AtomicU32,
     pub(crate) memcap: Memcap,
+}
+
+/// The slots' sides: slabs of their own, with a part for each block.
+#[derive(Debug)]
+struct Sides {
+    layout: SideLayout,
+    /// Bases of the slabs by number, as in [`FlowStore`].
+    directory: Box<[AtomicPtr<u8>]>,
+    /// Bytes of a block's sides, in whole pages.
+    block_bytes: usize,
 }
 
 /// What is known of the slots that the table has let go of.
@@ -58,6 +70,8 @@ struct Returned {
 #[derive(Debug, Default)]
 struct Blocks {
     slabs: Vec<Pages>,
+    /// Slabs of sides: as many as `slabs` when there are sides.
+    side_slabs: Vec<Pages>,
     /// Blocks below this number have been taken at least once.
     next: u32,
     free: Vec<u32>,
@@ -66,11 +80,17 @@ struct Blocks {
 
 impl FlowStore {
     /// A store for as many blocks as `memcap` could ever pay for, or `blocks_max` if that is more.
-    pub(crate) fn new(memcap: Memcap, blocks_max: u64) -> Ref<Boxed<Self>> {
+    pub(crate) fn new(memcap: Memcap, blocks_max: u64, side: Option<SideLayout>) -> Ref<Boxed<Self>> {
         let slabs =
             blocks_max.div_ceil(u64::from(SLAB_BLOCKS)).clamp(1, (u64::from(u32::MAX) >> 7) / u64::from(SLAB_BLOCKS));
+        let directory = || (0..slabs).map(|_| AtomicPtr::new(core::ptr::null_mut())).collect();
         let store = Self {
-            directory: (0..slabs).map(|_| AtomicPtr::new(core::ptr::null_mut())).collect(),
+            directory: directory(),
+            sides: side.map(|layout| Sides {
+                layout,
+                directory: directory(),
+                block_bytes: (layout.words() * size_of::<u64>() * BLOCK_FLOWS).next_multiple_of(4096),
+            }),
             blocks: Mutex::new(Blocks::default()),
             returned: Mutex::new(Returned::default()),
             returned_len: AtomicU32::new(0),
@@ -81,17 +101,17 @@ impl FlowStore {
 
     /// Takes a block within the memcap and appends its hundred flows to `spare`; `false` when there is none to be had.
     pub(crate) fn take_block(this: &Ref<Boxed<Self>>, spare: &mut Vec<SpareFlow>) -> bool {
-        if !this.memcap.charge(BLOCK_BYTES as u64) {
+        if !this.memcap.charge(this.block_cost()) {
             return false;
         }
         let Some(block) = this.reserve_block() else {
-            this.memcap.give_back(BLOCK_BYTES as u64);
+            this.memcap.give_back(this.block_cost());
             return false;
         };
         let base = this.block_ptr(block);
         // SAFETY:
         // - The block was just taken, so nobody else uses its memory, which is large and aligned enough (asserted above).
-        unsafe { (&raw mut (*base.as_ptr()).header).write(BlockHeader { store: Ref::as_ptr(this) }) };
+        unsafe { base.cast::<BlockHeader>().write(BlockHeader { store: Ref::as_ptr(this) }) };
         spare.extend((0..BLOCK_FLOWS).map(|index| {
             let slot = SlotId::new(block, index);
             let flow = this.flow_ptr(slot);
@@ -116,6 +136,11 @@ impl FlowStore {
                 let entry = self.directory.get(slab)?;
                 if blocks.slabs.len() == slab {
                     let pages = Pages::zeroed(SLAB_BLOCKS as usize * BLOCK_BYTES)?;
+                    if let Some(sides) = &self.sides {
+                        let pages = Pages::zeroed(SLAB_BLOCKS as usize * sides.block_bytes)?;
+                        sides.directory[slab].store(pages.base().as_ptr(), Ordering::Release);
+                        blocks.side_slabs.push(pages);
+                    }
                     // Release pairs with nothing: whoever learns a slot's number learns it under a lock that was
                     // released after this store.
                     entry.store(pages.base().as_ptr(), Ordering::Release);
@@ -140,10 +165,21 @@ impl FlowStore {
         // SAFETY:
         // - All flows of the block were owned by the caller and have been given up; bodies own nothing.
         unsafe { slab.discard((block % SLAB_BLOCKS) as usize * BLOCK_BYTES, BLOCK_BYTES) };
+        if let Some(sides) = &self.sides {
+            let slab = &blocks.side_slabs[(block / SLAB_BLOCKS) as usize];
+            // SAFETY:
+            // - Sides are only reached by who holds their flows or the flows' rows; they are plain words.
+            unsafe { slab.discard((block % SLAB_BLOCKS) as usize * sides.block_bytes, sides.block_bytes) };
+        }
         blocks.free.push(block);
         blocks.taken -= 1;
         drop(blocks);
-        self.memcap.give_back(BLOCK_BYTES as u64);
+        self.memcap.give_back(self.block_cost());
+    }
+
+    /// What a block costs, with the sides of its flows.
+    pub(crate) fn block_cost(&self) -> u64 {
+        (BLOCK_BYTES + self.sides.as_ref().map_or(0, |sides| sides.block_bytes)) as u64
     }
 
     /// Blocks that are taken.
@@ -190,6 +226,11 @@ impl FlowStore {
         core::ptr::addr_eq(self.flow_hint(flow.slot), Ref::as_ptr(flow).as_ptr())
     }
 
+    /// Shows the slots that came back by themselves and have not been collected.
+    pub(crate) fn for_each_returned(&self, visit: impl FnMut(SlotId)) {
+        lock(&self.returned).slots.iter().copied().for_each(visit);
+    }
+
     fn block_ptr(&self, block: u32) -> NonNull<Block> {
         let slab = self.directory[(block / SLAB_BLOCKS) as usize].load(Ordering::Relaxed);
         let offset = (block % SLAB_BLOCKS) as usize * BLOCK_BYTES;
@@ -205,6 +246,19 @@ impl FlowStore {
             + core::mem::offset_of!(Block, flows)
             + slot.index() * size_of::<Flow>();
         NonNull::new(slab.wrapping_add(offset).cast()).expect("the slab of a slot that was handed out")
+    }
+
+    /// Place of a slot's side, when there are sides. Only the address, as with [`FlowStore::flow_ptr`]; the words behind
+    /// it are initialised, as a slab is zeroed memory.
+    #[inline]
+    pub(crate) fn side_ptr(&self, slot: SlotId) -> Option<(&SideLayout, NonNull<[u64]>)> {
+        let sides = self.sides.as_ref()?;
+        let block = slot.block();
+        let slab = sides.directory[(block / SLAB_BLOCKS) as usize].load(Ordering::Relaxed);
+        let words = sides.layout.words();
+        let offset = (block % SLAB_BLOCKS) as usize * sides.block_bytes + slot.index() * words * size_of::<u64>();
+        let first = NonNull::new(slab.wrapping_add(offset).cast()).expect("the slab of a slot that was handed out");
+        Some((&sides.layout, NonNull::slice_from_raw_parts(first, words)))
     }
 
     /// Address of a slot for a prefetch: any number will do, and the address may be nonsense.
@@ -231,6 +285,8 @@ impl Flow {
             next: AtomicU32::new(Link::UNLINKED),
             slot,
             body: FlowBody::VACANT.into(),
+            key_use: Witness::default(),
+            body_use: Witness::default(),
             pinned: PhantomPinned,
         }
     }
@@ -239,7 +295,7 @@ impl Flow {
     ///
     /// # Safety
     /// `this` points to a flow of a store, with provenance for its whole block.
-    unsafe fn store(this: NonNull<Self>) -> NonNull<Boxed<FlowStore>> {
+    pub(super) unsafe fn store(this: NonNull<Self>) -> NonNull<Boxed<FlowStore>> {
         // SAFETY:
         // - The caller vouches for the flow.
         let slot = unsafe { this.as_ref() }.slot;

@@ -30,6 +30,8 @@ pub(crate) struct TcpPolicy {
     pub(crate) async_oneside: bool,
     /// Bytes of a direction after which lost data is no longer looked for; 0 is no limit (`stream.reassembly.depth`).
     pub(crate) depth: u32,
+    /// Whether packets are only counted once both directions have sent that many (`stream.bypass`).
+    pub(crate) bypass: bool,
     /// Whether a SYN on a session in TIME_WAIT starts a new one. Suricata's numeric test leaves TIME_WAIT out.
     pub(crate) reuse_time_wait: bool,
 }
@@ -106,6 +108,9 @@ impl SessionMarks {
     const FAST_OPEN_IGNORED: u16 = 1 << 7;
     /// Data was acknowledged that was not seen: the capture has lost packets, so checks are lenient.
     const LIBERAL: u16 = 1 << 8;
+    /// The client has sent as many bytes as the depth; the next bit: the server. Kept, as the numbers wrap.
+    const DEPTH_REACHED: u16 = 1 << 9;
+    const BOTH_DEPTHS_REACHED: u16 = 3 << 9;
 }
 
 /// What a segment did beyond its session.
@@ -194,7 +199,23 @@ impl TcpSession {
         }
         let old = self.state;
         self.advance(tcp, &segment, seconds_idle, policy);
+        if policy.bypass && self.is_done(policy.depth) {
+            return Outcome { flow_state: Some(FlowState::LocalBypassed), ..Outcome::default() };
+        }
         Outcome { flow_state: if self.state == old { None } else { flow_state_of(self.state) }, ..Outcome::default() }
+    }
+
+    /// Whether the session is established and both directions have sent `depth` bytes, of which 0 is no limit.
+    fn is_done(&mut self, depth: u32) -> bool {
+        for (i, stream) in self.streams.iter().enumerate() {
+            // The SYN has the first number.
+            let sent = stream.next_seq.0.wrapping_sub(stream.isn.0).saturating_sub(1);
+            if self.state >= TcpState::Established && depth != 0 && sent >= depth {
+                self.marks |= SessionMarks::DEPTH_REACHED << i;
+            }
+        }
+        self.state == TcpState::Established
+            && self.marks & SessionMarks::BOTH_DEPTHS_REACHED == SessionMarks::BOTH_DEPTHS_REACHED
     }
 
     const fn has(&self, mark: u16) -> bool {

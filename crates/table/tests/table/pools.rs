@@ -11,7 +11,7 @@ fn prealloc(prealloc: u32) -> TableConfig {
     TableConfig { prealloc, memcap: 4 << 20, ..small() }
 }
 /// Flows at a peak.
-const PEAK: u16 = if cfg!(miri) { 500 } else { 5000 };
+const PEAK: u16 = if cfg!(miri) { 330 } else { 5000 };
 
 /// Opens `flows` flows from distinct ports.
 fn open(worker: &mut Worker<'_>, flows: u16) {
@@ -123,7 +123,7 @@ fn a_pool_at_a_hundred_and_ten_percent_stays_and_above_that_is_trimmed() {
 fn memory_is_given_back_after_a_peak_and_can_be_had_again() {
     let table = table(prealloc(200));
     let start = table.memuse();
-    for peak in 0..3 {
+    for peak in 0..if cfg!(miri) { 2 } else { 3 } {
         let mut worker = Worker::new(&table);
         for port in 0..PEAK {
             worker.count(at(peak * 100), &Packet::udp(A, port, B, 53));
@@ -138,7 +138,7 @@ fn memory_is_given_back_after_a_peak_and_can_be_had_again() {
 
 #[test]
 fn a_block_with_a_flow_in_use_stays_whole_when_the_rest_is_trimmed() {
-    const EACH: u16 = if cfg!(miri) { 150 } else { 500 };
+    const EACH: u16 = if cfg!(miri) { 40 } else { 500 };
     let table = table(prealloc(100));
     let mut worker = Worker::new(&table);
     open(&mut worker, 6 * EACH);

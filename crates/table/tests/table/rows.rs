@@ -38,7 +38,7 @@ fn flows_of_the_chain_move_up_when_places_become_free_and_are_still_found() {
     for port in 0..38 {
         worker.count(at(0), &query(port));
     }
-    let talks = |port: u16| port >= 8 && port % 3 == 0;
+    let talks = |port: u16| port >= 8 && port.is_multiple_of(3);
     for port in (0..38).filter(|&port| talks(port)) {
         worker.count(at(20), &query(port));
     }
@@ -125,6 +125,24 @@ fn a_flow_that_was_put_aside_comes_out_at_the_end_of_the_run_as_timed_out() {
     drop(owner);
     let records = other.finish();
     assert_eq!((records[0].reason, records[1].reason), (EndReason::Timeout, EndReason::Shutdown));
+}
+
+#[test]
+fn a_flow_that_was_put_aside_in_an_emergency_did_not_end_in_the_future() {
+    let config = one_row();
+    let memcap = table(TableConfig { memcap: 1 << 14, prealloc: 0, ..config.clone() }).memuse();
+    let table = table(TableConfig { memcap: memcap + 20_480, prealloc: 0, ..config });
+    let (mut owner, mut other) = (Worker::number(&table, 0), Worker::number(&table, 1));
+    owner.count(at(0), &c("S", 1, 0, 0));
+    let _ = other.send(at(0), &query(1));
+    assert!(table.is_emergency(), "the only block is the owner's");
+    assert_eq!(owner.sweep_rows(at(1), true), 0, "but now the row knows of the short timeouts");
+    table.set_now(at(6));
+    let _ = other.send(at(6), &query(2));
+    assert_eq!(table.count_flows(), 0, "put aside after 5 seconds");
+    let mut ended = Vec::new();
+    table.sweep(0..table.groups(), true, &mut ended);
+    assert_eq!((ended.len(), ended[0].reason, ended[0].at), (1, EndReason::Timeout, at(5)));
 }
 
 #[test]
