@@ -7,7 +7,6 @@ mod bed;
 
 mod model;
 mod pools;
-mod pressure;
 mod references;
 mod rows;
 mod threads;
@@ -19,6 +18,8 @@ mod counts;
 mod icmp;
 #[cfg(not(miri))]
 mod keys;
+#[cfg(not(miri))]
+mod pressure;
 #[cfg(not(miri))]
 mod tcp_close;
 #[cfg(not(miri))]
