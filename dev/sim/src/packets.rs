@@ -9,7 +9,7 @@ use crate::plan::{Nature, Plan};
 
 /// A packet, and when it comes.
 #[derive(Clone, Debug)]
-pub struct SimPacket {
+pub(crate) struct SimPacket {
     /// What the decoder made of it.
     pub packet: FlowPacket,
     /// Time of capture.
@@ -51,8 +51,8 @@ const CONVERSATIONS: usize = 24;
 
 /// The packets of a plan, in the order in which they are captured.
 #[must_use]
-pub fn packets(plan: &Plan) -> Vec<SimPacket> {
-    let mut rng = Rng::new(plan.seed ^ 0x7_4aff_1c);
+pub(crate) fn packets(plan: &Plan) -> Vec<SimPacket> {
+    let mut rng = Rng::new(plan.seed ^ 0x074a_ff1c);
     let mut traffic = Traffic::new(&mut rng);
     let mut clock = Clock::new(plan.nature, &mut rng);
     (0..plan.packets)
