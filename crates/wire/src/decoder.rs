@@ -333,9 +333,8 @@ mod tests {
                 mutate(&mut random, &mut frame, &samples[other].2);
             }
             let wire_len = (frame.len() + random.below(3) * random.below(100)) as u32;
-            fast += u32::from(
-                fast::decode(&mut LayerCounters::default(), &frame, wire_len, &mut FlowPacket::EMPTY).is_some(),
-            );
+            let mut packet = FlowPacket::EMPTY;
+            fast += u32::from(fast::decode(&mut LayerCounters::default(), &frame, wire_len, &mut packet).is_some());
             let expected = without.decode_slow(*link, View::new(&frame, wire_len));
             assert_eq!(with.decode(*link, &frame, wire_len), expected, "{frame:02x?} of {wire_len}");
             let seen = &mut without.counters.layers;
