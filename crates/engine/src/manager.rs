@@ -162,10 +162,10 @@ mod tests {
     #[test]
     fn a_list_is_handed_over_in_order_and_in_batches() {
         let queue = Queue::new(100);
-        hand_over(&mut (0..250).collect(), &queue);
+        hand_over(&mut (0..2 * ENDED_BATCH + 50).collect(), &queue);
         queue.close();
         let sizes: Vec<_> =
             core::iter::from_fn(|| queue.take()).inspect(|batch| assert!(batch.is_sorted())).map(|b| b.len()).collect();
-        assert_eq!(sizes, [100, 100, 50]);
+        assert_eq!(sizes, [ENDED_BATCH, ENDED_BATCH, 50]);
     }
 }

@@ -178,7 +178,7 @@ fn report(
         println!(
             "| {flows} | {threads} | {what} | {name} | {least:.1} | {:.1} | {ratio:.2} | {:.1} | {wall:.1} |",
             median(cpu_of(kind).collect()),
-            1e3 / wall
+            threads as f64 * 1e3 / least
         );
     }
 }
