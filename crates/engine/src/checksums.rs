@@ -4,6 +4,8 @@
 //! is told otherwise the engine validates the first packets, and stops when more than a tenth of them were wrong: those
 //! are the figures of Suricata's `checksum-checks: auto`.
 
+use flumen_wire::{FlowPacket, tcp_checksum_ok};
+
 use crate::config::Checksums;
 
 const SAMPLE: u32 = 1000;
@@ -20,13 +22,18 @@ impl ChecksumTest {
     pub(crate) const fn new(mode: Checksums) -> Self {
         Self { mode, seen: 0, wrong: 0 }
     }
-    /// Whether checksums are to be computed at all.
+    /// Whether the checksum of a packet has to be looked at that is another worker's: all take the same sample.
     #[inline]
-    pub(crate) const fn is_on(&self) -> bool {
-        !matches!(self.mode, Checksums::None)
+    pub(crate) const fn takes_sample(&self) -> bool {
+        matches!(self.mode, Checksums::Auto)
+    }
+    /// Whether the packet in `frame` is believed.
+    #[inline]
+    pub(crate) fn believes(&mut self, frame: &[u8], packet: &FlowPacket) -> bool {
+        self.mode == Checksums::None || self.judge(tcp_checksum_ok(frame, packet))
     }
     /// Whether a packet is believed; `right` is `None` when it has no TCP checksum that could be computed.
-    pub(crate) fn judge(&mut self, right: Option<bool>) -> bool {
+    fn judge(&mut self, right: Option<bool>) -> bool {
         let Some(right) = right else { return true };
         if self.mode == Checksums::Auto {
             self.seen += 1;
@@ -53,8 +60,8 @@ mod tests {
 
     #[test]
     fn a_sample_with_more_than_a_tenth_wrong_ends_the_validation() {
-        assert!(after(SAMPLE / 10).is_on());
-        assert!(!after(SAMPLE / 10 + 1).is_on());
+        assert!(after(SAMPLE / 10).mode == Checksums::All);
+        assert!(after(SAMPLE / 10 + 1).mode == Checksums::None);
     }
 
     #[test]

@@ -79,18 +79,24 @@ impl<'t> Worker<'t> {
             let Some(packet) = packets.next() else { break };
             self.frame += 1;
             let bytes = u64::from(self.length.of(&packet));
-            let Self { decoder, table, checksums, length, frame, .. } = self;
-            match decode(decoder, table, checksums, *length, &packet, *frame, place) {
-                Ok(()) if self.share.has(place) => {
-                    self.ledger.read.add(bytes);
-                    self.table.prefetch_row(place.hash);
-                    self.vector.keep();
+            let Self { decoder, table, checksums, length, frame, share, .. } = self;
+            match decode(decoder, table, *length, &packet, *frame, place) {
+                Ok(()) => {
+                    let own = share.has(place);
+                    if own || checksums.takes_sample() {
+                        place.checksum_ok = checksums.believes(packet.data, &place.packet);
+                    }
+                    if own {
+                        self.ledger.read.add(bytes);
+                        self.table.prefetch_row(place.hash);
+                        self.vector.keep();
+                    }
                 }
-                Err(reason) if self.share.is_first() => {
+                Err(reason) if share.is_first() => {
                     self.ledger.read.add(bytes);
                     self.ledger.non_flow(reason, bytes);
                 }
-                _ => {}
+                Err(_) => {}
             }
         }
     }

@@ -5,9 +5,7 @@
 
 use flumen_model::{Timestamp, source::Packet};
 use flumen_table::{FlowHash, FlowTable, PacketKey, PacketView};
-use flumen_wire::{Aside, Decoder, FlowPacket, NonFlow, tcp_checksum_ok};
-
-use crate::checksums::ChecksumTest;
+use flumen_wire::{Aside, Decoder, FlowPacket, NonFlow};
 
 /// Packets of a vector.
 pub(crate) const VECTOR: usize = 32;
@@ -91,7 +89,7 @@ impl Length {
     }
 }
 
-/// Decodes one packet and derives its key and hash, all of it `into` its place.
+/// Decodes one packet and derives its key and hash, all of it `into` its place. Its checksum is not looked at yet.
 ///
 /// # Errors
 /// Why it belongs to no flow.
@@ -99,7 +97,6 @@ impl Length {
 pub(crate) fn decode(
     decoder: &mut Decoder,
     table: &FlowTable,
-    checksums: &mut ChecksumTest,
     length: Length,
     packet: &Packet<'_>,
     frame: u64,
@@ -111,12 +108,12 @@ pub(crate) fn decode(
         Err(Aside::Fragment(_)) => return Err(NonFlow::Fragment),
         Err(Aside::NonFlow(reason)) => return Err(reason),
     }
-    into.checksum_ok = !checksums.is_on() || checksums.judge(tcp_checksum_ok(packet.data, &into.packet));
     into.key = PacketKey::of(&into.packet, packet.entry.device, table.config());
     into.hash = match &into.key {
         PacketKey::Own(key) | PacketKey::About(key) => table.hash(key),
         PacketKey::Nothing => return Err(NonFlow::IcmpError),
     };
+    into.checksum_ok = true;
     into.at = packet.entry.timestamp;
     into.bytes = u64::from(bytes);
     into.origin = frame << 4;
