@@ -1,5 +1,6 @@
-//! Two workers and a sweep at once: what is counted is conserved, and every slot comes home. Run it under the thread
-//! sanitizer (see ARCHITECTURE or the crate's notes on proof) and under Miri.
+//! Two workers and a sweep at once: what is counted is conserved, and every slot comes home. Under the thread sanitizer:
+//!
+//! `RUSTFLAGS=-Zsanitizer=thread cargo +nightly test -Zbuild-std --target x86_64-unknown-linux-gnu -p flumen-table --test table threads`
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
