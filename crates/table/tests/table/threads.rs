@@ -8,7 +8,7 @@ use crate::bed::*;
 use crate::references::find;
 use flumen_table::{FlowTable, TableConfig, Verdict};
 
-const STEPS: u64 = if cfg!(miri) { 40 } else { 20_000 };
+const STEPS: u64 = if cfg!(miri) { 25 } else { 20_000 };
 
 /// Counts of one worker: packets that are in flows, packets that were refused.
 fn work(table: &FlowTable, number: u8, clock: &AtomicU64) -> (u64, u64, u64) {
