@@ -127,22 +127,27 @@ impl SparePool {
     /// put in order of address, low ones on top, so that what is used next gathers in few blocks and the others come
     /// home whole.
     fn shrink(&self, store: &Ref<Boxed<FlowStore>>, surplus: usize) {
-        let mut flows: Vec<SpareFlow> = core::mem::take(&mut *lock(&self.blocks)).into_iter().flatten().collect();
+        // Under the lock throughout: a worker that found the pool empty meanwhile would take it for an emergency.
+        let mut blocks = lock(&self.blocks);
+        let mut flows: Vec<SpareFlow> = core::mem::take(&mut *blocks).into_iter().flatten().collect();
         flows.sort_unstable_by_key(SpareFlow::slot);
-        let mut kept = Vec::with_capacity(flows.len());
-        let mut left = surplus;
+        let (mut kept, mut whole) = (Vec::with_capacity(flows.len()), Vec::new());
         while let Some(last) = flows.last() {
             let block = last.slot().block();
             let from = flows.partition_point(|f| f.slot().block() < block);
             let members = flows.split_off(from);
-            if members.len() == BLOCK_FLOWS && left >= BLOCK_FLOWS {
-                left -= BLOCK_FLOWS;
-                store.give_back_block(members);
+            if members.len() == BLOCK_FLOWS && (whole.len() + 1) * BLOCK_FLOWS <= surplus {
+                whole.push(members);
             } else {
                 kept.extend(members.into_iter().rev());
             }
         }
-        self.give_back(kept);
+        let mut kept = kept.into_iter();
+        while kept.len() > 0 {
+            blocks.push(kept.by_ref().take(BLOCK_FLOWS).collect());
+        }
+        drop(blocks);
+        whole.into_iter().for_each(|members| store.give_back_block(members));
     }
 }
 

@@ -52,7 +52,7 @@ impl Book {
         self.latest = self.latest.max(at);
     }
     pub(crate) fn counted(&mut self, key: &FlowKey) {
-        *self.open.entry(conversation(key)).or_default() += 1;
+        *self.open.entry(conversation(key, &self.config)).or_default() += 1;
     }
     pub(crate) fn refused(&mut self, reason: NonFlow, bytes: u64) {
         self.ledger.non_flow(reason, bytes);
@@ -69,7 +69,7 @@ impl Book {
         self.check(flow, &record)?;
         for traffic in [&record.to_server, &record.to_client] {
             self.ledger.in_flows.merge(Tally { packets: traffic.packets, bytes: traffic.bytes });
-            *self.open.entry(conversation(flow.key())).or_default() -= traffic.packets as i64;
+            *self.open.entry(conversation(flow.key(), &self.config)).or_default() -= traffic.packets as i64;
         }
         self.trace = self.trace.wrapping_add(trace(flow.body()));
         match record.reason {
@@ -124,14 +124,25 @@ impl Book {
 }
 
 /// A key that all packets of a conversation have, whichever way they go.
-fn conversation(key: &FlowKey) -> FlowKey {
+fn conversation(key: &FlowKey, config: &TableConfig) -> FlowKey {
     const ESP: u8 = 50;
-    let mut key = FlowKey { vlan_count: 0, ..*key };
+    let mut key = tracked(key, config);
     if key.protocol != ESP && (key.client, key.ports.src) > (key.server, key.ports.dst) {
         core::mem::swap(&mut key.client, &mut key.server);
         core::mem::swap(&mut key.ports.src, &mut key.ports.dst);
     }
     key
+}
+
+/// A key without what tells nothing apart: tags that are not tracked, and how many there were.
+pub(crate) fn tracked(key: &FlowKey, config: &TableConfig) -> FlowKey {
+    FlowKey {
+        vlan: if config.track_vlan { key.vlan } else { [0; 3] },
+        device: if config.track_device { key.device } else { 0 },
+        recursion: if config.track_recursion { key.recursion } else { 0 },
+        vlan_count: 0,
+        ..*key
+    }
 }
 
 /// A number that changes with everything that a packet may change in a flow, wherever the flow is.

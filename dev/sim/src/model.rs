@@ -4,6 +4,8 @@
 use flumen_model::record::{EndReason, FlowState, Traffic};
 use flumen_model::{Address, FlowKey, FlowRecord, Timestamp};
 use flumen_table::{FlowIds, PacketKey, TableConfig, TimeoutClass};
+
+use crate::book::tracked;
 use flumen_wire::{Ports, Transport};
 
 use crate::packets::{SimPacket, origin};
@@ -44,6 +46,7 @@ pub(crate) fn records(packets: &[SimPacket], config: &TableConfig) -> Vec<Expect
             PacketKey::About(key) => (key, false),
             PacketKey::Nothing => continue,
         };
+        let key = tracked(&key, config);
         if key.protocol == TCP {
             continue;
         }
@@ -101,10 +104,9 @@ fn way(flow: &FlowKey, packet: &FlowKey) -> Option<usize> {
         ports: Ports { src: packet.ports.dst, dst: packet.ports.src },
         ..*packet
     };
-    let plain = |key: &FlowKey| FlowKey { vlan_count: 0, ..*key };
-    if plain(flow) == plain(packet) {
+    if flow == packet {
         Some(0)
-    } else if plain(flow) == plain(&turned) && flow.protocol != ESP {
+    } else if *flow == turned && flow.protocol != ESP {
         Some(1)
     } else {
         None
