@@ -21,16 +21,18 @@ pub(crate) const AHEAD: usize = 16;
 pub(crate) struct Feed<'s> {
     state: Mutex<State<'s>>,
     moved: Condvar,
+    /// Batches to be filled again.
+    spare: Mutex<Vec<Unique<Boxed<PacketBatch>>>>,
 }
 
 struct State<'s> {
-    source: &'s mut dyn PacketSource,
+    /// Away while a worker fills a batch from it.
+    source: Option<&'s mut dyn PacketSource>,
     /// Batches that some worker has still to take; the first has number `first`.
     ring: VecDeque<SharedBatch>,
     first: u64,
     /// Number of the next batch of each worker.
     next: Vec<u64>,
-    spare: Vec<Unique<Boxed<PacketBatch>>>,
     seen: Seen,
     /// Somebody waits for the slowest.
     waiting: bool,
@@ -63,17 +65,16 @@ impl Seen {
 impl<'s> Feed<'s> {
     pub(crate) fn new(source: &'s mut dyn PacketSource, workers: usize) -> Self {
         let state = State {
-            source,
+            source: Some(source),
             ring: VecDeque::with_capacity(AHEAD),
             first: 0,
             next: vec![0; workers],
-            spare: Vec::new(),
             seen: Seen::default(),
             waiting: false,
             ended: false,
             error: None,
         };
-        Self { state: Mutex::new(state), moved: Condvar::new() }
+        Self { state: Mutex::new(state), moved: Condvar::new(), spare: Mutex::new(Vec::new()) }
     }
 
     /// The next batch of a worker, and the time of the first packet of all; `None` at the end.
@@ -85,7 +86,7 @@ impl<'s> Feed<'s> {
                 let batch = Ref::clone(batch);
                 let opened = state.seen.opened.unwrap_or(Timestamp::ZERO);
                 state.next[worker] += 1;
-                state.drop_taken();
+                state.drop_taken(&self.spare);
                 // Not for every batch: who is woken shall have work for a while.
                 if state.waiting && state.ring.len() <= AHEAD / 2 {
                     state.waiting = false;
@@ -96,20 +97,35 @@ impl<'s> Feed<'s> {
             if state.ended {
                 return None;
             }
-            if ahead >= AHEAD {
-                state.waiting = true;
-                state = wait(&self.moved, state);
-            } else {
-                state.fill();
+            match state.source.take_if(|_| ahead < AHEAD) {
+                Some(source) => {
+                    drop(state);
+                    let filled = self.fill(source);
+                    state = lock(&self.state);
+                    state.source = Some(source);
+                    state.take(filled);
+                    self.moved.notify_all();
+                }
+                None => {
+                    state.waiting = true;
+                    state = wait(&self.moved, state);
+                }
             }
         }
+    }
+
+    /// A batch from the source; `None` at its end.
+    fn fill(&self, source: &mut dyn PacketSource) -> Result<Option<SharedBatch>, SourceError> {
+        let spare = lock(&self.spare).pop();
+        let mut batch = spare.unwrap_or_else(|| Boxed::new(PacketBatch::new()));
+        Ok(source.fill(&mut batch)?.then(|| batch.into_ref()))
     }
 
     /// Takes a batch back; the last one makes it ready to be filled again.
     pub(crate) fn give_back(&self, batch: SharedBatch) {
         if let Some(mut batch) = Ref::into_unique_or_drop(batch) {
             batch.clear();
-            lock(&self.state).spare.push(batch);
+            lock(&self.spare).push(batch);
         }
     }
 
@@ -130,14 +146,14 @@ impl<'s> Feed<'s> {
 }
 
 impl State<'_> {
-    fn fill(&mut self) {
-        let mut batch = self.spare.pop().unwrap_or_else(|| Boxed::new(PacketBatch::new()));
-        match self.source.fill(&mut batch) {
-            Ok(true) => {
+    /// Takes what the source gave.
+    fn take(&mut self, filled: Result<Option<SharedBatch>, SourceError>) {
+        match filled {
+            Ok(Some(batch)) => {
                 batch.entries().iter().for_each(|entry| self.seen.note(entry.timestamp));
-                self.ring.push_back(batch.into_ref());
+                self.ring.push_back(batch);
             }
-            Ok(false) => self.ended = true,
+            Ok(None) => self.ended = true,
             Err(error) => {
                 self.error = Some(error);
                 self.ended = true;
@@ -146,13 +162,12 @@ impl State<'_> {
     }
 
     /// Lets go of the batches that every worker has taken.
-    fn drop_taken(&mut self) {
+    fn drop_taken(&mut self, spare: &Mutex<Vec<Unique<Boxed<PacketBatch>>>>) {
         let slowest = self.next.iter().copied().min().unwrap_or(self.first);
-        let taken = slowest - self.first;
-        for _ in 0..taken {
+        for _ in self.first..slowest {
             if let Some(mut batch) = self.ring.pop_front().and_then(Ref::into_unique_or_drop) {
                 batch.clear();
-                self.spare.push(batch);
+                lock(spare).push(batch);
             }
         }
         self.first = slowest;

@@ -10,6 +10,7 @@ mod clock;
 pub mod config;
 mod feed;
 mod manager;
+mod monitor;
 mod pacer;
 mod parallel;
 mod pipeline;
@@ -23,4 +24,5 @@ mod vector;
 
 pub use budget::BudgetError;
 pub use config::{Checksums, EngineConfig, Threads};
-pub use run::{Emergencies, RunError, RunReport, run};
+pub use monitor::Monitor;
+pub use run::{Emergencies, RunError, RunReport, run, run_monitored};

@@ -62,6 +62,8 @@ pub(crate) struct Manager<'r> {
     pub(crate) records: &'r Queue<Vec<FlowRecord>>,
     pub(crate) ids: &'r OnceLock<FlowIds>,
     pub(crate) stop: &'r AtomicBool,
+    /// Called by the first manager between two rounds: answers what a monitor was asked.
+    pub(crate) look: &'r (dyn Fn(&ManagerCounters) + Sync),
     pub(crate) number: u32,
     pub(crate) of: u32,
 }
@@ -74,6 +76,9 @@ impl Manager<'_> {
         let mut ended = Vec::new();
         let mut kept = PassClock::default();
         while !self.stop.load(Ordering::Acquire) {
+            if self.is_first() {
+                (self.look)(&counters);
+            }
             let Some(now) = self.clocks.reached() else {
                 std::thread::park_timeout(Duration::from_micros(250));
                 continue;

@@ -25,11 +25,13 @@ use crate::clock::WorkerClocks;
 use crate::config::EngineConfig;
 use crate::feed::Feed;
 use crate::manager::{ENDED_BATCH, Manager, ManagerCounters, hand_over};
+use crate::monitor::{Answer, Monitor, Question};
 use crate::pipeline::{Outlet, PacketClock, Share, Worker};
 use crate::prim::{Mutex, lock};
 use crate::queue::{CloseOnDrop, Queue};
 use crate::recorder::{Outflow, Recycler};
 use crate::run::{Done, Emergencies};
+use crate::stats::Parts;
 
 /// Batches of ended flows, and of records, that may wait.
 pub(crate) const QUEUE_BATCHES: usize = 100;
@@ -44,11 +46,16 @@ struct Shared<'r, 's> {
     records: Queue<Vec<FlowRecord>>,
     /// Lists that were written and can be filled again: the allocator would give their memory back every time.
     written: Mutex<Vec<Vec<FlowRecord>>>,
+    /// What each worker had counted at its last publication.
+    published: Vec<Mutex<WorkerDone>>,
+    /// What all recyclers have counted.
+    recycled: Mutex<Recycler>,
     stop_managers: AtomicBool,
     ids: std::sync::OnceLock<FlowIds>,
 }
 
-/// What a worker leaves behind.
+/// What a worker has counted.
+#[derive(Default)]
 struct WorkerDone {
     decode: DecodeCounters,
     lookup: LookupCounters,
@@ -73,6 +80,7 @@ pub(crate) fn run<'s>(
     config: &EngineConfig,
     source: &mut dyn PacketSource,
     sink: &'s mut dyn RecordSink,
+    monitor: &Monitor,
 ) -> Done<'s> {
     let workers = config.threads.workers;
     let shared = Shared {
@@ -83,13 +91,16 @@ pub(crate) fn run<'s>(
         ended: Queue::new(QUEUE_BATCHES),
         records: Queue::new(QUEUE_BATCHES),
         written: Mutex::new(Vec::new()),
+        published: (0..workers).map(|_| Mutex::default()).collect(),
+        recycled: Mutex::default(),
         stop_managers: AtomicBool::new(false),
         ids: std::sync::OnceLock::new(),
     };
     let mut out = Outflow::new(sink);
+    let look = |manager: &ManagerCounters| monitor.answer(|question| answer(&shared, manager, question));
     let mut gathered = scope(|scope| {
         let shared = &shared;
-        let conductor = start(scope, shared);
+        let conductor = start(scope, shared, &look);
         while let Some(mut records) = shared.records.take() {
             out.take(&records);
             records.clear();
@@ -110,6 +121,7 @@ pub(crate) fn run<'s>(
 fn start<'scope>(
     scope: &'scope Scope<'scope, '_>,
     shared: &'scope Shared<'_, '_>,
+    look: &'scope (dyn Fn(&ManagerCounters) + Sync),
 ) -> ScopedJoinHandle<'scope, Gathered> {
     let threads = shared.config.threads;
     let managers: Vec<_> = (0..threads.managers.max(1) as u32)
@@ -121,6 +133,7 @@ fn start<'scope>(
                 records: &shared.records,
                 ids: &shared.ids,
                 stop: &shared.stop_managers,
+                look,
                 number,
                 of: threads.managers.max(1) as u32,
             };
@@ -142,20 +155,13 @@ fn conduct(
     shared: &Shared<'_, '_>,
     workers: Vec<ScopedJoinHandle<'_, WorkerDone>>,
     managers: Vec<ScopedJoinHandle<'_, (ManagerCounters, Emergencies)>>,
-    recyclers: Vec<ScopedJoinHandle<'_, Recycler>>,
+    recyclers: Vec<ScopedJoinHandle<'_, ()>>,
 ) -> Gathered {
     let _records = CloseOnDrop(&shared.records);
     let ended = CloseOnDrop(&shared.ended);
     let mut gathered = Gathered::default();
     for (number, worker) in workers.into_iter().enumerate() {
-        let done = join(worker);
-        // Every worker decodes every frame; the first one's counters stand for all.
-        if number == 0 {
-            gathered.decode = done.decode;
-        }
-        gathered.lookup.merge(&done.lookup);
-        gathered.ledger.merge(&done.ledger);
-        gathered.recycler.end.merge(&done.end);
+        gathered.worker(number, &join(worker));
     }
     shared.stop_managers.store(true, Ordering::Release);
     for manager in managers {
@@ -166,9 +172,8 @@ fn conduct(
     }
     empty_table(shared);
     drop(ended);
-    for recycler in recyclers {
-        gathered.recycler.merge(&join(recycler));
-    }
+    recyclers.into_iter().for_each(join);
+    gathered.recycler.merge(&lock(&shared.recycled));
     gathered
 }
 
@@ -216,29 +221,65 @@ fn work(shared: &Shared<'_, '_>, number: usize, manager: &Thread) -> WorkerDone 
             manager.unpark();
         }
         woken = emergency;
+        // Whoever reads it at the moment is not waited for.
+        if let Ok(mut published) = shared.published[number].try_lock() {
+            *published = counted(&worker);
+        }
     }
     worker.take_ended(&mut ended);
     hand_over(&mut ended, &shared.ended);
     shared.clocks.done(number);
+    counted(&worker)
+}
+
+/// What a worker has counted so far.
+fn counted(worker: &Worker<'_>) -> WorkerDone {
     WorkerDone {
         decode: worker.decoder.counters.clone(),
         lookup: worker.lookup.counters.clone(),
-        ledger: worker.ledger,
-        end: worker.under_pressure.end,
+        ledger: worker.ledger.clone(),
+        end: worker.under_pressure.end.clone(),
     }
 }
 
-fn recycle(shared: &Shared<'_, '_>) -> Recycler {
-    let mut recycler = Recycler::default();
+fn recycle(shared: &Shared<'_, '_>) {
     while let Some(mut ended) = shared.ended.take() {
+        let mut recycler = Recycler::default();
         recycler.begin(&mut ended);
         let ids = *shared.ids.get_or_init(|| FlowIds::new(Timestamp::ZERO));
         let mut records = lock(&shared.written).pop().unwrap_or_default();
         records.extend(ended.iter().map(|flow| recycler.record(flow, ids)));
+        lock(&shared.recycled).merge(&recycler);
         shared.table.recycle(ended);
         let _ = shared.records.put(records);
     }
-    recycler
+}
+
+/// Answers a monitor from what has been published and from the table.
+fn answer(shared: &Shared<'_, '_>, manager: &ManagerCounters, question: Question) -> Answer {
+    if let Question::Flow(id) = question {
+        let record = shared.ids.get().and_then(|&ids| shared.table.flow_by_id(id, ids));
+        return Answer::Flow(record.map(Box::new));
+    }
+    let mut gathered = Gathered { recycler: lock(&shared.recycled).clone(), ..Gathered::default() };
+    for (number, published) in shared.published.iter().enumerate() {
+        gathered.worker(number, &lock(published));
+    }
+    let Gathered { decode, lookup, recycler, .. } = gathered;
+    let parts = Parts { decode: &decode, lookup: &lookup, recycler: &recycler, manager, table: shared.table };
+    Answer::Counters(parts.counters())
+}
+
+impl Gathered {
+    /// Adds what a worker has counted. Every worker decodes every frame; the first one's counters stand for all.
+    fn worker(&mut self, number: usize, done: &WorkerDone) {
+        if number == 0 {
+            self.decode = done.decode.clone();
+        }
+        self.lookup.merge(&done.lookup);
+        self.ledger.merge(&done.ledger);
+        self.recycler.end.merge(&done.end);
+    }
 }
 
 fn join<T>(thread: ScopedJoinHandle<'_, T>) -> T {

@@ -7,7 +7,7 @@ use flumen_table::{EndCounters, EndedFlow, FlowIds};
 const BATCH: usize = 256;
 
 /// Makes records of ended flows and counts them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Recycler {
     pub(crate) end: EndCounters,
     /// Flows whose records were made.

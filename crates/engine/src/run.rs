@@ -11,6 +11,7 @@ use crate::budget::{self, BudgetError};
 use crate::config::EngineConfig;
 use crate::feed::Seen;
 use crate::manager::ManagerCounters;
+use crate::monitor::Monitor;
 use crate::recorder::{Outflow, Recycler};
 use crate::stats::Parts;
 use crate::{parallel, single};
@@ -108,13 +109,29 @@ pub fn run(
     config: &EngineConfig,
     seed: [u64; 2],
 ) -> Result<RunReport, RunError> {
+    run_monitored(source, sink, config, seed, &Monitor::default())
+}
+
+/// As [`run`], with a window through which other threads can look into it.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_monitored(
+    source: &mut dyn PacketSource,
+    sink: &mut dyn RecordSink,
+    config: &EngineConfig,
+    seed: [u64; 2],
+    monitor: &Monitor,
+) -> Result<RunReport, RunError> {
+    // However the run ends, nobody waits for an answer after it.
+    let _over = CloseMonitor(monitor);
     let started = Instant::now();
     let mut table_config = config.table();
     table_config.memcap = budget::memcap(config)?;
     let table = FlowTable::new(table_config, seed)?;
     let done = match config.threads.workers {
-        0 | 1 => single::run(&table, config, source, sink),
-        _ => parallel::run(&table, config, source, sink),
+        0 | 1 => single::run(&table, config, source, sink, monitor),
+        _ => parallel::run(&table, config, source, sink, monitor),
     };
     let parts = Parts {
         decode: &done.decode,
@@ -135,6 +152,14 @@ pub fn run(
     sink.stats(&stats_of(&report))?;
     sink.finish()?;
     Ok(report)
+}
+
+struct CloseMonitor<'m>(&'m Monitor);
+
+impl Drop for CloseMonitor<'_> {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 /// Statistics are about the process: their time is the wall clock's.

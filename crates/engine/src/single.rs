@@ -6,9 +6,11 @@ use flumen_table::{EndedFlow, FlowIds, FlowTable};
 use crate::config::EngineConfig;
 use crate::feed::Seen;
 use crate::manager::ManagerCounters;
+use crate::monitor::{Answer, Monitor, Question};
 use crate::pipeline::{Outlet, Share, Worker};
 use crate::recorder::{Outflow, Recycler};
 use crate::run::{Done, Emergencies};
+use crate::stats::Parts;
 
 struct Single<'t, 's> {
     table: &'t FlowTable,
@@ -29,6 +31,7 @@ pub(crate) fn run<'s>(
     config: &EngineConfig,
     source: &mut dyn PacketSource,
     sink: &'s mut dyn RecordSink,
+    monitor: &Monitor,
 ) -> Done<'s> {
     let mut run = Single {
         table,
@@ -45,7 +48,7 @@ pub(crate) fn run<'s>(
     let mut batch = PacketBatch::new();
     let source_error = loop {
         match source.fill(&mut batch) {
-            Ok(true) => run.batch(&batch),
+            Ok(true) => run.batch(&batch, monitor),
             Ok(false) => break None,
             Err(error) => break Some(error),
         }
@@ -72,7 +75,7 @@ pub(crate) fn run<'s>(
 
 impl Single<'_, '_> {
     /// Takes a batch second by second: vectors do not reach across the end of one.
-    fn batch(&mut self, batch: &PacketBatch) {
+    fn batch(&mut self, batch: &PacketBatch, monitor: &Monitor) {
         let mut done = 0;
         for (i, entry) in batch.entries().iter().enumerate() {
             if self.seen.opened.is_none() {
@@ -88,6 +91,27 @@ impl Single<'_, '_> {
         self.packets(batch, done, batch.len());
         if self.table.is_emergency() && !self.emergencies.is_on() {
             self.tick(self.seen.last());
+        }
+        monitor.answer(|question| self.answer(question));
+    }
+
+    fn answer(&self, question: Question) -> Answer {
+        match question {
+            Question::Flow(id) => Answer::Flow(self.table.flow_by_id(id, self.ids).map(Box::new)),
+            Question::Counters => {
+                let mut recycler = self.recycler.clone();
+                recycler.end.merge(&self.worker.under_pressure.end);
+                Answer::Counters(
+                    Parts {
+                        decode: &self.worker.decoder.counters,
+                        lookup: &self.worker.lookup.counters,
+                        recycler: &recycler,
+                        manager: &self.manager,
+                        table: self.table,
+                    }
+                    .counters(),
+                )
+            }
         }
     }
 

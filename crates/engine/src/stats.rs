@@ -147,3 +147,47 @@ const fn memcap_policy(policy: MemcapPolicy) -> Option<&'static str> {
         MemcapPolicy::RejectBoth => Some("exception_policy.flow.memcap.reject_both"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use flumen_table::TableConfig;
+
+    use super::*;
+
+    fn counters(policy: MemcapPolicy, lookup: &LookupCounters) -> Counters {
+        let config = TableConfig { memcap_policy: policy, hash_size: 64, prealloc: 0, ..TableConfig::default() };
+        let table = FlowTable::new(config, [1, 2]).expect("a table");
+        let (recycler, manager) = (Recycler::default(), ManagerCounters::default());
+        let decode = DecodeCounters::default();
+        Parts { decode: &decode, lookup, recycler: &recycler, manager: &manager, table: &table }.counters()
+    }
+
+    #[test]
+    fn refused_packets_count_for_the_policy_that_is_configured_and_for_no_other() {
+        let lookup = LookupCounters { memcap: 3, ..LookupCounters::default() };
+        let policies = |counters: &Counters| {
+            counters.iter().filter(|(name, _)| name.starts_with("exception_policy.")).collect::<Vec<_>>()
+        };
+        assert_eq!(policies(&counters(MemcapPolicy::Ignore, &lookup)), []);
+        let dropped = counters(MemcapPolicy::DropPacket, &lookup);
+        assert_eq!(policies(&dropped), [("exception_policy.flow.memcap.drop_packet", 3)]);
+        assert_eq!(dropped.value("flow.memcap"), Some(3));
+    }
+
+    #[test]
+    fn fetches_that_brought_nothing_do_not_lower_the_mean() {
+        let lookup =
+            LookupCounters { spare_sync: 5, spare_sync_empty: 3, spare_sync_flows: 160, ..LookupCounters::default() };
+        assert_eq!(counters(MemcapPolicy::Ignore, &lookup).value("flow.wrk.spare_sync_avg"), Some(80));
+        let none = LookupCounters { spare_sync: 3, spare_sync_empty: 3, ..LookupCounters::default() };
+        assert_eq!(counters(MemcapPolicy::Ignore, &none).value("flow.wrk.spare_sync_avg"), Some(0));
+    }
+
+    #[test]
+    fn most_mac_addresses_of_a_flow_stand_among_the_decoder_counters() {
+        let lookup = LookupCounters { max_macs_src: 2, max_macs_dst: 7, ..LookupCounters::default() };
+        let counters = counters(MemcapPolicy::Ignore, &lookup);
+        assert_eq!(counters.value("decoder.max_mac_addrs_src"), Some(2));
+        assert_eq!(counters.value("decoder.max_mac_addrs_dst"), Some(7));
+    }
+}

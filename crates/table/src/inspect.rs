@@ -4,12 +4,13 @@
 //! different rows fits together only while nobody works on the table.
 
 use flumen_kref::Ref;
-use flumen_model::FlowKey;
+use flumen_model::{EndReason, FlowKey, FlowRecord};
 
 use crate::bucket::key_of;
 use crate::flow::FlowBody;
 use crate::guard::{FlowRef, body_of};
 use crate::lookup::FlowLookup;
+use crate::record::{FlowIds, record};
 use crate::storage::{EndedFlow, SlotId};
 use crate::table::FlowTable;
 
@@ -40,6 +41,19 @@ pub struct Resident<'a> {
 }
 
 impl FlowTable {
+    /// What is known of a flow that has not ended, by the id that its record will have. Walks the table; workers wait for
+    /// a row at most.
+    #[must_use]
+    pub fn flow_by_id(&self, id: u64, ids: FlowIds) -> Option<FlowRecord> {
+        let mut found = None;
+        self.for_each_flow(|flow| {
+            if flow.place == Place::Row && ids.id(flow.body.origin) == id {
+                found = Some(record(flow.key, flow.body, EndReason::Unknown, flow.body.last_seen(), ids));
+            }
+        });
+        found
+    }
+
     /// Shows every flow in rows and evicted lists. `visit` must not lock a row.
     pub fn for_each_flow(&self, mut visit: impl FnMut(&Resident<'_>)) {
         for row in 0..self.rows() {

@@ -15,6 +15,7 @@ use loom::thread;
 use crate::bucket::Bucket;
 use crate::memcap::Memcap;
 use crate::pool::{SparePool, SpareQueue};
+use crate::side::SideLayout;
 use crate::storage::{BLOCK_BYTES, BLOCK_FLOWS, FlowStore};
 use crate::{FlowLookup, FlowRef, FlowTable, PacketKey, PacketView, TableConfig, Verdict};
 
@@ -98,7 +99,7 @@ fn assert_all_home(table: &FlowTable) {
 #[test]
 fn a_rows_lock_lets_one_thread_in_and_hands_over_what_it_did() {
     explore(|| {
-        let store = FlowStore::new(Memcap::new(0), 1);
+        let store = FlowStore::new(Memcap::new(0), 1, SideLayout::of(&TableConfig::default()));
         let shared = Arc::new((Bucket::new(), UnsafeCell::new(0_u32)));
         let enter = move |shared: &(Bucket, UnsafeCell<u32>), store: &FlowStore| {
             let _locked = shared.0.lock(store);
@@ -337,7 +338,7 @@ fn a_reference_is_dropped_while_the_table_goes_then_the_store_lives_as_long_as_b
 #[test]
 fn two_threads_take_blocks_from_the_pool_and_give_them_back_then_none_is_lost() {
     explore(|| {
-        let store = FlowStore::new(Memcap::new(2 * BLOCK_BYTES as u64), 2);
+        let store = FlowStore::new(Memcap::new(2 * BLOCK_BYTES as u64), 2, SideLayout::of(&TableConfig::default()));
         let pool = Arc::new(SparePool::new(2 * BLOCK_FLOWS, &store));
         let exchange = |pool: &SparePool| {
             let mut queue = SpareQueue::default();

@@ -9,8 +9,9 @@ use flumen_table::{EndedFlow, FlowLookup, PacketKey, PacketView, Place, TimeoutC
 use flumen_wire::NonFlow;
 
 use crate::law::{Law, Probe, Violation, holds};
+use crate::packets::{SimPacket, origin};
 use crate::plan::BLOCK_BYTES;
-use crate::world::World;
+use crate::world::{Keyed, World};
 
 /// A worker: its side of the table, and how far it is.
 #[derive(Debug)]
@@ -214,7 +215,7 @@ impl World<'_> {
             }
             self.hand_over(&mut ended);
             if first {
-                self.maintain();
+                (0..self.rng.pick(&[0, 1, 1, 8])).for_each(|_| self.maintain());
             }
         }
         self.managers[manager].ended = ended;
@@ -271,25 +272,27 @@ impl World<'_> {
         for flow in &batch {
             self.book.record(flow)?;
         }
-        // Dropping a flow gives its slot back all the same.
-        if self.rng.chance(1, 6) {
-            drop(batch)
-        } else {
-            self.table.recycle(batch)
+        // An engine with one worker gives flows back to it, one with several to the pool. Dropping does as well.
+        let to_worker = if self.workers.len() == 1 { 8 } else { 1 };
+        match self.rng.below(10) {
+            way if way < to_worker => {
+                let worker = self.rng.below(self.workers.len() as u64) as usize;
+                batch.into_iter().for_each(|flow| self.workers[worker].lookup.recycle(flow));
+            }
+            9 => drop(batch),
+            _ => self.table.recycle(batch),
         }
         Ok(())
     }
 }
 
-use crate::world::Keyed;
-
 /// A packet as the table wants it.
-fn view(packets: &[crate::packets::SimPacket], n: usize) -> PacketView<'_> {
+fn view(packets: &[SimPacket], n: usize) -> PacketView<'_> {
     let packet = &packets[n];
     PacketView {
         at: packet.at,
         bytes: packet.bytes,
-        origin: (n as u64 + 1) << 4,
+        origin: origin(n),
         packet: &packet.packet,
         checksum_ok: packet.checksum_ok,
     }

@@ -87,6 +87,11 @@ impl Book {
         let packets = record.to_server.packets + record.to_client.packets;
         holds(Law::RefusalLeavesNoTrace, packets > 0, || format!("a flow without packets: {record:?}"))?;
         let idle = flow.at.since(record.end);
+        // Nobody takes a reference to a flow that has ended, so what is referenced now was referenced when it ended.
+        let regardless = matches!(record.reason, EndReason::TcpReuse | EndReason::Shutdown);
+        holds(Law::NoEarlyFree, regardless || flow.references() == 1, || {
+            format!("{} references to a flow that was ended: {record:?}", flow.references())
+        })?;
         match record.reason {
             EndReason::Timeout => {
                 let class = TimeoutClass::of(record.protocol);

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
-use sim::{Probe, Probes, STEPS, run, run_twice};
+use sim::{Probe, Probes, STEPS, run, run_threads, run_twice};
 
 /// Seeded simulation of the flow engine: every step of every seed is held against the laws.
 #[derive(Parser, Debug)]
@@ -24,6 +24,9 @@ struct Arguments {
     /// Steps of a run at most
     #[arg(long, default_value_t = STEPS)]
     steps: usize,
+    /// Run the traffic of the seeds through the whole engine instead, with several threads and with one
+    #[arg(long)]
+    threads: bool,
 }
 
 /// Every how many seeds one is run twice.
@@ -36,8 +39,12 @@ fn main() -> ExitCode {
     let (mut probes, mut packets, mut steps) = (Probes::default(), 0, 0);
     for n in 0..seeds {
         let seed = from.wrapping_add(n);
-        let twice = n % TWICE_EVERY == 0;
-        match if twice { run_twice(seed, arguments.steps) } else { run(seed, arguments.steps) } {
+        let result = match n % TWICE_EVERY {
+            _ if arguments.threads => run_threads(seed, arguments.steps),
+            0 => run_twice(seed, arguments.steps),
+            _ => run(seed, arguments.steps),
+        };
+        match result {
             Ok(summary) => {
                 probes.merge(&summary.probes);
                 packets += summary.packets;
@@ -53,7 +60,7 @@ fn main() -> ExitCode {
     }
     progress.clear();
     println!("{seeds} seeds from {from}: {steps} steps, {packets} packets, no law broken, {:.1?}", started.elapsed());
-    for &probe in Probe::ALL {
+    for &probe in Probe::ALL.iter().filter(|&&probe| !arguments.threads || probes.count(probe) > 0) {
         println!("{:>10}  {}", probes.count(probe), probe.text());
     }
     ExitCode::SUCCESS

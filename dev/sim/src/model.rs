@@ -3,14 +3,15 @@
 
 use flumen_model::record::{EndReason, FlowState, Traffic};
 use flumen_model::{Address, FlowKey, FlowRecord, Timestamp};
-use flumen_table::{PacketKey, TableConfig, TimeoutClass};
+use flumen_table::{FlowIds, PacketKey, TableConfig, TimeoutClass};
 use flumen_wire::{Ports, Transport};
 
-use crate::packets::SimPacket;
+use crate::packets::{SimPacket, origin};
 
 /// What the model knows of a record.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Expected {
+    flow_id: u64,
     client: Address,
     server: Address,
     protocol: u8,
@@ -36,7 +37,8 @@ const ESP: u8 = 50;
 pub(crate) fn records(packets: &[SimPacket], config: &TableConfig) -> Vec<Expected> {
     let mut flows: Vec<Flow> = Vec::new();
     let mut records = Vec::new();
-    for packet in packets {
+    let ids = FlowIds::new(packets.first().map_or(Timestamp::ZERO, |packet| packet.at));
+    for (n, packet) in packets.iter().enumerate() {
         let (key, own) = match PacketKey::of(&packet.packet, 0, config) {
             PacketKey::Own(key) => (key, true),
             PacketKey::About(key) => (key, false),
@@ -56,7 +58,7 @@ pub(crate) fn records(packets: &[SimPacket], config: &TableConfig) -> Vec<Expect
             found = None;
         }
         if found.is_none() && own {
-            flows.push(begin(key, packet.at));
+            flows.push(begin(ids.id(origin(n)), key, packet.at));
             found = Some(flows.len() - 1);
         }
         if let Some(i) = found {
@@ -65,7 +67,7 @@ pub(crate) fn records(packets: &[SimPacket], config: &TableConfig) -> Vec<Expect
     }
     let last = packets.iter().map(|packet| packet.at).max().unwrap_or_default();
     records.extend(flows.into_iter().map(|flow| over(flow.record, Some(last), config)));
-    sort(&mut records);
+    records.sort_by_key(|record| record.flow_id);
     records
 }
 
@@ -75,6 +77,7 @@ pub(crate) fn seen(records: &[FlowRecord]) -> Vec<Expected> {
         .iter()
         .filter(|record| record.protocol != TCP)
         .map(|record| Expected {
+            flow_id: record.flow_id,
             client: record.client,
             server: record.server,
             protocol: record.protocol,
@@ -86,12 +89,8 @@ pub(crate) fn seen(records: &[FlowRecord]) -> Vec<Expected> {
             logged: record.logged,
         })
         .collect();
-    sort(&mut seen);
+    seen.sort_by_key(|record| record.flow_id);
     seen
-}
-
-fn sort(records: &mut [Expected]) {
-    records.sort_by_key(|r| (r.start, r.protocol, r.client, r.server, r.end, r.traffic[0].bytes));
 }
 
 /// 0 for a packet that goes as the flow's first did, 1 for one that goes the other way.
@@ -112,8 +111,9 @@ fn way(flow: &FlowKey, packet: &FlowKey) -> Option<usize> {
     }
 }
 
-fn begin(key: FlowKey, at: Timestamp) -> Flow {
+fn begin(flow_id: u64, key: FlowKey, at: Timestamp) -> Flow {
     let record = Expected {
+        flow_id,
         client: key.client,
         server: key.server,
         protocol: key.protocol,

@@ -9,15 +9,20 @@ use crate::plan::{Nature, Plan};
 
 /// A packet, and when it comes.
 #[derive(Clone, Debug)]
-pub struct SimPacket {
+pub(crate) struct SimPacket {
     /// What the decoder made of it.
-    pub packet: FlowPacket,
+    pub(crate) packet: FlowPacket,
     /// Time of capture.
-    pub at: Timestamp,
+    pub(crate) at: Timestamp,
     /// Length of the frame.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
     /// Whether its TCP checksum is right.
-    pub checksum_ok: bool,
+    pub(crate) checksum_ok: bool,
+}
+
+/// The number by which the table knows packet `n`.
+pub(crate) const fn origin(n: usize) -> u64 {
+    (n as u64 + 1) << 4
 }
 
 /// One conversation that goes on.
@@ -50,9 +55,8 @@ enum Kind {
 const CONVERSATIONS: usize = 24;
 
 /// The packets of a plan, in the order in which they are captured.
-#[must_use]
-pub fn packets(plan: &Plan) -> Vec<SimPacket> {
-    let mut rng = Rng::new(plan.seed ^ 0x7_4aff_1c);
+pub(crate) fn packets(plan: &Plan) -> Vec<SimPacket> {
+    let mut rng = Rng::new(plan.seed ^ 0x074a_ff1c);
     let mut traffic = Traffic::new(&mut rng);
     let mut clock = Clock::new(plan.nature, &mut rng);
     (0..plan.packets)
@@ -106,6 +110,9 @@ struct Traffic {
     ports: u64,
     /// Of a hundred packets, those of a flood.
     flood: u64,
+    /// A flood lasts for as many packets, and then pauses for as many.
+    burst: u64,
+    made: u64,
     flooded: u64,
     live: Vec<Conversation>,
 }
@@ -114,11 +121,13 @@ impl Traffic {
     fn new(rng: &mut Rng) -> Self {
         let (hosts, ports) = (rng.between(2, 6), rng.pick(&[1, 2, 8, 1000]));
         let flood = rng.pick(&[0, 0, 5, 60]);
-        Self { hosts, ports, flood, flooded: 0, live: Vec::new() }
+        let burst = rng.pick(&[50, 200, 10_000]);
+        Self { hosts, ports, flood, burst, made: 0, flooded: 0, live: Vec::new() }
     }
 
     fn next(&mut self, rng: &mut Rng) -> FlowPacket {
-        if rng.below(100) < self.flood {
+        self.made += 1;
+        if (self.made / self.burst).is_multiple_of(2) && rng.below(100) < self.flood {
             return self.flood(rng);
         }
         if self.live.len() < CONVERSATIONS && (self.live.is_empty() || rng.chance(1, 6)) {

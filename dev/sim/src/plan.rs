@@ -82,7 +82,7 @@ impl Plan {
     /// The plan of a seed.
     #[must_use]
     pub fn new(seed: u64, steps: usize) -> Self {
-        let mut rng = Rng::new(seed ^ 0x51_6d_0001);
+        let mut rng = Rng::new(seed ^ 0x516d_0001);
         let nature = if rng.chance(1, 4) { Nature::Calm } else { Nature::Wild };
         let rows = match rng.below(4) {
             0 => 1,

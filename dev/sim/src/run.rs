@@ -98,12 +98,12 @@ fn compare(
     alone.sort_by_key(|record| record.flow_id);
     let differs = records.iter().zip(&alone).find(|(one, other)| one != other);
     holds(Law::SameOutput, differs.is_none() && records.len() == alone.len(), || {
-        format!("{} records, {} of one worker; the first that differs: {differs:#?}", records.len(), alone.len())
+        format!("{} records, {} of one worker; the first that differs: {differs:?}", records.len(), alone.len())
     })?;
     let (seen, expected) = (model::seen(&records), model::records(packets, &plan.table));
     let differs = seen.iter().zip(&expected).find(|(one, other)| one != other);
     holds(Law::SameOutput, differs.is_none() && seen.len() == expected.len(), || {
-        format!("{} records, {} of the model; the first that differs: {differs:#?}", seen.len(), expected.len())
+        format!("{} records, {} of the model; the first that differs: {differs:?}", seen.len(), expected.len())
     })
 }
 

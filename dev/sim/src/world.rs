@@ -44,6 +44,8 @@ pub(crate) struct World<'t> {
     census: Census,
     /// Sum of the traces of all flows there ever were, before this step.
     trace: u64,
+    /// Counters before this step.
+    counts: Counts,
     /// The packet of this step was refused, and was its only one.
     pub(crate) refused_alone: bool,
     pub(crate) step: usize,
@@ -67,6 +69,7 @@ impl<'t> World<'t> {
             book: Book::new(first, table.config()),
             census: Census::default(),
             trace: 0,
+            counts: Counts::default(),
             refused_alone: false,
             step: 0,
         }
@@ -210,9 +213,12 @@ impl<'t> World<'t> {
         self.census.check(self.table, &self.book, orphans, rows_bytes(self.plan.table.hash_size), counts)?;
         self.census.probe(self.table, &mut self.book);
         let trace = self.census.trace.wrapping_add(self.book.trace);
-        let untouched = !self.refused_alone || trace == self.trace;
+        let old = core::mem::replace(&mut self.counts, counts);
+        let untouched = trace == self.trace && (counts.total, counts.tcp_reuse) == (old.total, old.tcp_reuse);
         self.trace = trace;
-        holds(Law::RefusalLeavesNoTrace, untouched, || "a refused packet has changed a flow".to_owned())
+        holds(Law::RefusalLeavesNoTrace, untouched || !self.refused_alone, || {
+            "a refused packet has made, changed or ended a flow".to_owned()
+        })
     }
 
     /// Checks every reference; how many slots only references know.
@@ -224,7 +230,9 @@ impl<'t> World<'t> {
             let slot = held.flow.slot();
             let from = slots.partition_point(|&other| other < slot);
             let handles = slots[from..].iter().take_while(|&&other| other == slot).count() as u32;
-            held.check(self.census.home(slot), handles)?;
+            let home = self.census.home(slot);
+            held.check(home, handles)?;
+            self.book.probes.add(Probe::ReuseReferenced, u64::from(matches!(home, Home::Ended(..))));
         }
         slots.dedup();
         for slot in slots {
@@ -234,7 +242,7 @@ impl<'t> World<'t> {
         Ok(orphans)
     }
 
-    /// Packets of this plan that were not taken.
+    /// Time of the latest packet.
     pub(crate) fn last_time(&self) -> Timestamp {
         self.book.latest
     }

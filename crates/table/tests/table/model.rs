@@ -343,7 +343,7 @@ fn run_seed(seed: u64, steps: u64, pressure: bool) {
 }
 
 fn run_seeds(pressure: bool) {
-    let (seeds, steps) = if cfg!(miri) { (2, 60) } else { (60, 2500) };
+    let (seeds, steps) = if cfg!(miri) { (2, 50) } else { (60, 2500) };
     // One seed from the environment repeats a failure.
     let first = std::env::var("FLUMEN_SEED").ok().and_then(|seed| seed.parse().ok());
     for n in 0..first.map_or(seeds, |_: u64| 1) {

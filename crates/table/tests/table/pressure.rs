@@ -77,20 +77,22 @@ fn a_referenced_flow_never_makes_room() {
 #[test]
 fn a_flow_is_alive_for_a_time_that_its_state_decides_to_the_nanosecond() {
     let one = |packets: &[Packet], alive: u64| {
-        let table = table(one_block(1));
-        let mut worker = Worker::new(&table);
-        for packet in packets {
-            worker.count(at(0), packet);
+        for (now, verdict) in [(just_before(at(alive)), MEMCAP), (at(alive), Verdict::Counted)] {
+            let table = table(one_block(1));
+            let mut worker = Worker::new(&table);
+            for packet in packets {
+                worker.count(at(0), packet);
+            }
+            // The others are held, so that only this one could make room.
+            let mut held = Vec::new();
+            for port in 100..199 {
+                worker.count(at(0), &query(port));
+                held.push(hold(&mut worker, &query(port)));
+            }
+            assert_eq!(worker.send(now, &query(1)), verdict, "{packets:?}");
+            assert!(worker.records.iter().all(|record| record.reason == EndReason::Forced));
+            assert_eq!(worker.records.len(), usize::from(verdict == Verdict::Counted));
         }
-        // The others are held, so that only this one could make room.
-        let mut held = Vec::new();
-        for port in 100..199 {
-            worker.count(at(0), &query(port));
-            held.push(hold(&mut worker, &query(port)));
-        }
-        assert_eq!(worker.send(just_before(at(alive)), &query(1)), MEMCAP, "{packets:?}");
-        worker.count(at(alive), &query(1));
-        assert_eq!(worker.records[0].reason, EndReason::Forced);
     };
     one(&[query(0)], 1);
     one(&[query(0), Packet::udp(B, 53, A, 0)], 5);
@@ -103,7 +105,7 @@ fn at_most_six_rows_are_tried_and_each_call_begins_five_rows_on() {
     let mut worker = full(&table);
     let mut tried = 0;
     for port in 0..50 {
-        let _ = worker.send(ms(200), &query(1000 + port));
+        let _ = worker.send(ms(200 + 2 * u64::from(port)), &query(1000 + port));
         tried += 6;
         assert_eq!(worker.lookup.counters.get_used_eval, tried);
     }
@@ -111,7 +113,41 @@ fn at_most_six_rows_are_tried_and_each_call_begins_five_rows_on() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "thousands of flows: the random operations under memcap do the same in small")]
+fn after_a_scan_in_vain_no_row_is_looked_at_for_a_millisecond() {
+    let table = table(one_block(4));
+    let mut worker = full(&table);
+    for (now, tried) in [(ms(500), 4), (ms(500), 4), (just_before(ms(501)), 4), (ms(501), 8)] {
+        assert_eq!(worker.send(now, &query(1000)), MEMCAP);
+        assert_eq!(worker.lookup.counters.get_used_eval, tried);
+    }
+    assert_eq!((worker.lookup.counters.memcap, worker.lookup.counters.get_used_failed), (4, 4));
+}
+
+#[test]
+fn one_scan_makes_room_for_as_many_flows_as_it_tried_rows() {
+    let table = table(one_block(4));
+    let mut worker = full(&table);
+    for n in 0..8 {
+        worker.count(at(5), &query(1000 + n));
+    }
+    let counters = worker.lookup.counters.clone();
+    assert_eq!((counters.get_used, counters.get_used_eval), (8, 8), "two scans of four rows");
+    assert!(worker.records.iter().all(|record| record.reason == EndReason::Forced && record.start < ms(100)));
+}
+
+#[test]
+fn a_row_that_a_scan_has_listed_and_that_has_nothing_any_more_gives_nothing() {
+    let table = table(one_block(2));
+    let mut worker = full(&table);
+    worker.count(at(5), &query(1000));
+    let held: Vec<_> = (0..100).filter_map(|port| crate::references::find(&mut worker, &query(port))).collect();
+    assert_eq!(held.len(), 99);
+    assert_eq!(worker.send(at(5), &query(1001)), MEMCAP, "all the rest is held by now");
+    drop(held);
+    worker.count(at(6), &query(1001));
+}
+
+#[test]
 fn many_more_flows_than_memory_e20_then_each_packet_is_counted_or_refused() {
     let table = table(TableConfig { memcap: 200_000, hash_size: 1024, prealloc: 100, ..small() });
     let mut worker = Worker::new(&table);

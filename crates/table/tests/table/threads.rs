@@ -1,5 +1,6 @@
-//! Two workers and a sweep at once: what is counted is conserved, and every slot comes home. Run it under the thread
-//! sanitizer (see ARCHITECTURE or the crate's notes on proof) and under Miri.
+//! Two workers and a sweep at once: what is counted is conserved, and every slot comes home. Under the thread sanitizer:
+//!
+//! `RUSTFLAGS=-Zsanitizer=thread cargo +nightly test -Zbuild-std --target x86_64-unknown-linux-gnu -p flumen-table --test table threads`
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,7 +8,7 @@ use crate::bed::*;
 use crate::references::find;
 use flumen_table::{FlowTable, TableConfig, Verdict};
 
-const STEPS: u64 = if cfg!(miri) { 40 } else { 20_000 };
+const STEPS: u64 = if cfg!(miri) { 25 } else { 20_000 };
 
 /// Counts of one worker: packets that are in flows, packets that were refused.
 fn work(table: &FlowTable, number: u8, clock: &AtomicU64) -> (u64, u64, u64) {
