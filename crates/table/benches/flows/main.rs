@@ -1,7 +1,7 @@
 //! What a packet costs in the flow table, beside `DashMap`, `scc::HashMap` and the standard `HashMap` (which is
 //! hashbrown) behind a mutex; what a flow takes of memory; what a sweep costs.
 //!
-//! `cargo bench -p flumen-table`; `FLOWS=1000,100000` for other sizes than 1 k, 100 k and 1 M (10 M needs 12 GB, since all
+//! `cargo bench -p flumen-table`; `FLOWS=1000,100000` for other sizes than 1 k, 100 k and 1 M (10 M needs 11 GB, since all
 //! tables are filled at once), `ROUNDS=n` for more or fewer rounds. The tables take turns in every round. `benches/README.md`
 //! says how each figure is got.
 #![allow(unsafe_code)]
