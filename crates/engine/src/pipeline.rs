@@ -176,11 +176,22 @@ impl Pressure {
         packet: &Keyed,
         out: &mut Outlet<'_>,
     ) -> Verdict {
-        if lookup.work_queue().is_empty() && !lookup.make_room(packet.at) {
+        let give = |lookup: &mut FlowLookup<'_>| {
+            lookup.lock(table.row(packet.hash)).packet(&packet.key, packet.hash, &packet.view())
+        };
+        if !lookup.work_queue().is_empty() {
+            self.finish(lookup, out);
+            // A flow that lost its tuple while it was referenced gives no spare one yet.
+            match give(lookup) {
+                Verdict::NoSpare => {}
+                verdict => return verdict,
+            }
+        }
+        if !lookup.make_room(packet.at) {
             return Verdict::NonFlow(NonFlow::Memcap);
         }
         self.finish(lookup, out);
-        lookup.lock(table.row(packet.hash)).packet(&packet.key, packet.hash, &packet.view())
+        give(lookup)
     }
 
     /// Makes the records of all flows in the work queue.
