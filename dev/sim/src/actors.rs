@@ -140,20 +140,31 @@ impl World<'_> {
                 PacketKey::Nothing => {}
             },
             Verdict::NonFlow(reason) => self.book.refused(reason, self.packets[n].bytes),
-            Verdict::NoSpare => {
-                self.book.probes.hit(Probe::RefusedTwice);
-                self.book.refused(NonFlow::Memcap, self.packets[n].bytes);
-            }
+            // Comes from nowhere: `under_pressure` turns it into one of the others.
+            Verdict::NoSpare => {}
         }
         self.refused_alone = alone && verdict != Verdict::Counted;
     }
 
     /// A packet for which there was no spare flow: flows that have ended are finished first, then one is ended by force.
     fn under_pressure(&mut self, worker: usize, n: usize) -> Result<Verdict, Violation> {
-        let at = self.packets[n].at;
-        if self.workers[worker].lookup.work_queue().is_empty() && !self.make_room(worker, at)? {
+        if !self.workers[worker].lookup.work_queue().is_empty() {
+            let verdict = self.finish_and_retry(worker, n)?;
+            if verdict != Verdict::NoSpare {
+                return Ok(verdict);
+            }
+            self.book.probes.hit(Probe::FinishedInVain);
+        }
+        if !self.make_room(worker, self.packets[n].at)? {
             return Ok(Verdict::NonFlow(NonFlow::Memcap));
         }
+        let verdict = self.finish_and_retry(worker, n)?;
+        let found = verdict != Verdict::NoSpare;
+        holds(Law::ForceIsTheLastResort, found, || format!("packet {n} is refused although room was made"))?;
+        Ok(verdict)
+    }
+
+    fn finish_and_retry(&mut self, worker: usize, n: usize) -> Result<Verdict, Violation> {
         let mut ended = core::mem::take(self.workers[worker].lookup.work_queue());
         for flow in ended.drain(..) {
             self.book.record(&flow)?;

@@ -82,7 +82,7 @@ probes! {
     ForcedFailed "no row gave a flow by force"
     Busy "row busy during forced reuse"
     RefusedMemcap "packet refused by memcap"
-    RefusedTwice "packet refused although room was made"
+    FinishedInVain "ended flows were finished and none could be used again"
     RefusedEmergency "packet refused by emergency mode"
     RefusedIcmp "ICMP error about no flow"
     Emergency "emergency mode entered"

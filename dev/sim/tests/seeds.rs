@@ -11,7 +11,7 @@ const THREADED: u64 = 100;
 /// Seeds that are new in every test run, unless `FLUMEN_SIM_FROM` names the first.
 const NEW: u64 = 50;
 /// Paths so rare that the fixed seeds need not come by.
-const RARE: [Probe; 2] = [Probe::RefusedTwice, Probe::EmergencyOver];
+const RARE: [Probe; 2] = [Probe::FinishedInVain, Probe::EmergencyOver];
 
 #[test]
 fn fixed_seeds_break_no_law_and_take_every_rare_path() {
