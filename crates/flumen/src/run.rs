@@ -61,7 +61,8 @@ pub fn read(job: &Job) -> anyhow::Result<Exit> {
     drop(sink);
     source.progress.finish();
     tell(job, &source.captures, &report);
-    if job.output == Output::Summary {
+    // Nothing was read: what is wrong has been said, and there is nothing to sum up.
+    if job.output == Output::Summary && source.captures.verdict() != Verdict::Failed {
         print_summary(job, &summary, &source.captures, &report)?;
     }
     Ok(exit_of(job, &source.captures, &report))
