@@ -237,11 +237,11 @@ impl TcpSession {
         }
         let zero_window_probe = segment.payload == 1 && segment.seq == sender.next_seq && sender.window == 0;
         if !zero_window_probe {
-            sender.hole.receive(sender.next_seq, segment.seq, segment.end());
-            sender.next_seq.advance(segment.end());
             if !loose && segment.end().after(sender.next_win) {
                 return false;
             }
+            sender.hole.receive(sender.next_seq, segment.seq, segment.end());
+            sender.next_seq.advance(segment.end());
         }
         self.take_window(tcp, segment, policy);
         true
@@ -250,7 +250,7 @@ impl TcpSession {
     /// The first FIN. The client's does not take a sequence number, the server's does (as in Suricata).
     fn first_fin(&mut self, tcp: &TcpSegment, segment: &Segment, policy: TcpPolicy) {
         let sender = self.sender(segment.dir);
-        if segment.seq.before(sender.last_ack) || segment.seq.after(sender.next_win) && !self.is_loose() {
+        if segment.seq.before(sender.last_ack) || segment.seq.after(sender.next_win) {
             return;
         }
         if !self.take_ack(tcp, segment, policy) {
