@@ -110,7 +110,8 @@ impl SparePool {
     }
 
     /// Keeps the pool between 90 % and 110 % of what was preallocated: grows by what is missing and one block more, and
-    /// gives whole blocks of memory back. Called by the manager, outside the packet path.
+    /// gives a tenth of what is too much back, in whole blocks. A tenth, because what is too much now may be wanted again
+    /// in a moment, and memory that was given back has to be cleared first. Called by the manager, outside the packet path.
     pub(crate) fn balance(&self, store: &Ref<Boxed<FlowStore>>) {
         let mut returned = Vec::new();
         store.collect_returned(&mut returned);
@@ -119,24 +120,24 @@ impl SparePool {
         if len * 10 < wanted * 9 {
             self.grow(store, wanted - len + 1);
         } else if len * 10 > wanted * 11 {
-            self.shrink(store, len - wanted);
+            self.shrink(store, ((len - wanted) / 10).max(BLOCK_FLOWS));
         }
     }
 
-    /// Gives up to `surplus` flows back to the operating system: those whose whole block of memory is here. The rest is
+    /// Gives up to `share` flows back to the operating system: those whose whole block of memory is here. The rest is
     /// put in order of address, low ones on top, so that what is used next gathers in few blocks and the others come
     /// home whole.
-    fn shrink(&self, store: &Ref<Boxed<FlowStore>>, surplus: usize) {
+    fn shrink(&self, store: &Ref<Boxed<FlowStore>>, share: usize) {
         // Under the lock throughout: a worker that found the pool empty meanwhile would take it for an emergency.
         let mut blocks = lock(&self.blocks);
         let mut flows: Vec<SpareFlow> = core::mem::take(&mut *blocks).into_iter().flatten().collect();
-        flows.sort_unstable_by_key(SpareFlow::slot);
+        flows.sort_by_cached_key(SpareFlow::slot);
         let (mut kept, mut whole) = (Vec::with_capacity(flows.len()), Vec::new());
         while let Some(last) = flows.last() {
             let block = last.slot().block();
             let from = flows.partition_point(|f| f.slot().block() < block);
             let members = flows.split_off(from);
-            if members.len() == BLOCK_FLOWS && (whole.len() + 1) * BLOCK_FLOWS <= surplus {
+            if members.len() == BLOCK_FLOWS && (whole.len() + 1) * BLOCK_FLOWS <= share {
                 whole.push(members);
             } else {
                 kept.extend(members.into_iter().rev());

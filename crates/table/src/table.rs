@@ -211,6 +211,7 @@ impl FlowTable {
     pub(crate) fn prefetch_lives(&self, row: u32) {
         for slot in self.rows.at(row).hints() {
             let flow = self.store.flow_hint(slot);
+            prefetch(flow);
             prefetch(flow.wrapping_add(64));
         }
     }
@@ -308,7 +309,12 @@ impl FlowTable {
             }
             self.groups[group as usize].take();
             let first = group * GROUP_ROWS;
-            for row in first..(first + GROUP_ROWS).min(self.rows()) {
+            let rows = first..(first + GROUP_ROWS).min(self.rows());
+            // Asked for together, so that a row's flows are there when its turn comes.
+            for row in rows.clone().filter(|&row| every_row || self.rows.at(row).deadline().due() <= now_due) {
+                self.prefetch_lives(row);
+            }
+            for row in rows {
                 let bucket = self.rows.at(row);
                 let due = bucket.deadline().due();
                 if due <= now_due || bucket.has_evicted() || every_row {

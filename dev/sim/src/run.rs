@@ -41,6 +41,9 @@ pub struct Failure {
     pub violation: Violation,
 }
 
+/// Passes of the manager in the quiet at the end.
+const QUIET_PASSES: u32 = 100;
+
 impl core::fmt::Display for Failure {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let Self { seed, steps, step, violation } = self;
@@ -176,9 +179,8 @@ impl World<'_> {
         self.book.probes.add(Probe::Reuse, self.book.reused);
         self.workers.clear();
         self.held.clear();
-        // Once to collect what came back, once more to give the surplus back.
-        self.maintain();
-        self.maintain();
+        // Once to collect what came back, then for as long as it takes to give the surplus back, a tenth with each pass.
+        (0..=QUIET_PASSES).for_each(|_| self.maintain());
         let (slots, spare) = (self.table.slots(), self.table.spare() as u64);
         holds(Law::NoLeak, slots == spare, || format!("{slots} slots, {spare} of them home"))?;
         let wanted = u64::from(self.plan.table.prealloc);
