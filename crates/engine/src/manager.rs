@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use flumen_model::{FlowRecord, Timestamp};
+use flumen_model::{FlowRecord, Span, Timestamp};
 use flumen_table::{EndedFlow, FlowIds, FlowTable, SweepCounts};
 
 use crate::clock::WorkerClocks;
@@ -131,7 +131,13 @@ impl PassClock {
     /// As many passes as have become due, at most those that end an emergency.
     pub(crate) fn passes(&mut self, now: Timestamp) -> impl Iterator<Item = ()> + use<> {
         const PASSES_MAX: u64 = 32;
-        let due = self.last.map_or(1, |last| now.since(last).secs().min(PASSES_MAX));
+        const STEP_BACK: Span = Span::from_secs(60);
+        let due = match self.last {
+            // The clock has stepped back: it is followed, or nothing would be looked after until it has caught up.
+            Some(last) if last.since(now) > STEP_BACK => 1,
+            Some(last) => now.since(last).secs().min(PASSES_MAX),
+            None => 1,
+        };
         if due > 0 {
             self.last = Some(now);
         }
@@ -162,6 +168,9 @@ mod tests {
         assert_eq!(clock.passes(at(1000)).count(), 1);
         assert_eq!(clock.passes(at(4500)).count(), 3);
         assert_eq!(clock.passes(at(1_000_000)).count(), 32);
+        assert_eq!(clock.passes(at(990_000)).count(), 0, "disorder");
+        assert_eq!(clock.passes(at(900_000)).count(), 1, "a step back");
+        assert_eq!(clock.passes(at(901_000)).count(), 1);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use flumen_table::{EndedFlow, FlowIds, FlowTable};
 
 use crate::config::EngineConfig;
 use crate::feed::Seen;
-use crate::manager::ManagerCounters;
+use crate::manager::{ManagerCounters, PassClock};
 use crate::monitor::{Answer, Monitor, Question};
 use crate::pipeline::{Outlet, Share, Worker};
 use crate::recorder::{Outflow, Recycler};
@@ -18,6 +18,7 @@ struct Single<'t, 's> {
     recycler: Recycler,
     manager: ManagerCounters,
     emergencies: Emergencies,
+    passes: PassClock,
     seen: Seen,
     ids: FlowIds,
     ended: Vec<EndedFlow>,
@@ -39,6 +40,7 @@ pub(crate) fn run<'s>(
         recycler: Recycler::default(),
         manager: ManagerCounters::default(),
         emergencies: Emergencies::default(),
+        passes: PassClock::default(),
         seen: Seen::default(),
         ids: FlowIds::new(Timestamp::ZERO),
         ended: Vec::new(),
@@ -134,7 +136,7 @@ impl Single<'_, '_> {
         self.write_updates(now);
         self.emergencies.note(emergency, now);
         self.worker.lookup.give_back_spare();
-        if self.table.maintain() {
+        if self.passes.passes(now).any(|()| self.table.maintain()) {
             self.emergencies.note(false, now);
         }
     }

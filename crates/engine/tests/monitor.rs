@@ -1,5 +1,6 @@
 //! A run is looked into while it goes on.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::scope;
 
@@ -22,17 +23,7 @@ impl PacketSource for Paused {
         batch.clear();
         match self.step {
             1 => {
-                let frame = udp();
-                let len = frame.len() as u32;
-                batch.start(Pbuf::copy_from(&frame).expect("memory"));
-                batch.push(Entry {
-                    timestamp: Timestamp::from_parts(1_600_000_000, 0),
-                    offset: 0,
-                    captured_len: len,
-                    wire_len: len,
-                    link: LinkType::Ethernet,
-                    device: 0,
-                });
+                one_packet(batch);
                 Ok(true)
             }
             2 => {
@@ -43,6 +34,20 @@ impl PacketSource for Paused {
             _ => Ok(false),
         }
     }
+}
+
+fn one_packet(batch: &mut PacketBatch) {
+    let frame = udp();
+    let len = frame.len() as u32;
+    batch.start(Pbuf::copy_from(&frame).expect("memory"));
+    batch.push(Entry {
+        timestamp: Timestamp::from_parts(1_600_000_000, 0),
+        offset: 0,
+        captured_len: len,
+        wire_len: len,
+        link: LinkType::Ethernet,
+        device: 0,
+    });
 }
 
 /// Ethernet, IPv4, UDP 1000 → 53, without checksums.
@@ -103,21 +108,37 @@ fn a_run_of_several_workers_answers_while_a_worker_waits_for_packets() {
     assert!(monitor.counters().is_none() && monitor.flow(id).is_none(), "the run is over");
 }
 
-#[test]
-fn a_run_of_one_worker_answers_between_batches_or_says_that_it_is_over() {
-    let monitor = Monitor::default();
-    let (reached, wait) = channel();
-    let (go, go_on) = channel();
-    let mut source = Paused { step: 0, reached, go_on };
-    let mut sink = Kept::default();
-    scope(|scope| {
-        let asker = scope.spawn(|| monitor.counters());
-        let run = scope.spawn(|| run_monitored(&mut source, &mut sink, &EngineConfig::default(), [1, 2], &monitor));
-        wait.recv().expect("the source pauses");
-        go.send(()).expect("the source waits");
-        run.join().expect("no panic").expect("no error");
-        if let Some(counters) = asker.join().expect("answered or told that it is over") {
-            assert!(counters.value("flow.total").is_some());
+/// The same packet again and again, until the test has its answer.
+struct Endless<'t> {
+    answered: &'t AtomicBool,
+}
+
+impl PacketSource for Endless<'_> {
+    fn fill(&mut self, batch: &mut PacketBatch) -> Result<bool, SourceError> {
+        batch.clear();
+        if self.answered.load(Ordering::Acquire) {
+            return Ok(false);
         }
+        one_packet(batch);
+        Ok(true)
+    }
+}
+
+#[test]
+fn a_run_of_one_worker_answers_between_batches() {
+    let (monitor, answered) = (Monitor::default(), AtomicBool::new(false));
+    let (mut source, mut sink) = (Endless { answered: &answered }, Kept::default());
+    scope(|scope| {
+        let asker = scope.spawn(|| {
+            let counters = monitor.counters();
+            answered.store(true, Ordering::Release);
+            counters
+        });
+        let report =
+            run_monitored(&mut source, &mut sink, &EngineConfig::default(), [1, 2], &monitor).expect("no error");
+        let counters = asker.join().expect("no panic").expect("the run goes on until it has answered");
+        assert_eq!((counters.value("flow.total"), counters.value("flow.active")), (Some(1), Some(1)));
+        assert!(counters.value("decoder.pkts") <= Some(report.ledger.read.packets));
     });
+    assert_eq!(sink.0.len(), 1);
 }

@@ -18,6 +18,32 @@ pub(crate) struct SparePool {
     /// The last list is the first block: the one that is being filled. All others are full.
     blocks: Mutex<Vec<Vec<SpareFlow>>>,
     prealloc: usize,
+    vain: Mutex<Vain>,
+}
+
+/// How long giving memory back is left alone after it found little: sorting the whole pool again and again would cost
+/// more than the memory is worth when a few long-lived flows hold most blocks.
+#[derive(Debug, Default)]
+struct Vain {
+    pause: u32,
+    left: u32,
+}
+
+/// Longest pause, in passes.
+const PAUSE_MAX: u32 = 64;
+
+impl Vain {
+    /// Whether this pass is to be left out.
+    fn skips(&mut self) -> bool {
+        let skips = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        skips
+    }
+    /// Notes how a pass went: each one in vain doubles the pause.
+    fn note(&mut self, in_vain: bool) {
+        self.pause = if in_vain { (self.pause * 2).clamp(1, PAUSE_MAX) } else { 0 };
+        self.left = self.pause;
+    }
 }
 
 /// What a worker got from the pool.
@@ -32,7 +58,7 @@ pub(crate) enum Sync {
 impl SparePool {
     /// A pool of `prealloc` flows, as far as the memcap allows.
     pub(crate) fn new(prealloc: usize, store: &Ref<Boxed<FlowStore>>) -> Self {
-        let pool = Self { blocks: Mutex::new(Vec::new()), prealloc };
+        let pool = Self { blocks: Mutex::new(Vec::new()), prealloc, vain: Mutex::new(Vain::default()) };
         pool.grow(store, prealloc);
         pool
     }
@@ -120,14 +146,19 @@ impl SparePool {
         if len * 10 < wanted * 9 {
             self.grow(store, wanted - len + 1);
         } else if len * 10 > wanted * 11 {
-            self.shrink(store, ((len - wanted) / 10).max(BLOCK_FLOWS));
+            let mut vain = lock(&self.vain);
+            if !vain.skips() {
+                let share = ((len - wanted) / 10).max(BLOCK_FLOWS);
+                let given = self.shrink(store, share);
+                vain.note(given * 2 < share);
+            }
         }
     }
 
     /// Gives up to `share` flows back to the operating system: those whose whole block of memory is here. The rest is
     /// put in order of address, low ones on top, so that what is used next gathers in few blocks and the others come
-    /// home whole.
-    fn shrink(&self, store: &Ref<Boxed<FlowStore>>, share: usize) {
+    /// home whole. Returns how many went.
+    fn shrink(&self, store: &Ref<Boxed<FlowStore>>, share: usize) -> usize {
         // Under the lock throughout: a worker that found the pool empty meanwhile would take it for an emergency.
         let mut blocks = lock(&self.blocks);
         let mut flows: Vec<SpareFlow> = core::mem::take(&mut *blocks).into_iter().flatten().collect();
@@ -148,7 +179,9 @@ impl SparePool {
             blocks.push(kept.by_ref().take(BLOCK_FLOWS).collect());
         }
         drop(blocks);
+        let given = whole.len() * BLOCK_FLOWS;
         whole.into_iter().for_each(|members| store.give_back_block(members));
+        given
     }
 }
 
@@ -208,3 +241,24 @@ impl SpareQueue {
 
 /// What a block costs.
 pub(crate) const BLOCK_COST: u64 = BLOCK_BYTES as u64;
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passes_in_vain_come_ever_more_rarely_and_one_that_gave_something_ends_the_pause() {
+        let mut vain = Vain::default();
+        let mut passes = Vec::new();
+        for n in 0..1000 {
+            if !vain.skips() {
+                passes.push(n);
+                vain.note(true);
+            }
+        }
+        assert_eq!(passes[..5], [0, 2, 5, 10, 19]);
+        assert!(passes.windows(2).all(|pair| pair[1] - pair[0] <= PAUSE_MAX as usize + 1));
+        vain.note(false);
+        assert!(!vain.skips() && !vain.skips());
+    }
+}
