@@ -36,6 +36,9 @@ use crate::stats::Parts;
 /// Batches of ended flows, and of records, that may wait.
 pub(crate) const QUEUE_BATCHES: usize = 100;
 
+/// Passes over the spare pool that are made up for at the end: as many as bring it back to its size.
+const PASSES_AT_END: u64 = 64;
+
 /// What the threads of a run share.
 struct Shared<'r, 's> {
     table: &'r FlowTable,
@@ -180,9 +183,14 @@ fn conduct(
 /// What has timed out by the last packet's time has, the rest is shut down.
 fn empty_table(shared: &Shared<'_, '_>) {
     let last = shared.feed.seen().last();
+    // The seconds that the managers had no time for, because the file ended.
+    let behind = last.since(shared.table.now()).secs().min(PASSES_AT_END);
     let mut ended = Vec::new();
     shared.table.set_now(last);
     shared.table.sweep(0..shared.table.groups(), false, &mut ended);
+    (0..behind).for_each(|_| {
+        shared.table.maintain();
+    });
     shared.table.drain(last, &mut ended);
     ended.sort_by_cached_key(EndedFlow::order);
     hand_over(&mut ended, &shared.ended);
