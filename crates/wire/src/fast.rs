@@ -8,8 +8,8 @@ use crate::counters::LayerCounters;
 use crate::decoder::Ip;
 use crate::view::be16;
 use crate::{
-    Address, FlowPacket, IpVersion, Macs, Ports, TcpSegment, Transport, VlanTags, ethernet, ethertype, ipv4, ipv6, tcp,
-    udp, vlan,
+    Address, FlowPacket, IpVersion, Macs, Ports, TcpSegment, Transport, Tunnel, VlanTags, ethernet, ethertype, ipv4,
+    ipv6, tcp, udp, vlan,
 };
 
 /// Headers that count as layers here, at most. With a limit this low or lower the walk has to say so.
@@ -75,6 +75,7 @@ fn finish(
         protocol: network.ip.protocol,
         ttl: network.ip.ttl,
         recursion: 0,
+        tunnel: Tunnel::NONE,
         transport,
         transport_offset: (link_len + network.header_len) as u32,
         transport_len: network.len as u32,

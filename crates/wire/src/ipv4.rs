@@ -3,8 +3,8 @@
 use crate::decoder::{Context, Ip, Step};
 use crate::view::{View, be16};
 use crate::{
-    Address, Event, Fragment, InnerKind, IpVersion, NonFlow, Transport, esp, gre, icmpv4, icmpv6, igmp, ipv4_options,
-    sctp, tcp, tunnel, udp,
+    Address, Event, Fragment, InnerKind, IpVersion, NonFlow, Transport, Tunnel, esp, gre, icmpv4, icmpv6, igmp,
+    ipv4_options, sctp, tcp, tunnel, udp,
 };
 
 pub(crate) const HEADER_LEN: usize = 20;
@@ -14,6 +14,9 @@ pub(crate) const VERSION_4_WITHOUT_OPTIONS: u8 = 0x45;
 pub(crate) const FRAGMENT_MASK: u16 = MORE_FRAGMENTS | OFFSET_MASK;
 const MORE_FRAGMENTS: u16 = 0x2000;
 pub(crate) const OFFSET_MASK: u16 = 0x1fff;
+
+/// Offset of the protocol field.
+const PROTOCOL_AT: u32 = 9;
 
 /// IPv4 in IP (RFC 2003).
 pub(crate) const PROTOCOL_IN_IP: u8 = 4;
@@ -62,6 +65,12 @@ pub(crate) fn decode<'a>(cx: &mut Context<'_>, view: View<'a>) -> Step<'a> {
             ip_offset: view.offset(),
             payload_offset: payload.offset(),
             payload_len: payload.len() as u32,
+            protocol_offset: view.offset() + PROTOCOL_AT,
+            link_len: view.offset(),
+            macs: cx.macs,
+            recursion: 0,
+            layers: cx.layers(),
+            tunnel: Tunnel::NONE,
         });
     }
     transport(cx, &ip, payload)

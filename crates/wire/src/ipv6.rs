@@ -5,6 +5,8 @@ use crate::view::{View, be16};
 use crate::{Address, Event, InnerKind, IpVersion, esp, gre, icmpv4, icmpv6, ipv4, ipv6_ext, sctp, tcp, tunnel, udp};
 
 pub(crate) const HEADER_LEN: usize = 40;
+/// Offset of the field that names what follows.
+pub(crate) const NEXT_HEADER_AT: u32 = 6;
 
 /// IPv6 in IP (RFC 2473, RFC 4213).
 pub(crate) const PROTOCOL_IN_IP: u8 = 41;

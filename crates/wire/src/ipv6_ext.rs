@@ -4,7 +4,9 @@
 
 use crate::decoder::{Context, Ip, Step};
 use crate::view::{View, be16};
-use crate::{Event, Fragment, InnerKind, IpVersion, NonFlow, esp, icmpv4, icmpv6, ipv4, ipv6, sctp, tcp, tunnel, udp};
+use crate::{
+    Event, Fragment, InnerKind, IpVersion, NonFlow, Tunnel, esp, icmpv4, icmpv6, ipv4, ipv6, sctp, tcp, tunnel, udp,
+};
 
 const HOP_BY_HOP: u8 = 0;
 const ROUTING: u8 = 43;
@@ -39,6 +41,7 @@ struct Seen {
 /// Walks the chain that begins with `ip.protocol`. `ip_offset` is where the IPv6 header begins.
 pub(crate) fn decode<'a>(cx: &mut Context<'_>, mut ip: Ip, ip_offset: u32, mut view: View<'a>) -> Step<'a> {
     let mut seen = Seen::default();
+    let mut protocol_offset = ip_offset + ipv6::NEXT_HEADER_AT;
     loop {
         if ip.protocol == NONE {
             if view.len() > 0 {
@@ -74,12 +77,13 @@ pub(crate) fn decode<'a>(cx: &mut Context<'_>, mut ip: Ip, ip_offset: u32, mut v
             AUTHENTICATION => authentication(cx, &mut seen, header),
             FRAGMENT => {
                 if let Some(fragment) = fragment(cx, &mut seen, &ip, ip_offset, view) {
-                    return cx.fragment(fragment);
+                    return cx.fragment(Fragment { protocol_offset, ..fragment });
                 }
             }
             _ => {}
         }
         ip.protocol = next_header;
+        protocol_offset = view.offset();
         view = view.skip(header_len);
     }
 }
@@ -209,5 +213,11 @@ fn fragment(cx: &mut Context<'_>, seen: &mut Seen, ip: &Ip, ip_offset: u32, view
         ip_offset,
         payload_offset: payload.offset(),
         payload_len: payload.len() as u32,
+        protocol_offset: ip_offset,
+        link_len: ip_offset,
+        macs: cx.macs,
+        recursion: 0,
+        layers: cx.layers(),
+        tunnel: Tunnel::NONE,
     })
 }

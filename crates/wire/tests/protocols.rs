@@ -135,6 +135,12 @@ fn fragments_say_where_they_belong() {
         ip_offset: 14,
         payload_offset: 34,
         payload_len: 16,
+        protocol_offset: 23,
+        link_len: 14,
+        macs: Some(Macs { src: CLIENT_MAC, dst: SERVER_MAC }),
+        recursion: 0,
+        layers: 1,
+        tunnel: Tunnel::NONE,
     };
     assert_eq!(decoded, Decoded::Fragment(expected));
     assert_eq!((counters.layers.ipv4, counters.layers.udp), (1, 0));
@@ -150,6 +156,7 @@ fn fragments_say_where_they_belong() {
         protocol: 6,
         payload_offset: 70,
         payload_len: 3,
+        protocol_offset: 54,
         ..expected
     };
     assert_eq!(decoded, Decoded::Fragment(expected));

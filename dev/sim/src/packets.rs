@@ -296,6 +296,7 @@ impl Conversation {
             protocol,
             ttl: rng.pick(&[1, 63, 64, 255]),
             recursion: 0,
+            tunnel: flumen_wire::Tunnel::NONE,
             transport,
             transport_offset: 34,
             transport_len: 20,

@@ -30,6 +30,7 @@ pub(crate) fn packet(id: u32, server_port: u16, back: bool) -> FlowPacket {
         protocol: PROTO_UDP,
         ttl: 64,
         recursion: 0,
+        tunnel: flumen_wire::Tunnel::NONE,
         transport: Transport::Udp(Ports { src: from.1, dst: to.1 }),
         transport_offset: 34,
         transport_len: 66,

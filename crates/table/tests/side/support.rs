@@ -32,6 +32,7 @@ pub(crate) fn udp(from: u8, to: u8, src: u16, dst: u16) -> FlowPacket {
         protocol: 17,
         ttl: 64,
         recursion: 0,
+        tunnel: flumen_wire::Tunnel::NONE,
         transport: Transport::Udp(Ports { src, dst }),
         transport_offset: 34,
         transport_len: 8,

@@ -51,6 +51,7 @@ impl Packet {
             protocol,
             ttl: 64,
             recursion: 0,
+            tunnel: flumen_wire::Tunnel::NONE,
             transport,
             transport_offset: 34,
             transport_len: 0,
