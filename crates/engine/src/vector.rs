@@ -65,6 +65,7 @@ impl Keyed {
             at: self.at,
             bytes: self.bytes,
             origin: self.origin,
+            parent: 0,
             packet: &self.packet,
             checksum_ok: self.checksum_ok,
         }

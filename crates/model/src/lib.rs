@@ -20,7 +20,7 @@ pub mod source;
 pub mod time;
 
 pub use counters::Counters;
-pub use flumen_wire::{Address, IpVersion, LinkType, Macs, Ports, TcpFlags, VlanTags};
+pub use flumen_wire::{Address, IpVersion, LinkType, Macs, Ports, TcpFlags, Tunnel, TunnelKind, VlanTags};
 pub use key::{Direction, FlowKey};
 pub use ledger::{Ledger, Tally};
 pub use record::{EndReason, FlowRecord, FlowState, TcpState};

@@ -1,7 +1,7 @@
 //! What is known of a flow when it has ended. Sinks turn a [`FlowRecord`] into bytes; nothing of the table remains in it.
 
 use crate::time::Timestamp;
-use flumen_wire::{Address, IpVersion, Macs, Ports, VlanTags};
+use flumen_wire::{Address, IpVersion, Macs, Ports, Tunnel, VlanTags};
 
 /// One ended flow.
 #[derive(Clone, Debug, PartialEq)]
@@ -10,6 +10,8 @@ pub struct FlowRecord {
     pub flow_id: u64,
     /// The moment the record was made: packet time when a file is read.
     pub logged: Timestamp,
+    /// Where among tunnels the flow stands; `None` for a flow that has to do with none.
+    pub nesting: Option<Nesting>,
     /// VLAN ids of the flow's packets.
     pub vlan: VlanTags,
     /// IP version.
@@ -57,6 +59,22 @@ pub struct Interim {
     pub sequence: u32,
     /// New packets and bytes since the update before, to server and to client.
     pub delta: [Traffic; 2],
+}
+
+/// Where a flow stands among tunnels.
+///
+/// Every captured byte is counted once by the flows of depth 0, and every byte of payload once by the flows that are no
+/// outside: so sums leave out one kind or the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nesting {
+    /// How many tunnels the flow's packets came out of.
+    pub depth: u8,
+    /// What tells the innermost of them from others between the same hosts.
+    pub tunnel: Tunnel,
+    /// Id of the flow of the packets around this one's, when they have a flow.
+    pub parent_id: Option<u64>,
+    /// Packets of this flow had other packets in them, which have flows of their own.
+    pub is_outside: bool,
 }
 
 /// What tells the conversations of two hosts apart.

@@ -111,6 +111,7 @@ fn record(event: &Value, to_server: &Value, to_client: Option<&Value>) -> FlowRe
     let flow = &event["flow"];
     let tcp = &event["tcp"];
     FlowRecord {
+        nesting: None,
         flow_id: 77,
         logged: time(&event["timestamp"]),
         vlan: vlan(&event["vlan"]),

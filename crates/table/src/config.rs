@@ -25,6 +25,9 @@ pub struct TableConfig {
     pub track_device: bool,
     /// `decoder.recursion-level.use-for-tracking`.
     pub track_recursion: bool,
+    /// `flumen.tunnel.use-for-tracking`: what tells one tunnel from another (VNI, GRE key, TEID, SPI, session) tells the
+    /// conversations in them apart. Suricata does not.
+    pub track_tunnel: bool,
     /// `stream.midstream`: a TCP session may begin in its middle.
     pub midstream: bool,
     /// `stream.async-oneside`: a TCP session may be seen from one side only.
@@ -165,6 +168,7 @@ impl Default for TableConfig {
             track_vlan: true,
             track_device: true,
             track_recursion: true,
+            track_tunnel: true,
             midstream: true,
             async_oneside: false,
             depth: 1 << 20,

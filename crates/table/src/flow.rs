@@ -14,7 +14,7 @@ use core::ptr::NonNull;
 
 use flumen_kref::Refcount;
 use flumen_model::record::{Endpoint, TcpRecord, Traffic};
-use flumen_model::{Address, Direction, FlowKey, FlowState, IpVersion, Ports, Span, TcpState, Timestamp};
+use flumen_model::{Direction, FlowKey, FlowState, Ports, Span, TcpState, Timestamp};
 
 use crate::config::TimeoutClass;
 use crate::prim::{AtomicU32, Witness};
@@ -104,6 +104,8 @@ impl Marks {
     /// Elephant to the server; the next bit: to the client.
     pub(crate) const ELEPHANT_TO_SERVER: u16 = 1 << 5;
     pub(crate) const ELEPHANT_TO_CLIENT: u16 = 1 << 6;
+    /// Packets of the flow had other packets in them.
+    pub(crate) const OUTSIDE: u16 = 1 << 7;
 
     /// The highest two bits: the class of timeouts, so that a flow's deadline is known without its key.
     const CLASS_SHIFT: u32 = 14;
@@ -238,7 +240,7 @@ impl FlowBody {
         }
     }
     pub(crate) fn endpoint(&self, key: &FlowKey) -> Endpoint {
-        match (&self.detail, key.protocol) {
+        match (&self.detail, key.scope.protocol()) {
             (Detail::Icmp { request, response }, _) => Endpoint::Icmp { request: *request, response: *response },
             (_, PROTO_TCP | PROTO_UDP | PROTO_SCTP) => Endpoint::Ports(if self.marks.has(Marks::REVERSED) {
                 Ports { src: key.ports.dst, dst: key.ports.src }
@@ -258,19 +260,6 @@ pub(crate) const PROTO_UDP: u8 = 17;
 pub(crate) const PROTO_ESP: u8 = 50;
 pub(crate) const PROTO_ICMPV6: u8 = 58;
 pub(crate) const PROTO_SCTP: u8 = 132;
-
-/// Key of a flow that is in no use.
-pub(crate) const NO_KEY: FlowKey = FlowKey {
-    client: Address([0; 16]),
-    server: Address([0; 16]),
-    ports: Ports { src: 0, dst: 0 },
-    vlan: [0; 3],
-    device: 0,
-    protocol: 0,
-    ip_version: IpVersion::V4,
-    recursion: 0,
-    vlan_count: 0,
-};
 
 #[cfg(not(loom))]
 const _: () = {

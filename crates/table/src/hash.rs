@@ -47,17 +47,11 @@ impl HashSecret {
         let in_order = (a, a_port) <= (b, b_port);
         let (a, b) = if in_order { (a, b) } else { (b, a) };
         let (a_port, b_port) = if in_order { (a_port, b_port) } else { (b_port, a_port) };
-        let vlan = u64::from(key.vlan[0]) | u64::from(key.vlan[1]) << 16 | u64::from(key.vlan[2]) << 32;
-        let rest = u64::from(a_port)
-            | u64::from(b_port) << 16
-            | u64::from(key.protocol) << 32
-            | u64::from(key.recursion) << 40
-            | u64::from(key.device) << 48;
-        let rest2 = vlan | (key.ip_version as u64) << 56;
+        let rest = u64::from(a_port) | u64::from(b_port) << 16 | u64::from(key.tunnel_id) << 32;
         let w = &self.words;
         let sum = nh(a as u64, w[0], (a >> 64) as u64, w[1])
             .wrapping_add(nh(b as u64, w[2], (b >> 64) as u64, w[3]))
-            .wrapping_add(nh(rest, w[4], rest2, w[5]));
+            .wrapping_add(nh(rest, w[4], key.scope.bits(), w[5]));
         FlowHash(mix(sum as u64 ^ self.fold[0], (sum >> 64) as u64 ^ self.fold[1]))
     }
 }
@@ -106,7 +100,9 @@ const fn mix(a: u64, b: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flumen_model::{Address, IpVersion, Ports};
+    use flumen_model::key::{Place, Scope};
+    use flumen_model::{Address, IpVersion, Ports, VlanTags};
+    use flumen_wire::TunnelKind;
 
     fn key(n: u64) -> FlowKey {
         let spread = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -114,12 +110,8 @@ mod tests {
             client: Address::v4((n as u32).to_be_bytes()),
             server: Address::v4([10, 0, 0, 1]),
             ports: Ports { src: (spread >> 48) as u16, dst: 80 },
-            vlan: [0; 3],
-            device: 0,
-            protocol: 6,
-            ip_version: IpVersion::V4,
-            recursion: 0,
-            vlan_count: 0,
+            tunnel_id: 0,
+            scope: Scope::of(Place { protocol: 6, ..Place::NOWHERE }),
         }
     }
     fn turned(k: &FlowKey) -> FlowKey {
@@ -140,17 +132,21 @@ mod tests {
     fn every_field_of_the_key_changes_the_hash() {
         let secret = HashSecret::from_seed([1, 2]);
         let k = key(7);
+        let place = k.scope.place();
+        let scoped = |place| FlowKey { scope: Scope::of(place), ..k };
         let variants = [
             FlowKey { client: Address::v4([1, 2, 3, 4]), ..k },
             FlowKey { server: Address([9; 16]), ..k },
             FlowKey { ports: Ports { src: 1, dst: 2 }, ..k },
-            FlowKey { vlan: [1, 0, 0], ..k },
-            FlowKey { vlan: [0, 1, 0], ..k },
-            FlowKey { vlan: [0, 0, 1], ..k },
-            FlowKey { device: 1, ..k },
-            FlowKey { protocol: 17, ..k },
-            FlowKey { ip_version: IpVersion::V6, ..k },
-            FlowKey { recursion: 1, ..k },
+            FlowKey { tunnel_id: 1, ..k },
+            FlowKey { scope: k.scope.with_protocol(17), ..k },
+            scoped(Place { vlan: VlanTags { ids: [1, 0, 0], count: 1 }, ..place }),
+            scoped(Place { vlan: VlanTags { ids: [0, 1, 0], count: 1 }, ..place }),
+            scoped(Place { vlan: VlanTags { ids: [0, 0, 1], count: 1 }, ..place }),
+            scoped(Place { device: 1, ..place }),
+            scoped(Place { ip_version: IpVersion::V6, ..place }),
+            scoped(Place { recursion: 1, ..place }),
+            scoped(Place { tunnel: TunnelKind::Vni, ..place }),
         ];
         for v in variants {
             assert_ne!(secret.hash(&v), secret.hash(&k), "{v:?}");

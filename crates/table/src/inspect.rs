@@ -48,7 +48,8 @@ impl FlowTable {
         let mut found = None;
         self.for_each_flow(|flow| {
             if flow.place == Place::Row && ids.id(flow.body.origin) == id {
-                found = Some(record(flow.key, flow.body, EndReason::Unknown, flow.body.last_seen(), ids));
+                let parent = self.store.parent(flow.slot, flow.key);
+                found = Some(record(flow.key, flow.body, parent, EndReason::Unknown, flow.body.last_seen(), ids));
             }
         });
         found

@@ -1,5 +1,6 @@
 //! From a packet to the key by which its flow is found, and from a flow's key back to the packet's direction.
 
+use flumen_model::key::{Place, Scope};
 use flumen_model::{Address, Direction, FlowKey, Ports};
 use flumen_wire::{FlowPacket, Icmp, Quoted, Transport};
 
@@ -25,12 +26,15 @@ impl PacketKey {
             client: packet.src,
             server: packet.dst,
             ports: ports_of(&packet.transport),
-            vlan: packet.vlan.ids,
-            device,
-            protocol: packet.protocol,
-            ip_version: packet.ip_version,
-            recursion: packet.recursion,
-            vlan_count: packet.vlan.count,
+            tunnel_id: packet.tunnel.id,
+            scope: Scope::of(Place {
+                protocol: packet.protocol,
+                ip_version: packet.ip_version,
+                vlan: packet.vlan,
+                device,
+                recursion: packet.recursion,
+                tunnel: packet.tunnel.kind,
+            }),
         };
         match &packet.transport {
             Transport::Icmp4(icmp) if icmp.is_error => match usable_quote(icmp, config.compat) {
@@ -58,7 +62,8 @@ fn usable_quote(icmp: &Icmp, compat: Compat) -> Option<Quoted> {
 }
 
 const fn quoted_key(key: &FlowKey, quoted: &Quoted) -> FlowKey {
-    FlowKey { client: quoted.src, server: quoted.dst, ports: quoted.ports, protocol: quoted.protocol, ..*key }
+    let scope = key.scope.with_protocol(quoted.protocol);
+    FlowKey { client: quoted.src, server: quoted.dst, ports: quoted.ports, scope, ..*key }
 }
 
 fn ports_of(transport: &Transport) -> Ports {
@@ -77,51 +82,38 @@ fn ports_of(transport: &Transport) -> Ports {
 }
 
 /// What of a key tells flows apart besides the ends: a flow keeps all that its first packet had, for its record, but
-/// VLAN ids, device and depth of tunnels count only when they are tracked.
+/// VLAN ids, device, depth and number of tunnels count only when they are tracked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct KeyMask {
-    tags: u64,
-    kind: u64,
+    scope: u64,
+    tunnel_id: u32,
 }
 
 impl KeyMask {
-    const ALL: Self = Self { tags: u64::MAX, kind: u64::MAX };
-
     pub(crate) const fn of(config: &TableConfig) -> Self {
-        let tags =
-            if config.track_vlan { 0xffff_ffff_ffff } else { 0 } | if config.track_device { 0xffff << 48 } else { 0 };
-        Self { tags, kind: if config.track_recursion { u64::MAX } else { !(0xff << 16) } }
+        const fn when(tracked: bool, bits: u64) -> u64 {
+            if tracked { bits } else { 0 }
+        }
+        Self {
+            scope: Scope::PROTOCOL
+                | when(config.track_vlan, Scope::VLAN)
+                | when(config.track_device, Scope::DEVICE)
+                | when(config.track_recursion, Scope::RECURSION)
+                | when(config.track_tunnel, Scope::TUNNEL),
+            tunnel_id: if config.track_tunnel { u32::MAX } else { 0 },
+        }
     }
     /// The key as it is hashed: what is not tracked is zero.
     #[inline]
-    pub(crate) fn apply(self, key: &FlowKey) -> FlowKey {
-        if self == Self::ALL {
-            return *key;
-        }
-        let [a, b, c, device] = [0, 16, 32, 48].map(|shift| (self.tags >> shift) as u16);
-        FlowKey {
-            vlan: [key.vlan[0] & a, key.vlan[1] & b, key.vlan[2] & c],
-            device: key.device & device,
-            recursion: key.recursion & (self.kind >> 16) as u8,
-            ..*key
-        }
+    pub(crate) const fn apply(self, key: &FlowKey) -> FlowKey {
+        FlowKey { scope: key.scope.masked(self.scope), tunnel_id: key.tunnel_id & self.tunnel_id, ..*key }
     }
-    /// Whether two keys are the same but for their ends. The words are put together from fields that lie side
-    /// by side, so that each is one load.
+    /// Whether two keys are the same but for their ends.
     #[inline]
     const fn same(self, a: &FlowKey, b: &FlowKey) -> bool {
-        (tags(a) ^ tags(b)) & self.tags | (kind(a) ^ kind(b)) & self.kind == 0
+        let scope = (a.scope.bits() ^ b.scope.bits()) & self.scope;
+        scope | ((a.tunnel_id ^ b.tunnel_id) & self.tunnel_id) as u64 == 0
     }
-}
-
-#[inline]
-const fn tags(key: &FlowKey) -> u64 {
-    let [a, b, c] = key.vlan;
-    a as u64 | (b as u64) << 16 | (c as u64) << 32 | (key.device as u64) << 48
-}
-#[inline]
-const fn kind(key: &FlowKey) -> u64 {
-    key.protocol as u64 | (key.ip_version as u64) << 8 | (key.recursion as u64) << 16
 }
 
 /// The direction in which a packet with key `packet` goes in the flow with key `flow`; `None` when it belongs to
@@ -138,5 +130,5 @@ pub(crate) fn direction(flow: &FlowKey, packet: &FlowKey, mask: KeyMask) -> Opti
         return Some(Direction::ToServer);
     }
     let turned = flow.ports.src == packet.ports.dst && flow.ports.dst == packet.ports.src;
-    (client == dst && server == src && turned && flow.protocol != PROTO_ESP).then_some(Direction::ToClient)
+    (client == dst && server == src && turned && flow.scope.protocol() != PROTO_ESP).then_some(Direction::ToClient)
 }

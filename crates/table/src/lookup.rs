@@ -51,6 +51,8 @@ pub struct PacketView<'p> {
     pub bytes: u64,
     /// A number that no other packet of the run has: the frame's number, with the depth of tunnels in the low four bits.
     pub origin: u64,
+    /// The `origin` of the flow in which the outside of the packet was counted; 0 when it has none.
+    pub parent: u64,
     /// The decoded packet.
     pub packet: &'p FlowPacket,
     /// Whether the TCP checksum is right, or not asked for: a segment with a wrong one is counted but not believed.
@@ -61,7 +63,7 @@ pub struct PacketView<'p> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Verdict {
-    /// It is counted in a flow.
+    /// It is counted in a flow: [`RowGuard::counted_in`].
     Counted,
     /// It belongs to no flow.
     NonFlow(NonFlow),
@@ -76,6 +78,7 @@ pub struct RowGuard<'w, 't> {
     lookup: &'w mut FlowLookup<'t>,
     locked: Locked<'t>,
     row: u32,
+    counted_in: u64,
 }
 
 impl<'t> FlowLookup<'t> {
@@ -105,7 +108,7 @@ impl<'t> FlowLookup<'t> {
     /// Locks a row; see [`FlowTable::row`].
     #[inline]
     pub fn lock(&mut self, row: u32) -> RowGuard<'_, 't> {
-        RowGuard { locked: self.table.lock_row(row), lookup: self, row }
+        RowGuard { locked: self.table.lock_row(row), lookup: self, row, counted_in: 0 }
     }
 
     /// Flows that have ended in this worker and wait to become records.
@@ -179,6 +182,12 @@ impl RowGuard<'_, '_> {
         }
     }
 
+    /// The origin of the flow in which the last packet was counted: the parent of the flows of packets inside it.
+    #[must_use]
+    pub const fn counted_in(&self) -> u64 {
+        self.counted_in
+    }
+
     /// The flow of a key, if the row has it.
     #[must_use]
     pub fn find(&mut self, key: &FlowKey, hash: FlowHash) -> Option<FlowGuard<'_>> {
@@ -218,6 +227,7 @@ impl RowGuard<'_, '_> {
             let due = Due::at(self.lookup.table.deadline(flow.body(), self.lookup.table.is_emergency()));
             self.lookup.table.note_deadline(self.row, due);
         }
+        self.counted_in = flow.body().origin;
         Verdict::Counted
     }
 
@@ -240,6 +250,7 @@ impl RowGuard<'_, '_> {
         if let Some(mut side) = side {
             side.packet(body, direction, view, &mut self.lookup.counters);
         }
+        self.counted_in = flow.body().origin;
         Verdict::Counted
     }
 
@@ -282,15 +293,18 @@ impl RowGuard<'_, '_> {
             }
             _ => Detail::None,
         };
-        let body = FlowBody::begin(view.at, view.origin, lookup.worker, TimeoutClass::of(key.protocol), detail);
+        let body = FlowBody::begin(view.at, view.origin, lookup.worker, TimeoutClass::of(key.scope.protocol()), detail);
         let due = Due::at(lookup.table.deadline(&body, emergency));
         let slot = spare.slot();
+        if key.scope.recursion() > 0 {
+            self.locked.store.set_parent(slot, view.parent);
+        }
         let flow = spare.begin(*key, self.row, body, self.locked.store);
         self.locked.insert(flow, slot, hash);
         lookup.table.note_deadline(self.row, due);
         lookup.table.note_update(self.row, view.at);
         lookup.counters.total += 1;
-        match key.protocol {
+        match key.scope.protocol() {
             PROTO_TCP => lookup.counters.tcp += 1,
             PROTO_UDP => lookup.counters.udp += 1,
             PROTO_ICMP => lookup.counters.icmpv4 += 1,
@@ -314,7 +328,7 @@ impl RowGuard<'_, '_> {
     /// Ends the flows of the row that have timed out. A TCP flow of another worker is put aside for the manager.
     #[cold]
     fn expire(&mut self, now: Timestamp) {
-        let Self { lookup, locked, row } = self;
+        let Self { lookup, locked, row, .. } = self;
         let FlowLookup { table, worker, work, counters, .. } = &mut **lookup;
         let mut evicted = false;
         table.expire_row(locked, *row, now, &mut SweepCounts::default(), |flow, at| {
@@ -356,6 +370,9 @@ fn account(
     let direction = oriented(body, by_key);
     let idle = body.idle(view.at);
     body.count(view.at, direction, view.bytes, view.packet.ttl, true);
+    if view.packet.inner.is_some() {
+        body.marks.set(Marks::OUTSIDE);
+    }
     if body.is_bypassed() {
         counters.bypassed_packets += 1;
         counters.bypassed_bytes += view.bytes;

@@ -59,7 +59,8 @@ fn table(rows: u32) -> Arc<FlowTable> {
 }
 fn send(lookup: &mut FlowLookup<'_>, port: u16, now: Timestamp) -> Verdict {
     let packet = packet(port);
-    let view = PacketView { at: now, bytes: 60, origin: u64::from(port), packet: &packet, checksum_ok: true };
+    let view =
+        PacketView { at: now, parent: 0, bytes: 60, origin: u64::from(port), packet: &packet, checksum_ok: true };
     let key = PacketKey::of(&packet, 0, lookup.table.config());
     let PacketKey::Own(own) = &key else { unreachable!() };
     let hash = lookup.table.hash(own);
@@ -179,7 +180,7 @@ fn a_reference_and_the_sweep_then_the_flow_ends_before_or_after_it_and_never_mea
         };
         if let Some(held) = find(&table, 1) {
             let guard = table.lock(&held).expect("a referenced flow does not end");
-            assert_eq!((guard.body().first_seen(), guard.key().protocol), (at(0), 17));
+            assert_eq!((guard.body().first_seen(), guard.key().scope.protocol()), (at(0), 17));
             drop(guard);
             assert_eq!(held.key().ports.src, 1);
         }

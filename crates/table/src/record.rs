@@ -1,6 +1,7 @@
 //! From an ended flow to its record: nothing of the table remains in it.
 
-use flumen_model::{Direction, EndReason, FlowKey, FlowRecord, Timestamp, VlanTags};
+use flumen_model::record::Nesting;
+use flumen_model::{Direction, EndReason, FlowKey, FlowRecord, Timestamp};
 
 use crate::flow::{FlowBody, Marks};
 use crate::storage::EndedFlow;
@@ -51,23 +52,31 @@ impl EndedFlow {
         FlowRecord {
             emergency: self.emergency && self.reason == EndReason::Forced,
             macs: self.macs(),
-            ..record(self.key(), self.body(), self.reason, self.at, ids)
+            ..record(self.key(), self.body(), self.parent(), self.reason, self.at, ids)
         }
     }
 }
 
-/// The record of a flow as far as key and body tell.
-pub(crate) fn record(key: &FlowKey, body: &FlowBody, reason: EndReason, logged: Timestamp, ids: FlowIds) -> FlowRecord {
+/// The record of a flow as far as key, body and the origin of its parent tell.
+pub(crate) fn record(
+    key: &FlowKey,
+    body: &FlowBody,
+    parent: Option<u64>,
+    reason: EndReason,
+    logged: Timestamp,
+    ids: FlowIds,
+) -> FlowRecord {
     let reversed = body.marks.has(Marks::REVERSED);
     let (client, server) = if reversed { (key.server, key.client) } else { (key.client, key.server) };
     FlowRecord {
         flow_id: ids.id(body.origin),
         logged,
-        vlan: VlanTags { ids: key.vlan, count: key.vlan_count },
-        ip_version: key.ip_version,
+        nesting: nesting(key, body, parent, ids),
+        vlan: key.scope.vlan(),
+        ip_version: key.scope.ip_version(),
         client,
         server,
-        protocol: key.protocol,
+        protocol: key.scope.protocol(),
         endpoint: body.endpoint(key),
         to_server: body.traffic(Direction::ToServer),
         to_client: body.traffic(Direction::ToClient),
@@ -83,6 +92,16 @@ pub(crate) fn record(key: &FlowKey, body: &FlowBody, reason: EndReason, logged: 
         macs: None,
         interim: None,
     }
+}
+
+fn nesting(key: &FlowKey, body: &FlowBody, parent: Option<u64>, ids: FlowIds) -> Option<Nesting> {
+    let (depth, is_outside) = (key.scope.recursion(), body.marks.has(Marks::OUTSIDE));
+    (depth > 0 || is_outside).then(|| Nesting {
+        depth,
+        tunnel: key.tunnel(),
+        parent_id: parent.map(|origin| ids.id(origin)),
+        is_outside,
+    })
 }
 
 #[cfg(all(test, not(loom)))]

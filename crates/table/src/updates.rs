@@ -93,14 +93,14 @@ impl FlowTable {
             if slot != candidate.slot || flow.body().origin != candidate.origin {
                 return;
             }
-            let key = *flow.key();
+            let (key, parent) = (*flow.key(), locked.store.parent(slot, flow.key()));
             let (body, side) = flow.parts();
             let Some(mut side) = side else { return };
             let macs = side.macs();
             let Some(mut last) = side.update().filter(|last| last.due(body) <= now) else { return };
             last.pass(body, now);
             let interim = Some(Box::new(last.tell(body)));
-            made = Some(FlowRecord { macs, interim, ..record(&key, body, EndReason::Unknown, now, ids) });
+            made = Some(FlowRecord { macs, interim, ..record(&key, body, parent, EndReason::Unknown, now, ids) });
         });
         made
     }

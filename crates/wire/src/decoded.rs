@@ -80,6 +80,11 @@ pub enum TunnelKind {
     Session = 5,
 }
 
+impl TunnelKind {
+    /// All kinds, by number.
+    pub const ALL: [Self; 6] = [Self::None, Self::Vni, Self::GreKey, Self::Teid, Self::Spi, Self::Session];
+}
+
 /// How one captured frame ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Decoded {

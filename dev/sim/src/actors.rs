@@ -254,7 +254,7 @@ impl World<'_> {
             in_row = if in_row.0 == flow.row { (flow.row, in_row.1 + 1) } else { (flow.row, 1) };
             kept += u64::from(in_row.1 == 9) << 32;
             let timeouts = &self.table.config().timeouts;
-            let timeout = timeouts.of(TimeoutClass::of(flow.key.protocol), flow.body.state(), emergency);
+            let timeout = timeouts.of(TimeoutClass::of(flow.key.scope.protocol()), flow.body.state(), emergency);
             if flow.place == Place::Evicted {
                 late.get_or_insert_with(|| format!("still put aside: {:?}", flow.key));
             } else if flow.body.last_seen() + timeout <= now {
@@ -301,6 +301,7 @@ impl World<'_> {
 fn view(packets: &[SimPacket], n: usize) -> PacketView<'_> {
     let packet = &packets[n];
     PacketView {
+        parent: 0,
         at: packet.at,
         bytes: packet.bytes,
         origin: origin(n),

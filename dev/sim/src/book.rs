@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
+use flumen_model::key::{Place, Scope};
 use flumen_model::record::FlowRecord;
-use flumen_model::{EndReason, FlowKey, FlowState, Ledger, Span, Tally, Timestamp};
+use flumen_model::{EndReason, FlowKey, FlowState, Ledger, Span, Tally, Timestamp, Tunnel, VlanTags};
 use flumen_table::{EndedFlow, FlowBody, FlowIds, TableConfig, TimeoutClass};
 use flumen_wire::NonFlow;
 use traffic::splitmix;
@@ -127,7 +128,7 @@ impl Book {
 fn conversation(key: &FlowKey, config: &TableConfig) -> FlowKey {
     const ESP: u8 = 50;
     let mut key = tracked(key, config);
-    if key.protocol != ESP && (key.client, key.ports.src) > (key.server, key.ports.dst) {
+    if key.scope.protocol() != ESP && (key.client, key.ports.src) > (key.server, key.ports.dst) {
         core::mem::swap(&mut key.client, &mut key.server);
         core::mem::swap(&mut key.ports.src, &mut key.ports.dst);
     }
@@ -136,13 +137,16 @@ fn conversation(key: &FlowKey, config: &TableConfig) -> FlowKey {
 
 /// A key without what tells nothing apart: tags that are not tracked, and how many there were.
 pub(crate) fn tracked(key: &FlowKey, config: &TableConfig) -> FlowKey {
-    FlowKey {
-        vlan: if config.track_vlan { key.vlan } else { [0; 3] },
-        device: if config.track_device { key.device } else { 0 },
-        recursion: if config.track_recursion { key.recursion } else { 0 },
-        vlan_count: 0,
-        ..*key
-    }
+    let place = key.scope.place();
+    let tunnel = if config.track_tunnel { key.tunnel() } else { Tunnel::NONE };
+    let scope = Scope::of(Place {
+        vlan: VlanTags { ids: if config.track_vlan { place.vlan.ids } else { [0; 3] }, count: 0 },
+        device: if config.track_device { place.device } else { 0 },
+        recursion: if config.track_recursion { place.recursion } else { 0 },
+        tunnel: tunnel.kind,
+        ..place
+    });
+    FlowKey { scope, tunnel_id: tunnel.id, ..*key }
 }
 
 /// A number that changes with everything that a packet may change in a flow, wherever the flow is.

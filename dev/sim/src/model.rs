@@ -47,7 +47,7 @@ pub(crate) fn records(packets: &[SimPacket], config: &TableConfig) -> Vec<Expect
             PacketKey::Nothing => continue,
         };
         let key = tracked(&key, config);
-        if key.protocol == TCP {
+        if key.scope.protocol() == TCP {
             continue;
         }
         let mut found = flows.iter().position(|flow| way(&flow.key, &key).is_some());
@@ -106,7 +106,7 @@ fn way(flow: &FlowKey, packet: &FlowKey) -> Option<usize> {
     };
     if flow == packet {
         Some(0)
-    } else if *flow == turned && flow.protocol != ESP {
+    } else if *flow == turned && flow.scope.protocol() != ESP {
         Some(1)
     } else {
         None
@@ -118,7 +118,7 @@ fn begin(flow_id: u64, key: FlowKey, at: Timestamp) -> Flow {
         flow_id,
         client: key.client,
         server: key.server,
-        protocol: key.protocol,
+        protocol: key.scope.protocol(),
         traffic: [Traffic::default(); 2],
         start: at,
         end: at,

@@ -253,7 +253,7 @@ fn keyed(plan: &Plan, table: &FlowTable, number: usize, packet: &SimPacket) -> K
     let key = PacketKey::of(&packet.packet, 0, table.config());
     let hash = match &key {
         PacketKey::Own(key) | PacketKey::About(key) => table.hash(key),
-        PacketKey::Nothing => table.hash(&NO_KEY),
+        PacketKey::Nothing => table.hash(&FlowKey::NONE),
     };
     let of = plan.workers as u32;
     let worker = match plan.share {
@@ -262,16 +262,3 @@ fn keyed(plan: &Plan, table: &FlowTable, number: usize, packet: &SimPacket) -> K
     };
     Keyed { key, hash, worker: worker as usize }
 }
-
-/// Stands for the key of a packet that has none.
-const NO_KEY: FlowKey = FlowKey {
-    client: flumen_model::Address([0; 16]),
-    server: flumen_model::Address([0; 16]),
-    ports: flumen_model::Ports { src: 0, dst: 0 },
-    vlan: [0; 3],
-    device: 0,
-    protocol: 0,
-    ip_version: flumen_model::IpVersion::V4,
-    recursion: 0,
-    vlan_count: 0,
-};

@@ -241,6 +241,7 @@ const KEYS: &[Key] = &[
     row("flumen.active-timeout", DURATION, None, Effect::Now, "Write an update of every flow that lives this long, again and again; 0: never"),
     row("flumen.hash-seed", Kind::Count { min: 0, max: u64::MAX }, None, Effect::Now, "Fixes the secret of the hash, to repeat an experiment; a known seed can be flooded"),
     row("flumen.extended", Kind::Flag, Some("no"), Effect::Now, "Add exact times in nanoseconds to records, under a key of their own"),
+    row("flumen.tunnel.use-for-tracking", Kind::Flag, Some("yes"), Effect::Now, "What tells one tunnel from another (VNI, GRE key, TEID, SPI, session) is part of what makes a flow; never with `compat: suricata`"),
     row("flumen.threads", Kind::Count { min: 1, max: 255 }, Some("1"), Effect::Now, "Worker threads"),
 ];
 

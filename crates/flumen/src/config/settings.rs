@@ -169,6 +169,7 @@ fn table(root: &Section) -> TableConfig {
         track_vlan: root.flag("vlan.use-for-tracking"),
         track_device: root.flag("livedev.use-for-tracking"),
         track_recursion: root.flag("decoder.recursion-level.use-for-tracking"),
+        track_tunnel: compat(root) == Compat::Flumen && root.flag("flumen.tunnel.use-for-tracking"),
         async_oneside: root.flag("stream.async-oneside"),
         depth: u32::try_from(depth).unwrap_or(0),
         bypass: root.flag("stream.bypass"),
@@ -211,6 +212,7 @@ fn eve_log(section: &Section, root: &Section) -> EveConfig {
         ipv6: if flag("ipv6-compress") { Ipv6Form::Compressed } else { Ipv6Form::Expanded },
         ethernet: flag("ethernet"),
         host: (!host.is_empty()).then(|| host.to_owned()),
+        tunnels: compat(root) == Compat::Flumen,
         extended: root.flag("flumen.extended"),
     }
 }

@@ -25,6 +25,8 @@ pub struct EveConfig {
     pub ethernet: bool,
     /// Name of the sensor, written as `host` at the end of every event (`sensor-name`).
     pub host: Option<String>,
+    /// Write where flows stand among tunnels: `parent_id` and the object `tunnel`. Suricata has neither.
+    pub tunnels: bool,
     /// Write what Flumen knows beyond Suricata's fields, all of it below the key `flumen` (`extended`).
     pub extended: bool,
 }
@@ -42,6 +44,7 @@ impl Default for EveConfig {
             ipv6: Ipv6Form::default(),
             ethernet: false,
             host: None,
+            tunnels: true,
             extended: false,
         }
     }

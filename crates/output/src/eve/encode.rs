@@ -4,8 +4,8 @@ use super::clock::Clock;
 use super::community_id::TEXT_LEN;
 use super::{EveConfig, address, flow, netflow, protocol};
 use crate::text::{Text, hex_pair};
-use flumen_model::record::{Endpoint, FlowRecord, MacSet};
-use flumen_model::{Ports, TcpFlags};
+use flumen_model::record::{Endpoint, FlowRecord, MacSet, Nesting};
+use flumen_model::{Ports, TcpFlags, TunnelKind};
 
 /// Turns records into lines of JSON. Holds the settings and what is remembered from line to line.
 #[derive(Debug)]
@@ -59,6 +59,9 @@ impl Common<'_> {
         out.raw(b"{\"timestamp\":\"");
         clock.append(out, record.logged);
         key_uint(out, b"\",\"flow_id\":", record.flow_id);
+        if let Some(parent) = self.nesting(record).and_then(|nesting| nesting.parent_id) {
+            key_uint(out, b",\"parent_id\":", parent);
+        }
         out.raw(b",\"event_type\":\"");
         out.raw(kind);
         out.byte(b'"');
@@ -69,6 +72,30 @@ impl Common<'_> {
         if !ids.is_empty() {
             out.byte(b']');
         }
+    }
+    /// Where the flow stands among tunnels, when that is written.
+    fn nesting<'r>(&self, record: &'r FlowRecord) -> Option<&'r Nesting> {
+        record.nesting.as_ref().filter(|_| self.config.tunnels)
+    }
+    /// The object `tunnel`: depth, the number that tells the tunnel from others, and whether the flow is the outside of one.
+    pub(super) fn tunnel(&self, out: &mut Text, record: &FlowRecord) {
+        let Some(nesting) = self.nesting(record) else { return };
+        key_uint(out, b",\"tunnel\":{\"depth\":", nesting.depth.into());
+        let name = match nesting.tunnel.kind {
+            TunnelKind::None => None,
+            TunnelKind::Vni => Some(b",\"vni\":".as_slice()),
+            TunnelKind::GreKey => Some(b",\"gre_key\":".as_slice()),
+            TunnelKind::Teid => Some(b",\"teid\":".as_slice()),
+            TunnelKind::Spi => Some(b",\"spi\":".as_slice()),
+            TunnelKind::Session => Some(b",\"session\":".as_slice()),
+        };
+        if let Some(name) = name {
+            key_uint(out, name, nesting.tunnel.id.into());
+        }
+        if nesting.is_outside {
+            out.raw(b",\"outside\":true");
+        }
+        out.byte(b'}');
     }
     /// Addresses, and ports where there are any.
     pub(super) fn ends(&self, out: &mut Text, record: &FlowRecord, sender: Sender) {

@@ -1,7 +1,7 @@
 //! The `flow` event: one a record.
 //!
 //! Order: time stamp, id, type, VLANs, ends, protocol and what it has instead of ports; then `flow`, `ether`,
-//! `community_id`, `tcp`, `host`, and last `flumen`, which holds what Suricata does not know.
+//! `community_id`, `tcp`, `tunnel`, `host`, and last `flumen`, which holds what Suricata does not know.
 
 use super::clock::Clock;
 use super::encode::{Common, Sender, ether, flag_words, hex_field, key_uint, span};
@@ -23,6 +23,7 @@ pub(super) fn append(out: &mut Text, clock: &mut Clock, common: &Common<'_>, rec
     if let Some(tcp) = &record.tcp {
         tcp_object(out, tcp);
     }
+    common.tunnel(out, record);
     common.host(out);
     extension(out, common, record);
     out.raw(b"}\n");

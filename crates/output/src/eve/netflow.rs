@@ -47,6 +47,7 @@ fn one_way(out: &mut Text, clock: &mut Clock, common: &Common<'_>, record: &Flow
         }
     }
     common.community_id(out);
+    common.tunnel(out, record);
     common.host(out);
     out.raw(b"}\n");
 }

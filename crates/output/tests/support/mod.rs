@@ -11,6 +11,7 @@ pub(crate) const START: u64 = 1_600_000_000_000_000_000;
 /// A UDP flow of one packet.
 pub(crate) fn record(client: &str, server: &str) -> FlowRecord {
     FlowRecord {
+        nesting: None,
         flow_id: 1,
         logged: Timestamp::from_nanos(START),
         vlan: VlanTags::default(),
@@ -89,6 +90,7 @@ pub(crate) fn random_record(random: &mut Random) -> FlowRecord {
     };
     let mac = |random: &mut Random| -> [u8; 6] { std::array::from_fn(|_| byte(random)) };
     FlowRecord {
+        nesting: None,
         flow_id: random.any_size(),
         logged: Timestamp::from_nanos(random.any_size()),
         vlan: VlanTags { ids: [byte(random).into(), 4095, 0], count: random.below(4) as u8 },

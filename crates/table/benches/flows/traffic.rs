@@ -1,6 +1,7 @@
 //! The packets of the bench: flow number to packet, and which flows the packets are of. Nothing is stored but the numbers,
 //! so that the stream of packets does not compete with the tables for the cache.
 
+use flumen_model::key::{Place, Scope};
 use flumen_model::{Address, FlowKey, IpVersion, Ports, Timestamp, VlanTags};
 use flumen_wire::{FlowPacket, Transport};
 
@@ -50,12 +51,8 @@ pub(crate) fn ordered(id: u32, server_port: u16, back: bool) -> FlowKey {
         client: if in_order { packet.src } else { packet.dst },
         server: if in_order { packet.dst } else { packet.src },
         ports: if in_order { ports } else { turned },
-        vlan: [0; 3],
-        device: 0,
-        protocol: packet.protocol,
-        ip_version: packet.ip_version,
-        recursion: 0,
-        vlan_count: 0,
+        tunnel_id: 0,
+        scope: Scope::of(Place { protocol: packet.protocol, ip_version: packet.ip_version, ..Place::NOWHERE }),
     }
 }
 

@@ -167,15 +167,21 @@ impl EndedFlow {
         unsafe { &*self.flow.body.get() }
     }
 
-    /// The MAC addresses of the flow, when they are collected.
-    pub(crate) fn macs(&self) -> Option<Box<MacSet>> {
+    fn store(&self) -> &FlowStore {
         // SAFETY:
         // - A flow of a store, reached through the pointer that its store made.
         let store = unsafe { Flow::store(Ref::as_ptr(&self.flow)) };
         // SAFETY:
         // - The store is alive: the table holds it, or what is out when the table goes does.
-        let store: &FlowStore = unsafe { store.as_ref() };
-        let (layout, words) = store.side_ptr(self.flow.slot)?;
+        unsafe { store.as_ref() }
+    }
+    /// Origin of the flow that has the outsides of this one's packets.
+    pub(crate) fn parent(&self) -> Option<u64> {
+        self.store().parent(self.flow.slot, self.key())
+    }
+    /// The MAC addresses of the flow, when they are collected.
+    pub(crate) fn macs(&self) -> Option<Box<MacSet>> {
+        let (layout, words) = self.store().side_ptr(self.flow.slot)?;
         // SAFETY:
         // - As in `body`: a side is reached in the same ways.
         layout.macs(unsafe { words.as_ref() })

@@ -2,12 +2,14 @@
 
 use core::marker::PhantomPinned;
 use core::ptr::NonNull;
-use core::sync::atomic::AtomicPtr;
+use core::sync::atomic::{AtomicPtr, AtomicU64};
 
 use flumen_kref::{Boxed, CountOffset, Ref, RefCounted, Refcount, Unique, count_offset};
 
+use flumen_model::FlowKey;
+
 use super::{BLOCK_FLOWS, Link, Pages, SlotId, SpareFlow};
-use crate::flow::{Flow, FlowBody, NO_KEY};
+use crate::flow::{Flow, FlowBody};
 use crate::memcap::Memcap;
 use crate::prim::{AtomicU32, Mutex, Ordering, Witness, lock};
 use crate::side::SideLayout;
@@ -25,6 +27,9 @@ const SLAB_BLOCKS: u32 = if cfg!(any(miri, loom)) { 2 } else { 1024 };
 struct Block {
     header: BlockHeader,
     flows: [Flow; BLOCK_FLOWS],
+    /// Origins of the flows that have the outsides of these flows' packets; what is left of the last page holds them. Written
+    /// and read as the flow's body is, and only of flows that have an outside.
+    parents: [AtomicU64; BLOCK_FLOWS],
 }
 
 #[repr(C, align(64))]
@@ -248,6 +253,25 @@ impl FlowStore {
         NonNull::new(slab.wrapping_add(offset).cast()).expect("the slab of a slot that was handed out")
     }
 
+    /// Origin of the flow that has the outsides of the packets of the flow in `slot`, whose key is `key`.
+    pub(crate) fn parent(&self, slot: SlotId, key: &FlowKey) -> Option<u64> {
+        let has_outside = key.scope.recursion() > 0;
+        has_outside.then(|| self.parent_place(slot).load(Ordering::Relaxed)).filter(|&origin| origin != 0)
+    }
+
+    /// Notes the origin of a new flow's parent; 0 for none.
+    pub(crate) fn set_parent(&self, slot: SlotId, origin: u64) {
+        self.parent_place(slot).store(origin, Ordering::Relaxed);
+    }
+
+    fn parent_place(&self, slot: SlotId) -> &AtomicU64 {
+        let block = self.block_ptr(slot.block());
+        // SAFETY:
+        // - The block was taken, and slots of it are out, so that its memory stays; zeroed memory is a valid atomic.
+        let parents = unsafe { &(*block.as_ptr()).parents };
+        &parents[slot.index()]
+    }
+
     /// Place of a slot's side, when there are sides. Only the address, as with [`FlowStore::flow_ptr`]; the words behind
     /// it are initialised, as a slab is zeroed memory.
     #[inline]
@@ -279,7 +303,7 @@ impl FlowStore {
 impl Flow {
     fn vacant(slot: SlotId) -> Self {
         Self {
-            key: NO_KEY.into(),
+            key: FlowKey::NONE.into(),
             count: Refcount::new(0),
             row: AtomicU32::new(0),
             next: AtomicU32::new(Link::UNLINKED),

@@ -187,6 +187,7 @@ impl<'t> Worker<'t> {
     pub(crate) fn send(&mut self, now: Timestamp, packet: &Packet) -> Verdict {
         self.origin += 1;
         let view = PacketView {
+            parent: 0,
             at: now,
             bytes: packet.bytes,
             origin: self.origin,
