@@ -1,43 +1,102 @@
-//! One source for several workers: every worker sees every batch, in order, and keeps the packets of its own flows.
+//! One source for several workers: every worker sees every batch of decoded packets, in order, and takes those of its own
+//! flows.
 //!
-//! Whoever first needs a batch that is not there fills it from the source, so there is no thread for reading. A batch is
-//! counted: the last worker that is done with it gives it back to be filled again. Who runs ahead by [`AHEAD`] batches
-//! waits until the slowest has come half of the way.
+//! Whoever first needs a batch that is not there fills it, from the source through the front, so there is no thread for
+//! reading, and everything is decoded once. A batch is counted: the last worker that is done with it gives it back to be
+//! filled again. Who runs ahead by [`AHEAD`] batches waits until the slowest has come half of the way.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use flumen_kref::{Boxed, Ref, Unique};
-use flumen_model::{PacketBatch, PacketSource, SourceError, Timestamp};
+use flumen_model::{Ledger, PacketBatch, PacketSource, SourceError, Timestamp};
+use flumen_wire::DecodeCounters;
 
+use crate::front::{DefragCounters, Front};
 use crate::pipeline::PacketClock;
 use crate::prim::{Condvar, Mutex, lock, wait};
+use crate::vector::Vector;
+
+/// Decoded packets that several workers read.
+#[derive(Debug, Default)]
+pub(crate) struct Decoded {
+    pub(crate) vector: Vector,
+    /// Time of the last frame.
+    pub(crate) last: Timestamp,
+}
 
 /// A batch that several workers read.
-pub(crate) type SharedBatch = Ref<Boxed<PacketBatch>>;
+pub(crate) type SharedBatch = Ref<Boxed<Decoded>>;
 
 /// Batches that the fastest worker may be ahead of the slowest.
 pub(crate) const AHEAD: usize = 16;
+/// A batch is full with so many packets; those of the last frame may be more.
+pub(crate) const DECODED_MAX: usize = 512;
 
 pub(crate) struct Feed<'s> {
     state: Mutex<State<'s>>,
     moved: Condvar,
     /// Batches to be filled again.
-    spare: Mutex<Vec<Unique<Boxed<PacketBatch>>>>,
+    spare: Mutex<Vec<Unique<Boxed<Decoded>>>>,
+    /// A worker has panicked: those that wait for it shall not.
+    failed: AtomicBool,
 }
 
 struct State<'s> {
     /// Away while a worker fills a batch from it.
-    source: Option<&'s mut dyn PacketSource>,
+    reader: Option<Reader<'s>>,
     /// Batches that some worker has still to take; the first has number `first`.
     ring: VecDeque<SharedBatch>,
     first: u64,
     /// Number of the next batch of each worker.
     next: Vec<u64>,
     seen: Seen,
+    front: FrontCounters,
     /// Somebody waits for the slowest.
     waiting: bool,
     ended: bool,
     error: Option<SourceError>,
+}
+
+/// What the front had counted when the last batch was filled.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FrontCounters {
+    pub(crate) decode: DecodeCounters,
+    pub(crate) defrag: DefragCounters,
+    pub(crate) ledger: Ledger,
+}
+
+/// The source and the stages before the table.
+struct Reader<'s> {
+    source: &'s mut dyn PacketSource,
+    front: Front<'s>,
+    /// What the source gave, and how much of it is decoded.
+    batch: PacketBatch,
+    done: usize,
+    seen: Seen,
+}
+
+impl Reader<'_> {
+    /// Fills a batch; `false` at the end of the source.
+    fn fill(&mut self, into: &mut Decoded) -> Result<bool, SourceError> {
+        if self.done == self.batch.len() {
+            self.done = 0;
+            if !self.source.fill(&mut self.batch)? {
+                self.front.finish();
+                return Ok(false);
+            }
+        }
+        for packet in self.batch.packets().skip(self.done) {
+            if into.vector.len() >= DECODED_MAX {
+                break;
+            }
+            into.last = packet.entry.timestamp;
+            self.seen.note(into.last);
+            self.front.frame(&packet, self.batch.block(), &mut into.vector);
+            self.done += 1;
+        }
+        Ok(true)
+    }
 }
 
 /// What has been read so far.
@@ -63,18 +122,25 @@ impl Seen {
 }
 
 impl<'s> Feed<'s> {
-    pub(crate) fn new(source: &'s mut dyn PacketSource, workers: usize) -> Self {
+    pub(crate) fn new(source: &'s mut dyn PacketSource, front: Front<'s>, workers: usize) -> Self {
+        let reader = Reader { source, front, batch: PacketBatch::new(), done: 0, seen: Seen::default() };
         let state = State {
-            source: Some(source),
+            reader: Some(reader),
             ring: VecDeque::with_capacity(AHEAD),
             first: 0,
             next: vec![0; workers],
             seen: Seen::default(),
+            front: FrontCounters::default(),
             waiting: false,
             ended: false,
             error: None,
         };
-        Self { state: Mutex::new(state), moved: Condvar::new(), spare: Mutex::new(Vec::new()) }
+        Self {
+            state: Mutex::new(state),
+            moved: Condvar::new(),
+            spare: Mutex::new(Vec::new()),
+            failed: AtomicBool::new(false),
+        }
     }
 
     /// The next batch of a worker, and the time of the first packet of all; `None` at the end.
@@ -97,12 +163,14 @@ impl<'s> Feed<'s> {
             if state.ended {
                 return None;
             }
-            match state.source.take_if(|_| ahead < AHEAD) {
-                Some(source) => {
+            match state.reader.take_if(|_| ahead < AHEAD) {
+                Some(mut reader) => {
                     drop(state);
-                    let filled = self.fill(source);
+                    let filled = self.fill(&mut reader);
                     state = lock(&self.state);
-                    state.source = Some(source);
+                    state.seen = reader.seen;
+                    reader.front.counters(&mut state.front);
+                    state.reader = Some(reader);
                     state.take(filled);
                     self.moved.notify_all();
                 }
@@ -115,16 +183,16 @@ impl<'s> Feed<'s> {
     }
 
     /// A batch from the source; `None` at its end.
-    fn fill(&self, source: &mut dyn PacketSource) -> Result<Option<SharedBatch>, SourceError> {
+    fn fill(&self, reader: &mut Reader<'_>) -> Result<Option<SharedBatch>, SourceError> {
         let spare = lock(&self.spare).pop();
-        let mut batch = spare.unwrap_or_else(|| Boxed::new(PacketBatch::new()));
-        Ok(source.fill(&mut batch)?.then(|| batch.into_ref()))
+        let mut batch = spare.unwrap_or_else(|| Boxed::new(Decoded::default()));
+        Ok(reader.fill(&mut batch)?.then(|| batch.into_ref()))
     }
 
     /// Takes a batch back; the last one makes it ready to be filled again.
     pub(crate) fn give_back(&self, batch: SharedBatch) {
         if let Some(mut batch) = Ref::into_unique_or_drop(batch) {
-            batch.clear();
+            batch.vector.clear();
             lock(&self.spare).push(batch);
         }
     }
@@ -134,11 +202,24 @@ impl<'s> Feed<'s> {
         lock(&self.state).ended = true;
         self.moved.notify_all();
     }
+    /// A worker has panicked.
+    pub(crate) fn fail(&self) {
+        self.failed.store(true, Ordering::Release);
+        self.stop();
+    }
+    /// Whether a worker has panicked.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
 
     /// What was read, and the error that ended it.
-    pub(crate) fn finish(self) -> (Seen, Option<SourceError>) {
+    pub(crate) fn finish(self) -> (Seen, FrontCounters, Option<SourceError>) {
         let state = self.state.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
-        (state.seen, state.error)
+        (state.seen, state.front, state.error)
+    }
+    /// What the front has counted.
+    pub(crate) fn counters(&self) -> FrontCounters {
+        lock(&self.state).front.clone()
     }
     pub(crate) fn seen(&self) -> Seen {
         lock(&self.state).seen
@@ -149,10 +230,7 @@ impl State<'_> {
     /// Takes what the source gave.
     fn take(&mut self, filled: Result<Option<SharedBatch>, SourceError>) {
         match filled {
-            Ok(Some(batch)) => {
-                batch.entries().iter().for_each(|entry| self.seen.note(entry.timestamp));
-                self.ring.push_back(batch);
-            }
+            Ok(Some(batch)) => self.ring.push_back(batch),
             Ok(None) => self.ended = true,
             Err(error) => {
                 self.error = Some(error);
@@ -162,11 +240,11 @@ impl State<'_> {
     }
 
     /// Lets go of the batches that every worker has taken.
-    fn drop_taken(&mut self, spare: &Mutex<Vec<Unique<Boxed<PacketBatch>>>>) {
+    fn drop_taken(&mut self, spare: &Mutex<Vec<Unique<Boxed<Decoded>>>>) {
         let slowest = self.next.iter().copied().min().unwrap_or(self.first);
         for _ in self.first..slowest {
             if let Some(mut batch) = self.ring.pop_front().and_then(Ref::into_unique_or_drop) {
-                batch.clear();
+                batch.vector.clear();
                 lock(spare).push(batch);
             }
         }

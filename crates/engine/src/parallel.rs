@@ -19,11 +19,11 @@ use std::thread::{Scope, ScopedJoinHandle, Thread, scope};
 
 use flumen_model::{FlowRecord, Ledger, PacketSource, RecordSink, Timestamp};
 use flumen_table::{EndCounters, EndedFlow, FlowIds, FlowTable, LookupCounters};
-use flumen_wire::DecodeCounters;
 
 use crate::clock::WorkerClocks;
 use crate::config::EngineConfig;
 use crate::feed::Feed;
+use crate::front::Front;
 use crate::manager::{ENDED_BATCH, Manager, ManagerCounters, hand_over};
 use crate::monitor::{Answer, Monitor, Question};
 use crate::pipeline::{Outlet, PacketClock, Share, Worker};
@@ -60,7 +60,6 @@ struct Shared<'r, 's> {
 /// What a worker has counted.
 #[derive(Default)]
 struct WorkerDone {
-    decode: DecodeCounters,
     lookup: LookupCounters,
     ledger: Ledger,
     end: EndCounters,
@@ -69,7 +68,6 @@ struct WorkerDone {
 /// What the conductor gathered.
 #[derive(Default)]
 struct Gathered {
-    decode: DecodeCounters,
     lookup: LookupCounters,
     ledger: Ledger,
     manager: ManagerCounters,
@@ -81,15 +79,17 @@ struct Gathered {
 pub(crate) fn run<'s>(
     table: &FlowTable,
     config: &EngineConfig,
+    secret: [u64; 2],
     source: &mut dyn PacketSource,
     sink: &'s mut dyn RecordSink,
     monitor: &Monitor,
 ) -> Done<'s> {
     let workers = config.threads.workers;
+    let front = Front::new(table, config, secret);
     let shared = Shared {
         table,
         config,
-        feed: Feed::new(source, workers),
+        feed: Feed::new(source, front, workers),
         clocks: WorkerClocks::new(workers),
         ended: Queue::new(QUEUE_BATCHES),
         records: Queue::new(QUEUE_BATCHES),
@@ -115,9 +115,10 @@ pub(crate) fn run<'s>(
         join(conductor)
     });
     gathered.recycler.queue_max = gathered.recycler.queue_max.max((shared.ended.longest() * ENDED_BATCH) as u64);
-    let (seen, source_error) = shared.feed.finish();
-    let Gathered { decode, lookup, ledger, manager, emergencies, recycler } = gathered;
-    Done { decode, lookup, ledger, recycler, manager, emergencies, seen, source_error, out }
+    let (seen, mut front, source_error) = shared.feed.finish();
+    let Gathered { lookup, ledger, manager, emergencies, recycler } = gathered;
+    front.ledger.merge(&ledger);
+    Done { front, lookup, recycler, manager, emergencies, seen, source_error, out }
 }
 
 /// Starts all threads; the conductor joins the others.
@@ -163,8 +164,8 @@ fn conduct(
     let _records = CloseOnDrop(&shared.records);
     let ended = CloseOnDrop(&shared.ended);
     let mut gathered = Gathered::default();
-    for (number, worker) in workers.into_iter().enumerate() {
-        gathered.worker(number, &join(worker));
+    for worker in workers {
+        gathered.worker(&join(worker));
     }
     shared.stop_managers.store(true, Ordering::Release);
     for manager in managers {
@@ -199,6 +200,7 @@ fn empty_table(shared: &Shared<'_, '_>) {
 fn work(shared: &Shared<'_, '_>, number: usize, manager: &Thread) -> WorkerDone {
     let share = Share { worker: number as u32, of: shared.config.threads.workers as u32 };
     let mut worker = Worker::new(shared.table, shared.config, share);
+    let _alarm = Alarm(&shared.feed);
     let mut clock = PacketClock::default();
     let mut ended = Vec::new();
     let mut to_queue = |records: &mut Vec<FlowRecord>| {
@@ -209,13 +211,13 @@ fn work(shared: &Shared<'_, '_>, number: usize, manager: &Thread) -> WorkerDone 
     let mut outlet = Outlet { ids: FlowIds::new(Timestamp::ZERO), records: &mut to_queue };
     while let Some((batch, opened)) = shared.feed.next(number) {
         outlet.ids = *shared.ids.get_or_init(|| FlowIds::new(opened));
-        worker.packets(batch.packets(), &mut outlet);
+        worker.packets(&batch.vector, &mut outlet, || shared.feed.has_failed());
         worker.under_pressure.hand_on(&mut outlet);
-        let last = batch.entries().last().map(|entry| entry.timestamp);
+        let last = batch.last;
         shared.feed.give_back(batch);
-        let second_over = last.is_some_and(|at| clock.ends_second(at));
-        if let Some(at) = last.filter(|&at| second_over || clock.is_within(at)) {
-            shared.clocks.publish(number, at);
+        let second_over = clock.ends_second(last);
+        if second_over || clock.is_within(last) {
+            shared.clocks.publish(number, last);
         }
         if second_over || worker.lookup.work_queue().len() >= ENDED_BATCH {
             worker.take_ended(&mut ended);
@@ -243,10 +245,20 @@ fn work(shared: &Shared<'_, '_>, number: usize, manager: &Thread) -> WorkerDone 
 /// What a worker has counted so far.
 fn counted(worker: &Worker<'_>) -> WorkerDone {
     WorkerDone {
-        decode: worker.decoder.counters.clone(),
         lookup: worker.lookup.counters.clone(),
         ledger: worker.ledger.clone(),
         end: worker.under_pressure.end.clone(),
+    }
+}
+
+/// Tells the other workers when one panics.
+struct Alarm<'f, 's>(&'f Feed<'s>);
+
+impl Drop for Alarm<'_, '_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fail();
+        }
     }
 }
 
@@ -270,20 +282,18 @@ fn answer(shared: &Shared<'_, '_>, manager: &ManagerCounters, question: Question
         return Answer::Flow(record.map(Box::new));
     }
     let mut gathered = Gathered { recycler: lock(&shared.recycled).clone(), ..Gathered::default() };
-    for (number, published) in shared.published.iter().enumerate() {
-        gathered.worker(number, &lock(published));
+    for published in &shared.published {
+        gathered.worker(&lock(published));
     }
-    let Gathered { decode, lookup, recycler, .. } = gathered;
-    let parts = Parts { decode: &decode, lookup: &lookup, recycler: &recycler, manager, table: shared.table };
+    let front = shared.feed.counters();
+    let Gathered { lookup, recycler, .. } = gathered;
+    let parts = Parts { front: &front, lookup: &lookup, recycler: &recycler, manager, table: shared.table };
     Answer::Counters(parts.counters())
 }
 
 impl Gathered {
-    /// Adds what a worker has counted. Every worker decodes every frame; the first one's counters stand for all.
-    fn worker(&mut self, number: usize, done: &WorkerDone) {
-        if number == 0 {
-            self.decode = done.decode.clone();
-        }
+    /// Adds what a worker has counted.
+    fn worker(&mut self, done: &WorkerDone) {
         self.lookup.merge(&done.lookup);
         self.ledger.merge(&done.ledger);
         self.recycler.end.merge(&done.end);

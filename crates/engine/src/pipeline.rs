@@ -1,36 +1,36 @@
-//! The path of a packet, stage by stage: decode, key and hash, bucket, flow; and when a second of packet time has
-//! passed: expire, record, sink.
+//! The path of a packet, stage by stage: decode, defragment, key and hash ([`Front`]), bucket, flow; and when a second of
+//! packet time has passed: expire, record, sink.
 //!
 //! There is one such loop. Reading a file, capturing live and replaying call it alike, with a source and a sink of
 //! their own. With one worker everything happens on the caller's thread and in packet time alone, so the same input
 //! gives the same output: vectors never reach across a second, and what ends is written at the end of the second in the
 //! order of [`EndedFlow::order`], whenever and in whichever row it was found to have ended.
+//!
+//! [`Front`]: crate::front::Front
 
-use flumen_model::source::Packet;
+use std::iter::Peekable;
+
 use flumen_model::{FlowRecord, Ledger, Timestamp};
 use flumen_table::{EndCounters, EndedFlow, FlowIds, FlowLookup, FlowTable, Verdict};
-use flumen_wire::{Decoder, NonFlow};
+use flumen_wire::NonFlow;
 
-use crate::checksums::ChecksumTest;
 use crate::config::EngineConfig;
-use crate::vector::{Keyed, Length, Vector, decode};
+use crate::prim;
+use crate::vector::{Keyed, VECTOR, Vector};
 
-/// One worker: its decoder, its side of the table, its account.
+/// One worker: its side of the table, its account.
 #[derive(Debug)]
 pub(crate) struct Worker<'t> {
     pub(crate) table: &'t FlowTable,
-    pub(crate) decoder: Decoder,
     pub(crate) lookup: FlowLookup<'t>,
     pub(crate) ledger: Ledger,
     pub(crate) under_pressure: Pressure,
-    checksums: ChecksumTest,
-    length: Length,
-    vector: Vector,
-    frame: u64,
     share: Share,
+    /// Whether records say in which flow the outside of a flow's packets was counted.
+    parents: bool,
 }
 
-/// Which packets a worker takes. All workers see all frames of a file; each keeps the flows whose hash names it.
+/// Which packets a worker takes: those of the flows whose hash names it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Share {
     pub(crate) worker: u32,
@@ -41,108 +41,92 @@ impl Share {
     const fn has(self, packet: &Keyed) -> bool {
         self.of == 1 || packet.hash.worker(self.of) == self.worker
     }
-    /// Frames that belong to no flow are the first worker's.
-    const fn is_first(self) -> bool {
-        self.worker == 0
-    }
 }
 
 impl<'t> Worker<'t> {
     pub(crate) fn new(table: &'t FlowTable, config: &EngineConfig, share: Share) -> Self {
         Self {
             table,
-            decoder: Decoder::new(config.decode),
             lookup: FlowLookup::new(table, share.worker as u8),
             ledger: Ledger::default(),
             under_pressure: Pressure::default(),
-            checksums: ChecksumTest::new(config.checksums),
-            length: if config.table.compat == flumen_table::Compat::Suricata { Length::Captured } else { Length::Wire },
-            vector: Vector::new(),
-            frame: 0,
             share,
+            parents: config.table.compat == flumen_table::Compat::Flumen,
         }
     }
 
-    /// Takes packets, in order.
-    pub(crate) fn packets<'p>(&mut self, packets: impl Iterator<Item = Packet<'p>>, out: &mut Outlet<'_>) {
-        let mut packets = packets.peekable();
-        while packets.peek().is_some() {
-            self.decode_vector(&mut packets);
-            self.look_up_vector(out);
-        }
-    }
-
-    /// Decode, key, hash; the rows' lines are asked for. Goes on until the vector is full of packets of this worker.
-    fn decode_vector<'p>(&mut self, packets: &mut impl Iterator<Item = Packet<'p>>) {
-        self.vector.clear();
-        while let Some(place) = self.vector.place() {
-            let Some(packet) = packets.next() else { break };
-            self.frame += 1;
-            let bytes = u64::from(self.length.of(&packet));
-            let Self { decoder, table, checksums, length, frame, share, .. } = self;
-            match decode(decoder, table, *length, &packet, *frame, place) {
-                Ok(()) => {
-                    let own = share.has(place);
-                    if own || checksums.takes_sample() {
-                        place.checksum_ok = checksums.believes(packet.data, &place.packet);
-                    }
-                    if own {
-                        self.ledger.read.add(bytes);
-                        self.table.prefetch_row(place.hash);
-                        self.vector.keep();
-                    }
-                }
-                Err(reason) if share.is_first() => {
-                    self.ledger.read.add(bytes);
-                    self.ledger.non_flow(reason, bytes);
-                }
-                Err(_) => {}
+    /// Takes this worker's packets of a vector, in order. `failed` says whether another worker has, that this one may wait
+    /// for.
+    pub(crate) fn packets(&mut self, vector: &Vector, out: &mut Outlet<'_>, failed: impl Fn() -> bool) {
+        let share = self.share;
+        let mut own = vector.packets().iter().filter(|packet| share.has(packet)).peekable();
+        while let Some(&first) = own.peek() {
+            // The rows' lines are asked for, then the flows'; then they are looked up.
+            let mut chunk = [first; VECTOR];
+            let mut len = 0;
+            for (place, packet) in chunk.iter_mut().zip(&mut own) {
+                *place = packet;
+                len += 1;
+                self.table.prefetch_row(packet.hash);
+            }
+            for packet in &chunk[..len] {
+                self.table.prefetch_flow(packet.hash);
+            }
+            self.lookup.prepare(len, first.at);
+            let mut rest = chunk[..len].iter().copied().peekable();
+            while let Some(packet) = rest.next() {
+                let parent = if self.parents { vector.parent(packet, wait_unless(&failed)) } else { 0 };
+                self.look_up(packet, parent, &mut rest, out);
             }
         }
     }
 
-    /// The flows' lines are asked for; then bucket by bucket, packet by packet. A row stays locked for all consecutive
-    /// packets that it has.
-    fn look_up_vector(&mut self, out: &mut Outlet<'_>) {
-        let Self { table, lookup, ledger, vector, under_pressure, .. } = self;
-        let vector = vector.packets();
-        let Some(first) = vector.first() else { return };
-        lookup.prepare(vector.len(), first.at);
-        for packet in vector.iter() {
-            table.prefetch_flow(packet.hash);
-        }
-        let mut rest = vector.iter().peekable();
-        while let Some(&packet) = rest.peek() {
-            let row = table.row(packet.hash);
-            let mut guard = lookup.lock(row);
-            let mut refused = None;
-            while let Some(packet) = rest.next_if(|packet| table.row(packet.hash) == row) {
-                match guard.packet(&packet.key, packet.hash, &packet.view()) {
-                    Verdict::Counted => {}
-                    Verdict::NonFlow(reason) => ledger.non_flow(reason, packet.bytes),
-                    Verdict::NoSpare => {
-                        refused = Some(packet);
-                        break;
-                    }
+    /// Bucket and flow of a packet. The row stays locked for all consecutive packets that it has; not for one that has an
+    /// outside, which might be waited for.
+    #[inline]
+    fn look_up<'p>(
+        &mut self,
+        packet: &'p Keyed,
+        parent: u64,
+        rest: &mut Peekable<impl Iterator<Item = &'p Keyed>>,
+        out: &mut Outlet<'_>,
+    ) {
+        let Self { table, lookup, ledger, under_pressure, .. } = self;
+        let row = table.row(packet.hash);
+        let mut guard = lookup.lock(row);
+        let (mut packet, mut parent) = (packet, parent);
+        loop {
+            match guard.packet(&packet.key, packet.hash, &packet.view(parent)) {
+                Verdict::Counted => packet.was_counted_in(guard.counted_in()),
+                Verdict::NonFlow(reason) => {
+                    packet.was_counted_in(0);
+                    ledger.non_flow(reason, packet.bytes);
+                }
+                Verdict::NoSpare => {
+                    drop(guard);
+                    let counted_in = under_pressure.packet(table, lookup, packet, parent, ledger, out);
+                    packet.was_counted_in(counted_in);
+                    return;
                 }
             }
-            drop(guard);
-            if let Some(packet) = refused {
-                match under_pressure.packet(table, lookup, packet, out) {
-                    Verdict::Counted => {}
-                    Verdict::NonFlow(reason) => ledger.non_flow(reason, packet.bytes),
-                    Verdict::NoSpare => {
-                        lookup.counters.memcap += 1;
-                        ledger.non_flow(NonFlow::Memcap, packet.bytes);
-                    }
-                }
-            }
+            let Some(next) = rest.next_if(|next| table.row(next.hash) == row && !next.is_inside()) else { return };
+            (packet, parent) = (next, 0);
         }
     }
 
     /// Makes sure that nothing of this worker waits for its table: called at the end of the run.
     pub(crate) fn take_ended(&mut self, into: &mut Vec<EndedFlow>) {
         into.append(self.lookup.work_queue());
+    }
+}
+
+/// Waits a moment for another worker, which has to be alive.
+fn wait_unless(failed: &impl Fn() -> bool) -> impl FnMut() {
+    let mut spins = 0;
+    move || {
+        assert!(!failed(), "another worker has failed");
+        spins += 1;
+        prim::wait_moment(spins);
     }
 }
 
@@ -166,29 +150,53 @@ pub(crate) struct Pressure {
 const HANDED_ON: usize = 256;
 
 impl Pressure {
-    /// Takes a packet for which no spare flow was left: flows that have ended anyway are finished first, then one is ended
-    /// by force, or else the packet is refused.
+    /// Takes a packet for which no spare flow was left, and says in which flow it was counted; 0 in none.
     #[cold]
     fn packet(
         &mut self,
         table: &FlowTable,
         lookup: &mut FlowLookup<'_>,
         packet: &Keyed,
+        parent: u64,
+        ledger: &mut Ledger,
         out: &mut Outlet<'_>,
-    ) -> Verdict {
+    ) -> u64 {
         let give = |lookup: &mut FlowLookup<'_>| {
-            lookup.lock(table.row(packet.hash)).packet(&packet.key, packet.hash, &packet.view())
+            let mut guard = lookup.lock(table.row(packet.hash));
+            let verdict = guard.packet(&packet.key, packet.hash, &packet.view(parent));
+            (verdict, guard.counted_in())
         };
+        let (verdict, counted_in) = self.with_room(lookup, packet.at, out, give);
+        match verdict {
+            Verdict::Counted => return counted_in,
+            Verdict::NonFlow(reason) => ledger.non_flow(reason, packet.bytes),
+            Verdict::NoSpare => {
+                lookup.counters.memcap += 1;
+                ledger.non_flow(NonFlow::Memcap, packet.bytes);
+            }
+        }
+        0
+    }
+
+    /// Gives the packet to the table once there is room: flows that have ended anyway are finished first, then one is
+    /// ended by force, or else the packet is refused.
+    fn with_room(
+        &mut self,
+        lookup: &mut FlowLookup<'_>,
+        now: Timestamp,
+        out: &mut Outlet<'_>,
+        mut give: impl FnMut(&mut FlowLookup<'_>) -> (Verdict, u64),
+    ) -> (Verdict, u64) {
         if !lookup.work_queue().is_empty() {
             self.finish(lookup, out);
             // A flow that lost its tuple while it was referenced gives no spare one yet.
             match give(lookup) {
-                Verdict::NoSpare => {}
-                verdict => return verdict,
+                (Verdict::NoSpare, _) => {}
+                given => return given,
             }
         }
-        if !lookup.make_room(packet.at) {
-            return Verdict::NonFlow(NonFlow::Memcap);
+        if !lookup.make_room(now) {
+            return (Verdict::NonFlow(NonFlow::Memcap), 0);
         }
         self.finish(lookup, out);
         give(lookup)

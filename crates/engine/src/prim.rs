@@ -10,6 +10,14 @@ pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard};
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
+/// Waits a moment for what another thread is about to do; `spins` is how often it was called in a row.
+pub(crate) fn wait_moment(spins: u32) {
+    if spins < 64 {
+        core::hint::spin_loop();
+    } else {
+        std::thread::yield_now();
+    }
+}
 /// Waits on a condition; spurious wake-ups are the caller's to handle.
 pub(crate) fn wait<'m, T>(condition: &Condvar, guard: MutexGuard<'m, T>) -> MutexGuard<'m, T> {
     condition.wait(guard).unwrap_or_else(|poisoned| poisoned.into_inner())

@@ -5,11 +5,10 @@ use std::time::{Duration, Instant, SystemTime};
 use flumen_model::sink::Stats;
 use flumen_model::{Counters, Ledger, PacketSource, RecordSink, SinkError, SourceError, Timestamp};
 use flumen_table::{FlowTable, LookupCounters, TableError};
-use flumen_wire::DecodeCounters;
 
 use crate::budget::{self, BudgetError};
 use crate::config::EngineConfig;
-use crate::feed::Seen;
+use crate::feed::{FrontCounters, Seen};
 use crate::manager::ManagerCounters;
 use crate::monitor::Monitor;
 use crate::recorder::{Outflow, Recycler};
@@ -83,9 +82,8 @@ pub enum RunError {
 
 /// What a run leaves behind before its report is made.
 pub(crate) struct Done<'s> {
-    pub(crate) decode: DecodeCounters,
+    pub(crate) front: FrontCounters,
     pub(crate) lookup: LookupCounters,
-    pub(crate) ledger: Ledger,
     pub(crate) recycler: Recycler,
     pub(crate) manager: ManagerCounters,
     pub(crate) emergencies: Emergencies,
@@ -130,11 +128,11 @@ pub fn run_monitored(
     table_config.memcap = budget::memcap(config)?;
     let table = FlowTable::new(table_config, seed)?;
     let done = match config.threads.workers {
-        0 | 1 => single::run(&table, config, source, sink, monitor),
-        _ => parallel::run(&table, config, source, sink, monitor),
+        0 | 1 => single::run(&table, config, seed, source, sink, monitor),
+        _ => parallel::run(&table, config, seed, source, sink, monitor),
     };
     let parts = Parts {
-        decode: &done.decode,
+        front: &done.front,
         lookup: &done.lookup,
         recycler: &done.recycler,
         manager: &done.manager,
@@ -142,7 +140,7 @@ pub fn run_monitored(
     };
     let mut report = RunReport {
         counters: parts.counters(),
-        ledger: done.ledger,
+        ledger: done.front.ledger,
         span: done.seen.span,
         elapsed: started.elapsed(),
         emergencies: done.emergencies,

@@ -4,16 +4,20 @@ use flumen_model::{FlowRecord, PacketBatch, PacketSource, RecordSink, Timestamp}
 use flumen_table::{EndedFlow, FlowIds, FlowTable};
 
 use crate::config::EngineConfig;
-use crate::feed::Seen;
+use crate::feed::{FrontCounters, Seen};
+use crate::front::Front;
 use crate::manager::{ManagerCounters, PassClock};
 use crate::monitor::{Answer, Monitor, Question};
 use crate::pipeline::{Outlet, Share, Worker};
 use crate::recorder::{Outflow, Recycler};
 use crate::run::{Done, Emergencies};
 use crate::stats::Parts;
+use crate::vector::{VECTOR, Vector};
 
 struct Single<'t, 's> {
     table: &'t FlowTable,
+    front: Front<'t>,
+    vector: Vector,
     worker: Worker<'t>,
     recycler: Recycler,
     manager: ManagerCounters,
@@ -30,12 +34,15 @@ struct Single<'t, 's> {
 pub(crate) fn run<'s>(
     table: &FlowTable,
     config: &EngineConfig,
+    secret: [u64; 2],
     source: &mut dyn PacketSource,
     sink: &'s mut dyn RecordSink,
     monitor: &Monitor,
 ) -> Done<'s> {
     let mut run = Single {
         table,
+        front: Front::new(table, config, secret),
+        vector: Vector::default(),
         worker: Worker::new(table, config, Share { worker: 0, of: 1 }),
         recycler: Recycler::default(),
         manager: ManagerCounters::default(),
@@ -59,13 +66,15 @@ pub(crate) fn run<'s>(
         }
     };
     run.end();
-    let Single { worker, recycler, manager, emergencies, seen, out, .. } = run;
+    let Single { front, worker, recycler, manager, emergencies, seen, out, .. } = run;
+    let mut counted = FrontCounters::default();
+    front.counters(&mut counted);
+    counted.ledger.merge(&worker.ledger);
     let mut end = recycler.end.clone();
     end.merge(&worker.under_pressure.end);
     Done {
-        decode: worker.decoder.counters.clone(),
+        front: counted,
         lookup: worker.lookup.counters.clone(),
-        ledger: worker.ledger,
         recycler: Recycler { end, ..recycler },
         manager,
         emergencies,
@@ -103,9 +112,11 @@ impl Single<'_, '_> {
             Question::Counters => {
                 let mut recycler = self.recycler.clone();
                 recycler.end.merge(&self.worker.under_pressure.end);
+                let mut front = FrontCounters::default();
+                self.front.counters(&mut front);
                 Answer::Counters(
                     Parts {
-                        decode: &self.worker.decoder.counters,
+                        front: &front,
                         lookup: &self.worker.lookup.counters,
                         recycler: &recycler,
                         manager: &self.manager,
@@ -118,9 +129,18 @@ impl Single<'_, '_> {
     }
 
     fn packets(&mut self, batch: &PacketBatch, from: usize, to: usize) {
-        let Self { worker, out, ids, .. } = self;
+        let Self { front, vector, worker, out, ids, .. } = self;
         let mut outlet = Outlet { ids: *ids, records: &mut |records| out.take(records) };
-        worker.packets(batch.packets().skip(from).take(to - from), &mut outlet);
+        let mut packets = batch.packets().skip(from).take(to - from).peekable();
+        while packets.peek().is_some() {
+            vector.clear();
+            while vector.len() < VECTOR
+                && let Some(packet) = packets.next()
+            {
+                front.frame(&packet, batch.block(), vector);
+            }
+            worker.packets(vector, &mut outlet, || false);
+        }
         worker.under_pressure.hand_on(&mut outlet);
     }
 
@@ -164,6 +184,7 @@ impl Single<'_, '_> {
 
     /// The source has ended: what has timed out by the last packet's time has, the rest is shut down.
     fn end(&mut self) {
+        self.front.finish();
         let last = self.seen.last();
         self.table.set_now(last);
         self.worker.take_ended(&mut self.ended);

@@ -10,7 +10,7 @@ use crate::recorder::Recycler;
 /// What the counters of a run are made from.
 #[derive(Debug)]
 pub(crate) struct Parts<'a> {
-    pub(crate) decode: &'a DecodeCounters,
+    pub(crate) front: &'a FrontCounters,
     pub(crate) lookup: &'a LookupCounters,
     pub(crate) recycler: &'a Recycler,
     pub(crate) manager: &'a ManagerCounters,
@@ -37,12 +37,12 @@ impl Parts<'_> {
     /// The counters. `flow.active` is what was created and has not ended, so that it is right however a flow ends.
     pub(crate) fn counters(&self) -> Counters {
         let mut out = Counters::default();
-        let mut decode = self.decode.clone();
+        let mut decode = self.front.decode.clone();
         decode.layers.max_mac_addrs_src = self.lookup.max_macs_src;
         decode.layers.max_mac_addrs_dst = self.lookup.max_macs_dst;
         decode.iter().for_each(|(name, value)| out.push(name, value));
         self.tcp(&mut out);
-        self.decode.sctp.iter().for_each(|(name, value)| out.push(name, value));
+        self.front.decode.sctp.iter().for_each(|(name, value)| out.push(name, value));
         self.flow(&mut out);
         self.defrag(&mut out);
         self.rest(&mut out);

@@ -1,41 +1,78 @@
-//! A vector of packets between two stages: up to 32 packets that have been decoded, keyed and hashed.
+//! A vector of packets between two stages: packets that have been decoded, keyed and hashed.
 //!
 //! Each stage runs over the whole vector before the next one begins, so that memory that a later stage needs is on its
-//! way while the earlier one still works. More than 32 gain nothing; one alone costs three to five times as much.
+//! way while the earlier one still works. More than [`VECTOR`] packets gain nothing; one alone costs three to five times
+//! as much.
 
-use flumen_model::{Timestamp, source::Packet};
-use flumen_table::{FlowHash, FlowTable, PacketKey, PacketView};
-use flumen_wire::{Aside, Decoder, FlowPacket, NonFlow};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Packets of a vector.
+use flumen_model::Timestamp;
+use flumen_table::{FlowHash, PacketKey, PacketView};
+use flumen_wire::FlowPacket;
+
+/// Packets that a stage takes at a time.
 pub(crate) const VECTOR: usize = 32;
 
-/// Up to [`VECTOR`] packets. Their places are filled again and again, so that a packet is written once, where it stays.
-#[derive(Debug)]
+/// Packets. Their places are filled again and again, so that a packet is written once, where it stays.
+#[derive(Debug, Default)]
 pub(crate) struct Vector {
-    places: Box<[Keyed; VECTOR]>,
+    places: Vec<Keyed>,
     len: usize,
 }
 
 impl Vector {
-    pub(crate) fn new() -> Self {
-        Self { places: Box::new([const { Keyed::EMPTY }; VECTOR]), len: 0 }
-    }
     pub(crate) const fn clear(&mut self) {
         self.len = 0;
     }
-    /// The place of the packet that would be next; `None` when the vector is full.
-    pub(crate) fn place(&mut self) -> Option<&mut Keyed> {
-        self.places.get_mut(self.len)
+    pub(crate) const fn len(&self) -> usize {
+        self.len
     }
-    /// Takes the packet in, which [`Vector::place`] has got.
-    pub(crate) const fn keep(&mut self) {
+    /// The place of the packet that would be next.
+    #[inline]
+    pub(crate) fn place(&mut self) -> &mut Keyed {
+        if self.len == self.places.len() {
+            self.places.push(Keyed::EMPTY);
+        }
+        &mut self.places[self.len]
+    }
+    /// Takes the packet in, which [`Vector::place`] has got, and says where it is, for the packets inside of it.
+    #[inline]
+    pub(crate) fn keep(&mut self) -> Outside {
+        *self.places[self.len].counted_in.get_mut() = PENDING;
+        let index = self.len as u32;
         self.len += 1;
+        Outside(index)
     }
     pub(crate) fn packets(&self) -> &[Keyed] {
         &self.places[..self.len]
     }
+    /// The origin of the flow in which the outside of a packet was counted; 0 when it has none, or when that was counted in
+    /// none. Another worker may have it still before it: it is waited for. The outside came before the packet, and no worker
+    /// holds a row or waits for a later packet meanwhile, so it comes.
+    pub(crate) fn parent(&self, packet: &Keyed, mut wait: impl FnMut()) -> u64 {
+        let Some(outside) = self.places.get(packet.outside.0 as usize) else { return 0 };
+        loop {
+            match outside.counted_in.load(Ordering::Acquire) {
+                PENDING => wait(),
+                origin => return origin & !DONE,
+            }
+        }
+    }
 }
+
+/// The outside of a packet: its place in the vector.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outside(u32);
+
+impl Outside {
+    /// The packet is in no other.
+    pub(crate) const NONE: Self = Self(u32::MAX);
+}
+
+/// The table has not seen the packet.
+const PENDING: u64 = 0;
+/// It has, and the other bits are the origin of the packet's flow.
+const DONE: u64 = 1 << 63;
 
 /// A packet that wants a flow, ready for the lookup.
 #[derive(Debug)]
@@ -46,7 +83,10 @@ pub(crate) struct Keyed {
     pub(crate) at: Timestamp,
     pub(crate) bytes: u64,
     pub(crate) origin: u64,
+    pub(crate) outside: Outside,
     pub(crate) checksum_ok: bool,
+    /// For the packets inside: see [`Vector::parent`].
+    counted_in: AtomicU64,
 }
 
 impl Keyed {
@@ -57,66 +97,56 @@ impl Keyed {
         at: Timestamp::ZERO,
         bytes: 0,
         origin: 0,
+        outside: Outside::NONE,
         checksum_ok: false,
+        counted_in: AtomicU64::new(PENDING),
     };
 
-    pub(crate) const fn view(&self) -> PacketView<'_> {
+    pub(crate) const fn view(&self, parent: u64) -> PacketView<'_> {
         PacketView {
             at: self.at,
             bytes: self.bytes,
             origin: self.origin,
-            parent: 0,
+            parent,
             packet: &self.packet,
             checksum_ok: self.checksum_ok,
         }
     }
-}
-
-/// Whose length a packet counts with.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Length {
-    /// What was on the wire.
-    Wire,
-    /// What was captured, as Suricata has it; a packet that was cut is then judged by what is left of it.
-    Captured,
-}
-
-impl Length {
-    pub(crate) const fn of(self, packet: &Packet<'_>) -> u32 {
-        match self {
-            Self::Wire => packet.entry.wire_len,
-            Self::Captured => packet.entry.captured_len,
+    /// Whether the packet was in another.
+    pub(crate) const fn is_inside(&self) -> bool {
+        self.outside.0 != Outside::NONE.0
+    }
+    /// The table has seen the packet, and counted it in the flow of this origin; 0 in none. Release: see [`Vector::parent`].
+    #[inline]
+    pub(crate) fn was_counted_in(&self, origin: u64) {
+        if self.packet.inner.is_some() {
+            self.counted_in.store(origin | DONE, Ordering::Release);
         }
     }
 }
 
-/// Decodes one packet and derives its key and hash, all of it `into` its place. Its checksum is not looked at yet.
-///
-/// # Errors
-/// Why it belongs to no flow.
-#[inline]
-pub(crate) fn decode(
-    decoder: &mut Decoder,
-    table: &FlowTable,
-    length: Length,
-    packet: &Packet<'_>,
-    frame: u64,
-    into: &mut Keyed,
-) -> Result<(), NonFlow> {
-    let bytes = length.of(packet);
-    match decoder.decode_into(packet.entry.link, packet.data, bytes, &mut into.packet) {
-        Ok(()) => {}
-        Err(Aside::Fragment(_)) => return Err(NonFlow::Fragment),
-        Err(Aside::NonFlow(reason)) => return Err(reason),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_inside_learns_where_its_outside_was_counted() {
+        let mut vector = Vector::default();
+        vector.place().outside = Outside::NONE;
+        let outside = vector.keep();
+        vector.place().outside = outside;
+        vector.keep();
+        let [outer, inner] = vector.packets() else { panic!() };
+        assert_eq!(vector.parent(outer, || panic!("has none")), 0);
+        let mut waited = 0;
+        let parent = vector.parent(inner, || {
+            waited += 1;
+            outer.counted_in.store(DONE | 7, Ordering::Release);
+        });
+        assert_eq!((parent, waited), (7, 1));
+        vector.clear();
+        vector.place();
+        vector.keep();
+        assert_eq!(vector.packets()[0].counted_in.load(Ordering::Relaxed), PENDING, "a place is used again");
     }
-    into.key = PacketKey::of(&into.packet, packet.entry.device, table.config());
-    into.hash = match &into.key {
-        PacketKey::Own(key) | PacketKey::About(key) => table.hash(key),
-        PacketKey::Nothing => return Err(NonFlow::IcmpError),
-    };
-    into.checksum_ok = true;
-    into.at = packet.entry.timestamp;
-    into.bytes = u64::from(bytes);
-    into.origin = frame << 4;
-    Ok(())
 }

@@ -1,6 +1,6 @@
 //! Where every packet and byte went (law 1: conservation).
 //!
-//! What is read must equal what stands in flow records plus what has an explicit reason for standing in none. The
+//! What is read, and what is found in it, must equal what stands in flow records plus what has an explicit reason for standing in none. The
 //! flow side is summed from the records as they leave, not from the packets as they come, so a lost record shows.
 
 use flumen_wire::NonFlow;
@@ -32,14 +32,17 @@ impl Tally {
 pub struct Ledger {
     /// Frames that the source delivered.
     pub read: Tally,
-    /// Frames counted in flow records that were handed to the sinks.
+    /// Packets that were found in others: in tunnels, and put together from fragments. Their bytes were read already, as
+    /// those of the packets around them.
+    pub found: Tally,
+    /// Packets counted in flow records that were handed to the sinks.
     pub in_flows: Tally,
     non_flow: [Tally; NonFlow::COUNT],
 }
 
 impl Default for Ledger {
     fn default() -> Self {
-        Self { read: Tally::default(), in_flows: Tally::default(), non_flow: [Tally::default(); NonFlow::COUNT] }
+        Self { read: Tally::default(), found: Tally::default(), in_flows: Tally::default(), non_flow: [Tally::default(); NonFlow::COUNT] }
     }
 }
 
@@ -60,6 +63,7 @@ impl Ledger {
     /// Adds another account.
     pub fn merge(&mut self, other: &Self) {
         self.read.merge(other.read);
+        self.found.merge(other.found);
         self.in_flows.merge(other.in_flows);
         for (mine, theirs) in self.non_flow.iter_mut().zip(&other.non_flow) {
             mine.merge(*theirs);
@@ -69,11 +73,11 @@ impl Ledger {
     /// the account is closed.
     #[must_use]
     pub fn unaccounted(&self) -> (i128, i128) {
-        let mut found = self.in_flows;
-        self.non_flow.iter().for_each(|t| found.merge(*t));
+        let mut accounted = self.in_flows;
+        self.non_flow.iter().for_each(|t| accounted.merge(*t));
         (
-            i128::from(self.read.packets) - i128::from(found.packets),
-            i128::from(self.read.bytes) - i128::from(found.bytes),
+            i128::from(self.read.packets) + i128::from(self.found.packets) - i128::from(accounted.packets),
+            i128::from(self.read.bytes) + i128::from(self.found.bytes) - i128::from(accounted.bytes),
         )
     }
     /// Whether every packet and byte is accounted for.

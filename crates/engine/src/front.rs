@@ -1,0 +1,203 @@
+//! The stages before the table: decode, defragment, key and hash. One frame in, all packets of it out that want a flow:
+//! the frame's own, those in its tunnels, and a datagram that it completes.
+//!
+//! One front reads a source from its beginning to its end, on one thread at a time, so that what is found does not depend
+//! on how many workers there are: fragments meet in their order, packets are numbered, and the test of checksums sees the
+//! first ones.
+//!
+//! The account (law 1): every frame read, and every packet found in another, ends in a vector or in the ledger's reasons.
+
+use flumen_model::source::Packet;
+use flumen_model::{Ledger, Timestamp};
+use flumen_pbuf::Pbuf;
+use flumen_table::defrag::{Defrag, Outcome};
+use flumen_table::{Compat, FlowTable, PacketKey};
+use flumen_wire::{Aside, Decoder, Fragment, Inner, NonFlow};
+
+use crate::checksums::ChecksumTest;
+use crate::config::EngineConfig;
+use crate::vector::{Keyed, Outside, Vector};
+
+/// Decoder, reassembly, and what is counted on the way to the table.
+#[derive(Debug)]
+pub(crate) struct Front<'t> {
+    table: &'t FlowTable,
+    pub(crate) decoder: Decoder,
+    pub(crate) defrag: Defrag,
+    pub(crate) ledger: Ledger,
+    checksums: ChecksumTest,
+    length: Length,
+    /// Packets so far, those in tunnels too: the number of each is the origin of the flow that it opens.
+    packets: u64,
+    /// Second of the last frame: fragments are given up when another one begins.
+    second: u64,
+    /// Bytes of the datagram that was put together last.
+    datagram: Vec<u8>,
+}
+
+/// Whose length a packet counts with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Length {
+    /// What was on the wire.
+    Wire,
+    /// What was captured, as Suricata has it; a packet that was cut is then judged by what is left of it.
+    Captured,
+}
+
+/// A frame, or the datagram that was put together when it came.
+#[derive(Clone, Copy)]
+struct Found<'p> {
+    at: Timestamp,
+    device: u16,
+    data: &'p [u8],
+    wire_len: u32,
+    /// The buffer in which `data` lies from this offset on; `None` when it lies in the front's own.
+    block: Option<(&'p Pbuf, usize)>,
+}
+
+impl<'t> Front<'t> {
+    /// The front of a run. `secret` is for the table of fragments.
+    pub(crate) fn new(table: &'t FlowTable, config: &EngineConfig, secret: [u64; 2]) -> Self {
+        Self {
+            table,
+            decoder: Decoder::new(config.decode),
+            defrag: Defrag::new(config.defrag.clone(), secret),
+            ledger: Ledger::default(),
+            checksums: ChecksumTest::new(config.checksums),
+            length: if config.table.compat == Compat::Suricata { Length::Captured } else { Length::Wire },
+            packets: 0,
+            second: 0,
+            datagram: Vec::new(),
+        }
+    }
+
+    /// Takes a frame that lies in `block`; what wants a flow goes `into` the vector.
+    #[inline]
+    pub(crate) fn frame(&mut self, packet: &Packet<'_>, block: Option<&Pbuf>, into: &mut Vector) {
+        let entry = packet.entry;
+        let wire_len = match self.length {
+            Length::Wire => entry.wire_len,
+            Length::Captured => entry.captured_len,
+        };
+        if entry.timestamp.secs() != self.second {
+            self.second = entry.timestamp.secs();
+            self.defrag.expire(entry.timestamp);
+        }
+        let found = Found {
+            at: entry.timestamp,
+            device: entry.device,
+            data: packet.data,
+            wire_len,
+            block: block.map(|block| (block, entry.offset)),
+        };
+        self.ledger.read.add(u64::from(wire_len));
+        let place = into.place();
+        let decoded = self.decoder.decode_into(entry.link, packet.data, wire_len, &mut place.packet);
+        if let Some((inner, outside)) = self.packet(decoded, wire_len, &found, Outside::NONE, into) {
+            self.inside(inner, outside, &found, into);
+        }
+    }
+
+    /// Takes what decoding made of a packet: it is kept for the table, or has a reason not to be. What is inside of it
+    /// remains to be done.
+    #[inline]
+    fn packet(
+        &mut self,
+        decoded: Result<(), Aside>,
+        bytes: u32,
+        found: &Found<'_>,
+        outside: Outside,
+        into: &mut Vector,
+    ) -> Option<(Inner, Outside)> {
+        let reason = match decoded {
+            Ok(()) => {
+                let place = into.place();
+                match self.key(found, bytes, outside, place) {
+                    Ok(()) => {
+                        let inner = place.packet.inner;
+                        let index = into.keep();
+                        return inner.map(|inner| (inner, index));
+                    }
+                    Err(reason) => reason,
+                }
+            }
+            Err(Aside::NonFlow(reason)) => reason,
+            Err(Aside::Tunnel(inner)) => {
+                self.ledger.non_flow(NonFlow::Tunnel, u64::from(bytes));
+                return Some((inner, Outside::NONE));
+            }
+            Err(Aside::Fragment(fragment)) => {
+                self.fragment(&fragment, bytes, found, outside, into);
+                return None;
+            }
+        };
+        self.ledger.non_flow(reason, u64::from(bytes));
+        None
+    }
+
+    /// Key and hash, and whether the checksum is believed, into the packet's place.
+    #[inline]
+    fn key(&mut self, found: &Found<'_>, bytes: u32, outside: Outside, place: &mut Keyed) -> Result<(), NonFlow> {
+        place.key = PacketKey::of(&place.packet, found.device, self.table.config());
+        place.hash = match &place.key {
+            PacketKey::Own(key) | PacketKey::About(key) => self.table.hash(key),
+            PacketKey::Nothing => return Err(NonFlow::IcmpError),
+        };
+        self.packets += 1;
+        place.checksum_ok = self.checksums.believes(found.data, &place.packet);
+        place.at = found.at;
+        place.bytes = u64::from(bytes);
+        place.origin = self.packets;
+        place.outside = outside;
+        Ok(())
+    }
+
+    /// The packets in the packet that was just taken, one in another.
+    #[cold]
+    fn inside(&mut self, first: Inner, outside: Outside, found: &Found<'_>, into: &mut Vector) {
+        let mut next = Some((first, outside));
+        // Every turn counts a layer at least, and the decoder allows so many.
+        while let Some((inner, outside)) = next {
+            self.ledger.found.add(u64::from(inner.len()));
+            let place = into.place();
+            let decoded = self.decoder.decode_inner(&inner, found.data, found.wire_len, &mut place.packet);
+            next = self.packet(decoded, inner.len(), found, outside, into);
+        }
+    }
+
+    /// A fragment is held until its datagram is complete, which then is a packet like any other.
+    #[cold]
+    fn fragment(&mut self, fragment: &Fragment, bytes: u32, found: &Found<'_>, outside: Outside, into: &mut Vector) {
+        let (ip, start) = (fragment.ip_offset as usize, fragment.payload_offset as usize);
+        let end = start + fragment.payload_len as usize;
+        let (Some(header), Some(payload)) = (found.data.get(ip..start), found.data.get(start..end)) else {
+            // The capture cut it.
+            self.ledger.non_flow(NonFlow::Fragment, u64::from(bytes));
+            return;
+        };
+        let hold = || match found.block {
+            Some((block, offset)) => block.slice(offset + start..offset + end),
+            None => Pbuf::copy_from(payload).unwrap_or_default(),
+        };
+        let outcome = self.defrag.fragment(fragment, found.device, found.at, header, hold);
+        let reason = match &outcome {
+            Outcome::Held | Outcome::Complete(_) => NonFlow::Fragment,
+            Outcome::Dropped(reason) => reason.non_flow(),
+        };
+        self.ledger.non_flow(reason, u64::from(bytes));
+        if let Outcome::Complete(datagram) = outcome {
+            // A datagram in a datagram has a buffer of its own; their number is bounded as that of layers is.
+            let mut data = core::mem::take(&mut self.datagram);
+            datagram.write_to(&mut data);
+            let wire_len = data.len() as u32;
+            let bytes = datagram.first.link_len + wire_len;
+            self.ledger.found.add(u64::from(bytes));
+            let whole = Found { data: &data, wire_len, block: None, ..*found };
+            let decoded = self.decoder.decode_datagram(&datagram.first, &data, &mut into.place().packet);
+            if let Some((inner, outside)) = self.packet(decoded, bytes, &whole, outside, into) {
+                self.inside(inner, outside, &whole, into);
+            }
+            self.datagram = data;
+        }
+    }
+}
