@@ -54,11 +54,21 @@ impl HashSecret {
             | u64::from(key.recursion) << 40
             | u64::from(key.device) << 48;
         let rest2 = vlan | (key.ip_version as u64) << 56;
+        self.hash_words([a as u64, (a >> 64) as u64, b as u64, (b >> 64) as u64, rest, rest2])
+    }
+
+    /// Hash of six words, whatever they mean.
+    #[inline]
+    pub(crate) fn hash_words(&self, [a, b, c, d, e, f]: [u64; 6]) -> FlowHash {
         let w = &self.words;
-        let sum = nh(a as u64, w[0], (a >> 64) as u64, w[1])
-            .wrapping_add(nh(b as u64, w[2], (b >> 64) as u64, w[3]))
-            .wrapping_add(nh(rest, w[4], rest2, w[5]));
+        let sum = nh(a, w[0], b, w[1]).wrapping_add(nh(c, w[2], d, w[3])).wrapping_add(nh(e, w[4], f, w[5]));
         FlowHash(mix(sum as u64 ^ self.fold[0], (sum >> 64) as u64 ^ self.fold[1]))
+    }
+
+    /// Hash of what `hash` stands for and one word more.
+    #[inline]
+    pub(crate) fn extend(&self, hash: FlowHash, word: u64) -> FlowHash {
+        FlowHash(mix(hash.0 ^ self.fold[0], word ^ self.fold[1]))
     }
 }
 
