@@ -1,7 +1,7 @@
 //! What the engine can be told beyond the table's own settings.
 
 use flumen_model::Span;
-use flumen_table::TableConfig;
+use flumen_table::{DefragConfig, TableConfig};
 use flumen_wire::DecodeOptions;
 
 /// Settings of a run.
@@ -11,6 +11,8 @@ pub struct EngineConfig {
     pub table: TableConfig,
     /// Decoding.
     pub decode: DecodeOptions,
+    /// Reassembly of IP datagrams.
+    pub defrag: DefragConfig,
     /// Threads and their numbers.
     pub threads: Threads,
     /// `flumen.memory-limit`: ceiling in bytes of table, queues and output batches together.

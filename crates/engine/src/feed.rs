@@ -9,10 +9,9 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use flumen_kref::{Boxed, Ref, Unique};
-use flumen_model::{Ledger, PacketBatch, PacketSource, SourceError, Timestamp};
-use flumen_wire::DecodeCounters;
+use flumen_model::{PacketBatch, PacketSource, SourceError, Timestamp};
 
-use crate::front::{DefragCounters, Front};
+use crate::front::{Front, FrontCounters};
 use crate::pipeline::PacketClock;
 use crate::prim::{Condvar, Mutex, lock, wait};
 use crate::vector::Vector;
@@ -51,19 +50,12 @@ struct State<'s> {
     /// Number of the next batch of each worker.
     next: Vec<u64>,
     seen: Seen,
+    /// What the front had counted when the last batch was filled.
     front: FrontCounters,
     /// Somebody waits for the slowest.
     waiting: bool,
     ended: bool,
     error: Option<SourceError>,
-}
-
-/// What the front had counted when the last batch was filled.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct FrontCounters {
-    pub(crate) decode: DecodeCounters,
-    pub(crate) defrag: DefragCounters,
-    pub(crate) ledger: Ledger,
 }
 
 /// The source and the stages before the table.

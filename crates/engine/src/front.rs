@@ -9,10 +9,9 @@
 
 use flumen_model::source::Packet;
 use flumen_model::{Ledger, Timestamp};
-use flumen_pbuf::Pbuf;
-use flumen_table::defrag::{Defrag, Outcome};
-use flumen_table::{Compat, FlowTable, PacketKey};
-use flumen_wire::{Aside, Decoder, Fragment, Inner, NonFlow};
+use flumen_pbuf::{Kind, Pbuf};
+use flumen_table::{Compat, Defrag, DefragCounters, FlowTable, HashSecret, Outcome, PacketKey};
+use flumen_wire::{Aside, DecodeCounters, Decoder, Fragment, Inner, NonFlow};
 
 use crate::checksums::ChecksumTest;
 use crate::config::EngineConfig;
@@ -44,6 +43,15 @@ enum Length {
     Captured,
 }
 
+/// What a front has counted.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FrontCounters {
+    pub(crate) decode: DecodeCounters,
+    pub(crate) defrag: DefragCounters,
+    pub(crate) defrag_memuse: u64,
+    pub(crate) ledger: Ledger,
+}
+
 /// A frame, or the datagram that was put together when it came.
 #[derive(Clone, Copy)]
 struct Found<'p> {
@@ -61,7 +69,7 @@ impl<'t> Front<'t> {
         Self {
             table,
             decoder: Decoder::new(config.decode),
-            defrag: Defrag::new(config.defrag.clone(), secret),
+            defrag: Defrag::new(config.defrag.clone(), HashSecret::from_seed(secret)),
             ledger: Ledger::default(),
             checksums: ChecksumTest::new(config.checksums),
             length: if config.table.compat == Compat::Suricata { Length::Captured } else { Length::Wire },
@@ -96,6 +104,19 @@ impl<'t> Front<'t> {
         if let Some((inner, outside)) = self.packet(decoded, wire_len, &found, Outside::NONE, into) {
             self.inside(inner, outside, &found, into);
         }
+    }
+
+    /// The source has ended: no datagram that is not complete will be.
+    pub(crate) fn finish(&mut self) {
+        self.defrag.finish();
+    }
+
+    /// What was counted so far.
+    pub(crate) fn counters(&self, into: &mut FrontCounters) {
+        into.decode.clone_from(&self.decoder.counters);
+        into.defrag.clone_from(&self.defrag.counters);
+        into.ledger.clone_from(&self.ledger);
+        into.defrag_memuse = self.defrag.memuse();
     }
 
     /// Takes what decoding made of a packet: it is kept for the table, or has a reason not to be. What is inside of it
@@ -175,14 +196,18 @@ impl<'t> Front<'t> {
             self.ledger.non_flow(NonFlow::Fragment, u64::from(bytes));
             return;
         };
+        // A reference holds its whole buffer: a mapping is there anyway, a piece of a stream would be held for a fragment.
         let hold = || match found.block {
-            Some((block, offset)) => block.slice(offset + start..offset + end),
-            None => Pbuf::copy_from(payload).unwrap_or_default(),
+            Some((block, offset)) if block.kind() == Kind::Rom => block.slice(offset + start..offset + end),
+            _ => Pbuf::copy_from(payload).unwrap_or_default(),
         };
         let outcome = self.defrag.fragment(fragment, found.device, found.at, header, hold);
-        let reason = match &outcome {
-            Outcome::Held | Outcome::Complete(_) => NonFlow::Fragment,
-            Outcome::Dropped(reason) => reason.non_flow(),
+        if let Some(event) = self.defrag.event() {
+            self.decoder.counters.count(event);
+        }
+        let reason = match (&outcome, self.defrag.event()) {
+            (Outcome::Dropped(_), Some(event)) => NonFlow::Invalid(event),
+            _ => NonFlow::Fragment,
         };
         self.ledger.non_flow(reason, u64::from(bytes));
         if let Outcome::Complete(datagram) = outcome {

@@ -9,6 +9,7 @@ mod checksums;
 mod clock;
 pub mod config;
 mod feed;
+mod front;
 mod manager;
 mod monitor;
 mod pacer;

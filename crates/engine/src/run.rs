@@ -8,7 +8,8 @@ use flumen_table::{FlowTable, LookupCounters, TableError};
 
 use crate::budget::{self, BudgetError};
 use crate::config::EngineConfig;
-use crate::feed::{FrontCounters, Seen};
+use crate::feed::Seen;
+use crate::front::FrontCounters;
 use crate::manager::ManagerCounters;
 use crate::monitor::Monitor;
 use crate::recorder::{Outflow, Recycler};

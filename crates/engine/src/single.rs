@@ -4,8 +4,8 @@ use flumen_model::{FlowRecord, PacketBatch, PacketSource, RecordSink, Timestamp}
 use flumen_table::{EndedFlow, FlowIds, FlowTable};
 
 use crate::config::EngineConfig;
-use crate::feed::{FrontCounters, Seen};
-use crate::front::Front;
+use crate::feed::Seen;
+use crate::front::{Front, FrontCounters};
 use crate::manager::{ManagerCounters, PassClock};
 use crate::monitor::{Answer, Monitor, Question};
 use crate::pipeline::{Outlet, Share, Worker};

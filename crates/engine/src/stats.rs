@@ -1,9 +1,9 @@
 //! The counters of a run by name, in the order of Suricata's `stats` event.
 
 use flumen_model::{Counters, FlowState, TcpState};
-use flumen_table::{FlowTable, LookupCounters, MemcapPolicy};
-use flumen_wire::DecodeCounters;
+use flumen_table::{Compat, DropReason, FlowTable, LookupCounters, MemcapPolicy};
 
+use crate::front::FrontCounters;
 use crate::manager::ManagerCounters;
 use crate::recorder::Recycler;
 
@@ -85,6 +85,9 @@ impl Parts<'_> {
         out.push("flow.get_used_eval_reject", l.get_used_eval_reject);
         out.push("flow.get_used_eval_busy", l.get_used_eval_busy);
         out.push("flow.get_used_failed", l.get_used_failed);
+        if self.table.config().compat == Compat::Flumen {
+            out.push("flow.rows_full", l.rows_full);
+        }
         let fetches = l.spare_sync - l.spare_sync_empty;
         out.push("flow.wrk.spare_sync_avg", l.spare_sync_flows.checked_div(fetches).unwrap_or(0));
         out.push("flow.wrk.spare_sync", l.spare_sync);
@@ -117,12 +120,27 @@ impl Parts<'_> {
         out.push("flow.memuse", self.table.memuse());
     }
 
-    /// Fragments are counted; no datagram is put together from them yet.
     fn defrag(&self, out: &mut Counters) {
-        out.push("defrag.ipv4.fragments", self.decode.fragments.ipv4);
-        out.push("defrag.ipv4.reassembled", 0);
-        out.push("defrag.ipv6.fragments", self.decode.fragments.ipv6);
-        out.push("defrag.ipv6.reassembled", 0);
+        let d = &self.front.defrag;
+        out.push("defrag.ipv4.fragments", d.ipv4.fragments);
+        out.push("defrag.ipv4.reassembled", d.ipv4.reassembled);
+        out.push("defrag.ipv6.fragments", d.ipv6.fragments);
+        out.push("defrag.ipv6.reassembled", d.ipv6.reassembled);
+        out.push("defrag.max_trackers_reached", d.max_trackers_reached);
+        out.push("defrag.max_frags_reached", d.max_frags_reached);
+        out.push("defrag.tracker_soft_reuse", d.tracker_soft_reuse);
+        out.push("defrag.tracker_hard_reuse", d.tracker_hard_reuse);
+        out.push("defrag.wrk.tracker_timeout", d.wrk_tracker_timeout);
+        out.push("defrag.mgr.tracker_timeout", d.mgr_tracker_timeout);
+        out.push("defrag.memuse", self.front.defrag_memuse);
+        if self.table.config().compat == Compat::Flumen {
+            out.push("defrag.fragments_completed", d.completed);
+            out.push("defrag.fragments_timed_out", d.timed_out);
+            out.push("defrag.fragments_evicted", d.evicted);
+            out.push("defrag.fragments_discarded", d.discarded);
+            out.push("defrag.fragments_unfinished", d.unfinished);
+            DropReason::ALL.into_iter().for_each(|reason| out.push(reason.counter(), d.dropped(reason)));
+        }
     }
 
     fn rest(&self, out: &mut Counters) {
@@ -158,8 +176,8 @@ mod tests {
         let config = TableConfig { memcap_policy: policy, hash_size: 64, prealloc: 0, ..TableConfig::default() };
         let table = FlowTable::new(config, [1, 2]).expect("a table");
         let (recycler, manager) = (Recycler::default(), ManagerCounters::default());
-        let decode = DecodeCounters::default();
-        Parts { decode: &decode, lookup, recycler: &recycler, manager: &manager, table: &table }.counters()
+        let front = FrontCounters::default();
+        Parts { front: &front, lookup, recycler: &recycler, manager: &manager, table: &table }.counters()
     }
 
     #[test]

@@ -281,6 +281,18 @@ impl Locked<'_> {
         }
     }
 
+    /// Whether the row has more flows than its line has places.
+    pub(crate) fn has_overflow(&self) -> bool {
+        self.bucket.overflow.load(Ordering::Relaxed) != 0
+    }
+
+    /// How many flows the row has.
+    pub(crate) fn len(&self) -> usize {
+        let mut len = 0;
+        self.for_each(|_, _| len += 1);
+        len
+    }
+
     /// Shows every flow that was put aside.
     pub(crate) fn for_each_evicted(&self, mut visit: impl FnMut(NonNull<Flow>)) {
         let mut next = self.bucket.evicted.load(Ordering::Relaxed);

@@ -35,6 +35,8 @@ pub struct LookupCounters {
     pub get_used_eval_busy: u64,
     /// `flow.get_used_failed`: no row gave one.
     pub get_used_failed: u64,
+    /// `flow.rows_full`: flows ended by force because their row had become as long as a row may be.
+    pub rows_full: u64,
     /// `flow.wrk.spare_sync`: blocks fetched from the pool.
     pub spare_sync: u64,
     /// Flows in them: `flow.wrk.spare_sync_avg` is the quotient.
@@ -92,7 +94,7 @@ impl LookupCounters {
             ($($field:ident)*) => { $(self.$field += other.$field;)* };
         }
         add!(memcap total tcp udp icmpv4 icmpv6 tcp_reuse elephant elephant_toserver elephant_toclient get_used
-            get_used_eval get_used_eval_reject get_used_eval_busy get_used_failed spare_sync spare_sync_flows
+            get_used_eval get_used_eval_reject get_used_eval_busy get_used_failed rows_full spare_sync spare_sync_flows
             spare_sync_incomplete spare_sync_empty flows_evicted bypassed_packets bypassed_bytes syn synack rst urg
             sessions invalid_checksum midstream_pickups pkt_on_wrong_thread);
         self.max_macs_src = self.max_macs_src.max(other.max_macs_src);

@@ -11,10 +11,13 @@ use flumen_model::{EndReason, FlowState, Span, Timestamp};
 use crate::bucket::{Locked, Position};
 use crate::flow::{Flow, FlowBody};
 use crate::guard::body_of;
-use crate::lookup::FlowLookup;
+use crate::lookup::{FlowLookup, RowGuard};
 use crate::prim::Ordering;
 use crate::storage::EndedFlow;
 use crate::table::is_unreferenced;
+
+#[cfg(doc)]
+use crate::FlowTable;
 
 /// Rows looked at in one call.
 const ROWS: u32 = 6;
@@ -129,6 +132,35 @@ impl FlowLookup<'_> {
             }
         });
         best
+    }
+}
+
+impl RowGuard<'_, '_> {
+    /// Keeps the row from growing beyond [`FlowTable::row_limit`]: the flow that would time out first of those that nobody
+    /// refers to makes room, however alive it is. `false` when there is none.
+    ///
+    /// By chance no row gets so long: who makes it so knows the secret of the hash, and his flows end each other.
+    pub(crate) fn has_room(&mut self, now: Timestamp) -> bool {
+        let Self { lookup, locked, .. } = self;
+        let table = lookup.table;
+        if !locked.has_overflow() || locked.len() < table.row_limit() {
+            return true;
+        }
+        let mut first: Option<(NonNull<Flow>, Position, Timestamp)> = None;
+        locked.for_each(|flow, position| {
+            let deadline = table.deadline(body_of(locked, flow), true);
+            if first.is_none_or(|(.., earliest)| deadline < earliest) && is_unreferenced(flow) {
+                first = Some((flow, position, deadline));
+            }
+        });
+        let Some((flow, position, _)) = first else { return false };
+        locked.remove(flow, position);
+        // SAFETY:
+        // - The row is locked, and the flow has just been taken out of it.
+        let ended = unsafe { EndedFlow::unlinked(flow, now, EndReason::Forced, table.is_emergency()) };
+        lookup.counters.rows_full += 1;
+        lookup.work.push(ended);
+        true
     }
 }
 

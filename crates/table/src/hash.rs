@@ -48,11 +48,21 @@ impl HashSecret {
         let (a, b) = if in_order { (a, b) } else { (b, a) };
         let (a_port, b_port) = if in_order { (a_port, b_port) } else { (b_port, a_port) };
         let rest = u64::from(a_port) | u64::from(b_port) << 16 | u64::from(key.tunnel_id) << 32;
+        self.hash_words([a as u64, (a >> 64) as u64, b as u64, (b >> 64) as u64, rest, key.scope.bits()])
+    }
+
+    /// Hash of six words, whatever they mean.
+    #[inline]
+    pub(crate) fn hash_words(&self, [a, b, c, d, e, f]: [u64; 6]) -> FlowHash {
         let w = &self.words;
-        let sum = nh(a as u64, w[0], (a >> 64) as u64, w[1])
-            .wrapping_add(nh(b as u64, w[2], (b >> 64) as u64, w[3]))
-            .wrapping_add(nh(rest, w[4], key.scope.bits(), w[5]));
+        let sum = nh(a, w[0], b, w[1]).wrapping_add(nh(c, w[2], d, w[3])).wrapping_add(nh(e, w[4], f, w[5]));
         FlowHash(mix(sum as u64 ^ self.fold[0], (sum >> 64) as u64 ^ self.fold[1]))
+    }
+
+    /// Hash of what `hash` stands for and one word more.
+    #[inline]
+    pub(crate) fn extend(&self, hash: FlowHash, word: u64) -> FlowHash {
+        FlowHash(mix(hash.0 ^ self.fold[0], word ^ self.fold[1]))
     }
 }
 

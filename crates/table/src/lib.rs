@@ -14,6 +14,7 @@
 mod bucket;
 pub mod config;
 mod counters;
+pub mod defrag;
 mod emergency;
 mod flow;
 mod forced;
@@ -37,6 +38,9 @@ mod updates;
 
 pub use config::{Compat, MemcapPolicy, RateTracking, StateTimeouts, TableConfig, TimeoutClass, Timeouts};
 pub use counters::{EndCounters, LookupCounters};
+pub use defrag::{
+    Datagram, Defrag, DefragConfig, DefragCounters, DropReason, HostPolicies, Network, Outcome, OverlapPolicy,
+};
 pub use flow::{Flow, FlowBody};
 pub use guard::{FlowGuard, FlowRef};
 pub use hash::{FlowHash, HashSecret};

@@ -75,8 +75,8 @@ pub enum Verdict {
 /// A row that the worker has locked.
 #[derive(Debug)]
 pub struct RowGuard<'w, 't> {
-    lookup: &'w mut FlowLookup<'t>,
-    locked: Locked<'t>,
+    pub(crate) lookup: &'w mut FlowLookup<'t>,
+    pub(crate) locked: Locked<'t>,
     row: u32,
     counted_in: u64,
 }
@@ -203,6 +203,7 @@ impl RowGuard<'_, '_> {
         let (flow, direction) = match found {
             Some(found) if over.is_none() => (found.flow, found.direction),
             _ if self.is_gated(view) => return Verdict::NonFlow(NonFlow::Emergency),
+            _ if !self.has_room(view.at) => return Verdict::NonFlow(NonFlow::Memcap),
             _ => {
                 let Some(spare) = self.lookup.spare.pop() else { return Verdict::NoSpare };
                 if let Some((old, (at, reason))) = over {

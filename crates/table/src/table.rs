@@ -142,6 +142,14 @@ impl FlowTable {
     pub const fn rows(&self) -> u32 {
         self.rows.len()
     }
+    /// The most flows that a row may have, so that nobody can make a lookup arbitrarily long: eight times as many as there
+    /// would be on average with all memory in use, and no fewer than 64. Flows that are spread by chance come nowhere near.
+    #[must_use]
+    pub fn row_limit(&self) -> usize {
+        const LEAST: u64 = 64;
+        let flows = self.memcap() / crate::pool::BLOCK_COST * crate::storage::BLOCK_FLOWS as u64;
+        LEAST.max(8 * flows / u64::from(self.rows())) as usize
+    }
     /// Packet time that all workers have reached: up to here flows are ended that no packet meets. Relaxed: it only says
     /// how far to look, and a worker that reads an older value ends less.
     #[inline]
