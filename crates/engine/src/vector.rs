@@ -105,6 +105,7 @@ pub(crate) fn decode(
     let bytes = length.of(packet);
     match decoder.decode_into(packet.entry.link, packet.data, bytes, &mut into.packet) {
         Ok(()) => {}
+        Err(Aside::Tunnel(_)) => return Err(NonFlow::Tunnel),
         Err(Aside::Fragment(_)) => return Err(NonFlow::Fragment),
         Err(Aside::NonFlow(reason)) => return Err(reason),
     }

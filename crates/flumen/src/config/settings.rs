@@ -108,6 +108,8 @@ impl Settings {
             decode: DecodeOptions {
                 max_layers: count(root, "decoder.max-layers") as u8,
                 flow_for_every_protocol: compat(root) == Compat::Flumen,
+                beyond_suricata: compat(root) == Compat::Flumen,
+                ..DecodeOptions::default()
             },
             threads: Threads {
                 workers: count(root, "flumen.threads") as usize,
