@@ -10,7 +10,7 @@ use crate::config::Checksums;
 
 const SAMPLE: u32 = 1000;
 
-/// The decision, for one worker.
+/// The decision, for one source.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ChecksumTest {
     mode: Checksums,
@@ -21,11 +21,6 @@ pub(crate) struct ChecksumTest {
 impl ChecksumTest {
     pub(crate) const fn new(mode: Checksums) -> Self {
         Self { mode, seen: 0, wrong: 0 }
-    }
-    /// Whether the checksum of a packet has to be looked at that is another worker's: all take the same sample.
-    #[inline]
-    pub(crate) const fn takes_sample(&self) -> bool {
-        matches!(self.mode, Checksums::Auto)
     }
     /// Whether the packet in `frame` is believed.
     #[inline]

@@ -1,7 +1,7 @@
 //! What the engine can be told beyond the table's own settings.
 
 use flumen_model::Span;
-use flumen_table::{DefragConfig, TableConfig};
+use flumen_table::{DefragConfig, MemcapPolicy, TableConfig};
 use flumen_wire::DecodeOptions;
 
 /// Settings of a run.
@@ -13,6 +13,8 @@ pub struct EngineConfig {
     pub decode: DecodeOptions,
     /// Reassembly of IP datagrams.
     pub defrag: DefragConfig,
+    /// `defrag.memcap-policy`: what is counted for a fragment for which there is no memory.
+    pub defrag_memcap_policy: MemcapPolicy,
     /// Threads and their numbers.
     pub threads: Threads,
     /// `flumen.memory-limit`: ceiling in bytes of table, queues and output batches together.

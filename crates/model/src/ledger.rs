@@ -42,7 +42,12 @@ pub struct Ledger {
 
 impl Default for Ledger {
     fn default() -> Self {
-        Self { read: Tally::default(), found: Tally::default(), in_flows: Tally::default(), non_flow: [Tally::default(); NonFlow::COUNT] }
+        Self {
+            read: Tally::default(),
+            found: Tally::default(),
+            in_flows: Tally::default(),
+            non_flow: [Tally::default(); NonFlow::COUNT],
+        }
     }
 }
 

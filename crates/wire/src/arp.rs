@@ -1,6 +1,7 @@
 //! ARP (RFC 826) of IPv4 over Ethernet; its requests and replies, and those of RARP (RFC 903).
 
-use crate::decoder::{Context, Step};
+use crate::context::Context;
+use crate::decoder::Step;
 use crate::ethertype;
 use crate::view::{View, be16};
 use crate::{Event, NonFlow};

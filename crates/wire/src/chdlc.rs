@@ -1,7 +1,8 @@
 //! Cisco HDLC: address, control, an Ethernet type.
 
 use crate::Event;
-use crate::decoder::{Context, Layer, Step};
+use crate::context::Context;
+use crate::decoder::{Layer, Step};
 use crate::ethertype::Carrier;
 use crate::view::{View, be16};
 

@@ -28,6 +28,8 @@ pub struct DecodeCounters {
     pub layers: LayerCounters,
     /// SCTP packets by the chunks they hold.
     pub sctp: SctpCounters,
+    /// Encapsulations that Suricata leaves closed.
+    pub beyond: BeyondCounters,
     /// Fragments of IP datagrams.
     pub fragments: FragmentCounters,
     /// Raised events, by [`Event`] as index.
@@ -144,6 +146,31 @@ counters! {
 }
 
 counters! {
+    /// Encapsulations that Suricata leaves closed, and so does not count. They stay at zero without
+    /// [`crate::DecodeOptions::beyond_suricata`], but for AH in IPv6.
+    BeyondCounters {
+        /// VXLAN-GPE headers.
+        vxlan_gpe = "decoder.vxlan_gpe" sum,
+        /// GTP-U headers, of signalling too.
+        gtpu = "decoder.gtpu" sum,
+        /// GUE headers.
+        gue = "decoder.gue" sum,
+        /// IP packets in FOU.
+        fou = "decoder.fou" sum,
+        /// L2TP headers of either version, of control messages too.
+        l2tp = "decoder.l2tp" sum,
+        /// EtherIP headers.
+        etherip = "decoder.etherip" sum,
+        /// Authentication headers.
+        ah = "decoder.ah" sum,
+        /// LLC headers.
+        llc = "decoder.llc" sum,
+        /// WireGuard messages.
+        wireguard = "decoder.wireguard" sum,
+    }
+}
+
+counters! {
     /// Fragments of IP datagrams, as they are handed to defragmentation.
     FragmentCounters {
         /// Over IPv4.
@@ -158,6 +185,7 @@ impl Default for DecodeCounters {
         Self {
             layers: LayerCounters::default(),
             sctp: SctpCounters::default(),
+            beyond: BeyondCounters::default(),
             fragments: FragmentCounters::default(),
             events: [0; Event::COUNT],
         }
@@ -189,6 +217,7 @@ impl DecodeCounters {
     pub fn merge(&mut self, other: &Self) {
         self.layers.merge(&other.layers);
         self.sctp.merge(&other.sctp);
+        self.beyond.merge(&other.beyond);
         self.fragments.merge(&other.fragments);
         for (mine, theirs) in self.events.iter_mut().zip(&other.events) {
             *mine += theirs;

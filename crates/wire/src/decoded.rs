@@ -1,10 +1,10 @@
 //! What decoding a frame yields: one type a stage can match on, plain data, nothing borrowed.
 //!
-//! A frame ends in exactly one of three ways ([`Decoded`]): it belongs to a flow, it is a fragment that must
-//! meet its siblings first, or it belongs to no flow for a stated reason. There is no fourth way, which is what
-//! lets the ledger close.
+//! A packet ends in exactly one of four ways ([`Decoded`]): it belongs to a flow, it is a tunnel around another packet,
+//! it is a fragment that must meet its siblings first, or it belongs to no flow for a stated reason. There is no
+//! fifth way, which is what lets the ledger close.
 
-use crate::{Event, NonFlow};
+use crate::{Event, Inner, NonFlow};
 
 /// An IPv4 or IPv6 address in sixteen bytes; IPv4 stands in the first four, the rest is zero.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
@@ -85,20 +85,24 @@ impl TunnelKind {
     pub const ALL: [Self; 6] = [Self::None, Self::Vni, Self::GreKey, Self::Teid, Self::Spi, Self::Session];
 }
 
-/// How one captured frame ended.
+/// How one packet ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Decoded {
     /// The frame belongs to a flow.
     Flow(FlowPacket),
+    /// The frame belongs to no flow of its own, but a packet is inside that may.
+    Tunnel(Inner),
     /// The frame is one fragment of an IP datagram.
     Fragment(Fragment),
     /// The frame belongs to no flow, and why.
     NonFlow(NonFlow),
 }
 
-/// What a frame is that does not belong to a flow by itself: the other two ways of [`Decoded`].
+/// What a frame is that does not belong to a flow by itself: the other three ways of [`Decoded`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Aside {
+    /// The frame belongs to no flow of its own, but a packet is inside that may.
+    Tunnel(Inner),
     /// The frame is one fragment of an IP datagram.
     Fragment(Fragment),
     /// The frame belongs to no flow, and why.
@@ -134,7 +138,7 @@ pub struct FlowPacket {
     pub macs: Option<Macs>,
     /// First event raised although the packet is usable (a bad TCP option, say); its counter is already up.
     pub event: Option<Event>,
-    /// A packet inside this one, still to be decoded.
+    /// A packet inside this one, which has a flow of its own; still to be decoded.
     pub inner: Option<Inner>,
 }
 
@@ -280,30 +284,11 @@ pub struct Quoted {
     pub src: Address,
     /// Destination of the quoted packet.
     pub dst: Address,
-    /// Its protocol: TCP, UDP or SCTP.
+    /// Its protocol (IPv6: of the last header of the chain).
     pub protocol: u8,
-    /// Its ports.
+    /// What stands for ports in its flow's key: the ports of TCP, UDP and SCTP; type and counterpart of ICMP, type with code
+    /// and counterpart in the upper byte of ICMPv6; the halves of ESP's index; zeros for any other protocol.
     pub ports: Ports,
-}
-
-/// Where a packet inside a packet begins.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Inner {
-    /// Offset of its first byte from the start of the frame.
-    pub offset: u32,
-    /// Its length in bytes.
-    pub len: u32,
-    /// What it begins with.
-    pub kind: InnerKind,
-}
-
-/// First header of a packet inside a packet.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum InnerKind {
-    /// An IPv4 header.
-    Ipv4,
-    /// An IPv6 header.
-    Ipv6,
 }
 
 /// One fragment of an IP datagram.

@@ -1,44 +1,38 @@
-//! The decoder: walks a frame from its first header to the transport.
+//! The decoder: walks a packet from its first header to the transport.
 //!
 //! Each protocol is one function that looks at one header and answers with a [`Step`]: go on with another header, or
-//! done. The loop in [`Decoder::decode`] calls them; there is no recursion, so depth is bounded by the frame and by
-//! [`DecodeOptions::max_layers`], not by the stack.
+//! done. One loop calls them; there is no recursion, so depth is bounded by the frame and by
+//! [`DecodeOptions::max_layers`], not by the stack. A packet inside of a packet is only named ([`Inner`]) by what is
+//! around it, and walked when the caller asks for it.
 
+use crate::context::{Context, Start};
+use crate::udp_tunnel::TunnelFilter;
 use crate::view::View;
 use crate::{
-    Address, Aside, DecodeCounters, Decoded, Event, FlowPacket, Fragment, Inner, IpVersion, LinkType, Macs, NonFlow,
-    Transport, Tunnel, VlanTags, arp, chdlc, ethernet, ethertype, fast, ipv4, ipv6, mpls, null, ppp, raw, sll,
+    Aside, DecodeCounters, DecodeOptions, Decoded, FlowPacket, Fragment, Inner, IpVersion, LinkType, NonFlow, arp,
+    chdlc, erspan, ethernet, ethertype, fast, ipv4, ipv6, mpls, null, ppp, raw, sll,
 };
 
-/// How to decode.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct DecodeOptions {
-    /// A packet with this many headers is given up (`decoder.max-layers`).
-    pub max_layers: u8,
-    /// Whether an IP packet of a protocol that is not decoded belongs to a flow ([`Transport::Other`]) or, as in
-    /// Suricata, to none ([`NonFlow::UnknownProtocol`]). IGMP belongs to none in either case.
-    pub flow_for_every_protocol: bool,
-}
-
-impl Default for DecodeOptions {
-    fn default() -> Self {
-        Self { max_layers: 16, flow_for_every_protocol: true }
-    }
-}
-
 /// Decodes frames and counts what it saw. One for each worker.
-#[derive(Clone, Default, Debug)]
+#[derive(Clone, Debug)]
 pub struct Decoder {
     options: DecodeOptions,
+    filter: TunnelFilter,
     /// What was seen so far.
     pub counters: DecodeCounters,
+}
+
+impl Default for Decoder {
+    fn default() -> Self {
+        Self::new(DecodeOptions::default())
+    }
 }
 
 impl Decoder {
     /// A decoder with all counters at zero.
     #[must_use]
     pub fn new(options: DecodeOptions) -> Self {
-        Self { options, counters: DecodeCounters::default() }
+        Self { options, filter: TunnelFilter::new(&options), counters: DecodeCounters::default() }
     }
 
     /// How it decodes.
@@ -56,6 +50,7 @@ impl Decoder {
         let mut packet = FlowPacket::EMPTY;
         match self.decode_into(link, data, wire_len, &mut packet) {
             Ok(()) => Decoded::Flow(packet),
+            Err(Aside::Tunnel(inner)) => Decoded::Tunnel(inner),
             Err(Aside::Fragment(fragment)) => Decoded::Fragment(fragment),
             Err(Aside::NonFlow(reason)) => Decoded::NonFlow(reason),
         }
@@ -80,16 +75,11 @@ impl Decoder {
         layers.max_pkt_size = layers.max_pkt_size.max(captured_len);
         if link == LinkType::Ethernet
             && self.options.max_layers > fast::LAYERS
-            && fast::decode(layers, data, wire_len, packet).is_some()
+            && fast::decode(layers, &self.filter, data, wire_len, packet).is_some()
         {
             return Ok(());
         }
-        match self.decode_slow(link, View::new(data, wire_len)) {
-            Decoded::Flow(flow) => *packet = flow,
-            Decoded::Fragment(fragment) => return Err(Aside::Fragment(fragment)),
-            Decoded::NonFlow(reason) => return Err(Aside::NonFlow(reason)),
-        }
-        Ok(())
+        settle(self.decode_slow(link, View::new(data, wire_len)), packet)
     }
 
     #[inline(never)]
@@ -105,12 +95,84 @@ impl Decoder {
             LinkType::Unsupported => return Decoded::NonFlow(NonFlow::UnsupportedLink),
         };
         let mut decoded = Decoded::NonFlow(NonFlow::UnsupportedLink);
-        let mut cx = Context::new(&mut self.counters, self.options, &mut decoded);
-        cx.walk(first, view);
-        let invalid = cx.invalid;
+        let mut cx = Context::new(&mut self.counters, &self.options, Start::FRAME, &mut decoded);
+        walk(&mut cx, first, view);
+        let invalid = cx.is_invalid();
         self.counters.layers.invalid += u64::from(invalid);
         decoded
     }
+
+    /// Decodes the packet inside of another one. `data` and `wire_len` are those of the frame, or of the datagram, that
+    /// the outside was decoded from, and the offsets in the answer are those of that frame. With other bytes the answer is
+    /// one about other bytes, no more.
+    ///
+    /// Headers, tunnels and events are counted; frames and invalid frames are not, since those are what was captured. A
+    /// packet that shows not to be one is not counted but for its headers: what was taken for Teredo and has an error in
+    /// it, and, without [`DecodeOptions::beyond_suricata`], every one whose first header is bad.
+    ///
+    /// # Errors
+    /// What the packet is when it does not belong to a flow by itself; `packet` may then hold anything.
+    #[inline(never)]
+    pub fn decode_inner(
+        &mut self,
+        inner: &Inner,
+        data: &[u8],
+        wire_len: u32,
+        packet: &mut FlowPacket,
+    ) -> Result<(), Aside> {
+        let view = View::new(data, wire_len).skip(inner.offset as usize).limit(inner.len as usize);
+        let mut decoded = Decoded::NonFlow(NonFlow::Tunnel);
+        let mut cx = Context::new(&mut self.counters, &self.options, Start::inner(inner), &mut decoded);
+        walk(&mut cx, inner.kind.first(), view);
+        let refuted = match cx.reason() {
+            _ if cx.is_invalid() && inner.kind.is_a_guess() => cx.first_event(),
+            Some(event) if inner.kind.is_refuted_by(event) => Some(event),
+            _ => None,
+        };
+        match refuted {
+            None => {
+                if let Some(counter) = inner.kind.counter(cx.counters) {
+                    *counter += 1;
+                }
+            }
+            Some(_) if self.options.beyond_suricata && !inner.kind.is_a_guess() => {}
+            Some(event) => {
+                cx.take_back_events();
+                decoded = Decoded::NonFlow(NonFlow::Invalid(event));
+            }
+        }
+        settle(decoded, packet)
+    }
+
+    /// Decodes a datagram that was put together from fragments, of which `fragment` was one. `data` is all of it and begins
+    /// with its IP header, from which everything that spoke of fragments is gone: the offsets in the answer are those of
+    /// `data`. VLAN ids, MAC addresses and tunnels are those of `fragment`.
+    ///
+    /// Its headers count, the IP header again, as in Suricata.
+    ///
+    /// # Errors
+    /// What the datagram is when it does not belong to a flow by itself; `packet` may then hold anything.
+    pub fn decode_datagram(&mut self, fragment: &Fragment, data: &[u8], packet: &mut FlowPacket) -> Result<(), Aside> {
+        let first = match fragment.ip_version {
+            IpVersion::V4 => Layer::Ipv4,
+            IpVersion::V6 => Layer::Ipv6,
+        };
+        let mut decoded = Decoded::NonFlow(NonFlow::Fragment);
+        let mut cx = Context::new(&mut self.counters, &self.options, Start::datagram(fragment), &mut decoded);
+        walk(&mut cx, first, View::new(data, 0));
+        settle(decoded, packet)
+    }
+}
+
+/// Puts a packet of a flow into its place, and hands on anything else.
+fn settle(decoded: Decoded, packet: &mut FlowPacket) -> Result<(), Aside> {
+    match decoded {
+        Decoded::Flow(flow) => *packet = flow,
+        Decoded::Tunnel(inner) => return Err(Aside::Tunnel(inner)),
+        Decoded::Fragment(fragment) => return Err(Aside::Fragment(fragment)),
+        Decoded::NonFlow(reason) => return Err(Aside::NonFlow(reason)),
+    }
+    Ok(())
 }
 
 /// A header to look at next.
@@ -129,6 +191,8 @@ pub(crate) enum Layer {
     Mpls,
     Ipv4,
     Ipv6,
+    Erspan1,
+    Erspan,
 }
 
 /// What a protocol makes of its header.
@@ -136,179 +200,36 @@ pub(crate) enum Layer {
 pub(crate) enum Step<'a> {
     /// Another header follows.
     Next(Layer, View<'a>),
-    /// This was the last; the [`Context`] has been told what becomes of the frame.
+    /// This was the last; the [`Context`] has been told what becomes of the packet.
     Done,
 }
 
-/// What the walk through one frame has gathered.
-pub(crate) struct Context<'c> {
-    pub(crate) counters: &'c mut DecodeCounters,
-    pub(crate) options: DecodeOptions,
-    pub(crate) vlan: VlanTags,
-    pub(crate) macs: Option<Macs>,
-    /// The IPv4 header comes out of uncompressed Van Jacobson PPP (RFC 1144): its protocol field is not one.
-    pub(crate) vj_uncompressed: bool,
-    /// What becomes of the frame. Written once, in place: it is too large to hand from function to function.
-    decoded: &'c mut Decoded,
-    first_event: Option<Event>,
-    raised: u8,
-    layers: u8,
-    invalid: bool,
-}
-
-impl<'c> Context<'c> {
-    fn new(counters: &'c mut DecodeCounters, options: DecodeOptions, decoded: &'c mut Decoded) -> Self {
-        Self {
-            counters,
-            options,
-            vlan: VlanTags::default(),
-            macs: None,
-            vj_uncompressed: false,
-            decoded,
-            first_event: None,
-            raised: 0,
-            layers: 0,
-            invalid: false,
+fn walk(cx: &mut Context<'_>, first: Layer, view: View<'_>) {
+    let (mut layer, mut view) = (first, view);
+    // Every turn but the two of an Ethernet type and its header consumes bytes, so the walk ends.
+    loop {
+        let step = match layer {
+            Layer::Ethernet => ethernet::decode(cx, view),
+            Layer::Null => null::decode(cx, view),
+            Layer::Raw => raw::decode(cx, view),
+            Layer::Ppp => ppp::decode(cx, view),
+            Layer::Chdlc => chdlc::decode(cx, view),
+            Layer::Sll => sll::decode(cx, view),
+            Layer::Sll2 => sll::decode_v2(cx, view),
+            Layer::Ethertype(kind, carrier) => ethertype::decode(cx, kind, carrier, view),
+            Layer::Arp => arp::decode(cx, view),
+            Layer::Mpls => mpls::decode(cx, view),
+            Layer::Ipv4 => ipv4::decode(cx, view),
+            Layer::Ipv6 => ipv6::decode(cx, view),
+            Layer::Erspan1 => erspan::decode_1(cx, view),
+            Layer::Erspan => erspan::decode(cx, view),
+        };
+        match step {
+            Step::Next(next, rest) => (layer, view) = (next, rest),
+            Step::Done => return,
         }
-    }
-
-    fn walk(&mut self, first: Layer, view: View<'_>) {
-        let (mut layer, mut view) = (first, view);
-        // Every turn but the two of an Ethernet type and its header consumes bytes, so the walk ends.
-        loop {
-            let step = match layer {
-                Layer::Ethernet => ethernet::decode(self, view),
-                Layer::Null => null::decode(self, view),
-                Layer::Raw => raw::decode(self, view),
-                Layer::Ppp => ppp::decode(self, view),
-                Layer::Chdlc => chdlc::decode(self, view),
-                Layer::Sll => sll::decode(self, view),
-                Layer::Sll2 => sll::decode_v2(self, view),
-                Layer::Ethertype(kind, carrier) => ethertype::decode(self, kind, carrier, view),
-                Layer::Arp => arp::decode(self, view),
-                Layer::Mpls => mpls::decode(self, view),
-                Layer::Ipv4 => ipv4::decode(self, view),
-                Layer::Ipv6 => ipv6::decode(self, view),
-            };
-            match step {
-                Step::Next(next, rest) => (layer, view) = (next, rest),
-                Step::Done => return,
-            }
-        }
-    }
-
-    /// Counts one more header.
-    ///
-    /// # Errors
-    /// The reason for the end of the walk, when there are too many.
-    pub(crate) fn enter(&mut self) -> Result<(), NonFlow> {
-        self.layers = self.layers.saturating_add(1);
-        if self.layers < self.options.max_layers {
-            return Ok(());
-        }
-        self.fault(Event::TooManyLayers);
-        Err(NonFlow::Invalid(Event::TooManyLayers))
-    }
-
-    /// Whether something in the packet makes it invalid, though it may be usable.
-    pub(crate) const fn is_invalid(&self) -> bool {
-        self.invalid
-    }
-
-    /// How many headers were counted so far.
-    pub(crate) const fn layers(&self) -> u8 {
-        self.layers
-    }
-
-    /// Raises an event; the packet is usable and not invalid.
-    pub(crate) fn note(&mut self, event: Event) {
-        if self.raised < EVENTS_PER_PACKET_MAX {
-            self.raised += 1;
-            self.counters.count(event);
-        }
-        self.first_event.get_or_insert(event);
-    }
-
-    /// Raises an event; the packet is usable but counts as invalid.
-    pub(crate) fn fault(&mut self, event: Event) {
-        self.invalid = true;
-        self.note(event);
-    }
-
-    /// Raises an event that ends the walk; the packet counts as invalid.
-    pub(crate) fn invalid<'a>(&mut self, event: Event) -> Step<'a> {
-        self.fault(event);
-        self.non_flow(NonFlow::Invalid(event))
-    }
-
-    /// Raises an event that ends the walk; the packet does not count as invalid, for want of an error in it.
-    pub(crate) fn refuse<'a>(&mut self, event: Event) -> Step<'a> {
-        self.note(event);
-        self.non_flow(NonFlow::Invalid(event))
-    }
-
-    /// The frame belongs to no flow.
-    pub(crate) fn non_flow<'a>(&mut self, reason: NonFlow) -> Step<'a> {
-        *self.decoded = Decoded::NonFlow(reason);
-        Step::Done
-    }
-
-    /// The frame is one fragment of a datagram.
-    pub(crate) fn fragment<'a>(&mut self, fragment: Fragment) -> Step<'a> {
-        let counted = &mut self.counters.fragments;
-        *match fragment.ip_version {
-            IpVersion::V4 => &mut counted.ipv4,
-            IpVersion::V6 => &mut counted.ipv6,
-        } += 1;
-        *self.decoded = Decoded::Fragment(fragment);
-        Step::Done
-    }
-
-    /// The packet belongs to a flow. `view` begins with the transport header and ends with the datagram.
-    pub(crate) fn flow<'a>(&mut self, ip: &Ip, transport: Transport, view: View<'_>) -> Step<'a> {
-        self.flow_around(ip, transport, view, None)
-    }
-
-    /// The same, of a packet with another inside.
-    pub(crate) fn flow_around<'a>(
-        &mut self,
-        ip: &Ip,
-        transport: Transport,
-        view: View<'_>,
-        inner: Option<Inner>,
-    ) -> Step<'a> {
-        *self.decoded = Decoded::Flow(FlowPacket {
-            src: ip.src,
-            dst: ip.dst,
-            vlan: self.vlan,
-            ip_version: ip.version,
-            protocol: ip.protocol,
-            ttl: ip.ttl,
-            recursion: 0,
-            tunnel: Tunnel::NONE,
-            transport,
-            transport_offset: view.offset(),
-            transport_len: u32::try_from(view.len()).unwrap_or(u32::MAX),
-            macs: self.macs,
-            event: self.first_event,
-            inner,
-        });
-        Step::Done
     }
 }
-
-/// What a transport needs to know of the IP header before it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Ip {
-    pub(crate) version: IpVersion,
-    pub(crate) src: Address,
-    pub(crate) dst: Address,
-    pub(crate) protocol: u8,
-    pub(crate) ttl: u8,
-}
-
-/// Events of one packet that are counted; what comes after is not. The limit is Suricata's, for equal counters.
-const EVENTS_PER_PACKET_MAX: u8 = 15;
 
 #[cfg(test)]
 #[path = "../tests/frames/mod.rs"]
@@ -340,7 +261,9 @@ mod tests {
             }
             let wire_len = (frame.len() + random.below(3) * random.below(100)) as u32;
             let mut packet = FlowPacket::EMPTY;
-            fast += u32::from(fast::decode(&mut LayerCounters::default(), &frame, wire_len, &mut packet).is_some());
+            fast += u32::from(
+                fast::decode(&mut LayerCounters::default(), &with.filter, &frame, wire_len, &mut packet).is_some(),
+            );
             let expected = without.decode_slow(*link, View::new(&frame, wire_len));
             assert_eq!(with.decode(*link, &frame, wire_len), expected, "{frame:02x?} of {wire_len}");
             let seen = &mut without.counters.layers;

@@ -1,6 +1,7 @@
 //! ESP (RFC 4303): of its header only the security parameters index can be read.
 
-use crate::decoder::{Context, Ip, Step};
+use crate::context::{Context, Ip};
+use crate::decoder::Step;
 use crate::view::View;
 use crate::{Event, Transport};
 

@@ -1,6 +1,7 @@
 //! Ethernet II, and Cisco FabricPath (DCE), which is two bytes and another Ethernet header.
 
-use crate::decoder::{Context, Layer, Step};
+use crate::context::Context;
+use crate::decoder::{Layer, Step};
 use crate::ethertype::Carrier;
 use crate::view::{View, be16};
 use crate::{Event, Macs};

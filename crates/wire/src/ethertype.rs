@@ -1,8 +1,9 @@
 //! Ethernet types: which header follows one that carries such a type.
 
-use crate::decoder::{Context, Layer, Step};
+use crate::context::Context;
+use crate::decoder::{Layer, Step};
 use crate::view::View;
-use crate::{Event, NonFlow, ethernet, ieee8021ah, nsh, pppoe, tag, vlan};
+use crate::{Event, NonFlow, ethernet, ieee8021ah, llc, nsh, pppoe, tag, vlan};
 
 /// Which header announced the type. It decides what an unknown type means.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +21,7 @@ pub(crate) enum Carrier {
 pub(crate) const IPV4: u16 = 0x0800;
 pub(crate) const ARP: u16 = 0x0806;
 pub(crate) const VLAN: u16 = 0x8100;
+pub(crate) const BRIDGED: u16 = 0x6558;
 pub(crate) const IPV6: u16 = 0x86dd;
 pub(crate) const MPLS_UNICAST: u16 = 0x8847;
 pub(crate) const MPLS_MULTICAST: u16 = 0x8848;
@@ -47,6 +49,9 @@ pub(crate) fn decode<'a>(cx: &mut Context<'_>, kind: u16, carrier: Carrier, view
         VNTAG => tag::decode_vntag(cx, view),
         DCE => ethernet::decode_dce(cx, view),
         NSH => nsh::decode(cx, view),
+        0..=llc::LEN_MAX if cx.options.beyond_suricata && !matches!(carrier, Carrier::Other) => {
+            llc::decode(cx, kind, view)
+        }
         _ => unknown(cx, carrier),
     }
 }

@@ -1,11 +1,12 @@
 //! The common frame in a straight line: Ethernet, at most one VLAN tag, an IPv4 header without options that is no
-//! fragment or an IPv6 header without extensions, TCP or UDP.
+//! fragment or an IPv6 header without extensions, TCP, or UDP that is no tunnel.
 //!
 //! It either decodes the whole frame (into `packet`), and then exactly as the walk of [`crate::decoder`] would, or touches nothing and
 //! leaves the frame to that walk. Anything odd is left to the walk: no event is raised here.
 
+use crate::context::Ip;
 use crate::counters::LayerCounters;
-use crate::decoder::Ip;
+use crate::udp_tunnel::TunnelFilter;
 use crate::view::be16;
 use crate::{
     Address, FlowPacket, IpVersion, Macs, Ports, TcpSegment, Transport, Tunnel, VlanTags, ethernet, ethertype, ipv4,
@@ -26,7 +27,13 @@ struct Network<'a> {
 }
 
 #[inline]
-pub(crate) fn decode(layers: &mut LayerCounters, data: &[u8], wire_len: u32, packet: &mut FlowPacket) -> Option<()> {
+pub(crate) fn decode(
+    layers: &mut LayerCounters,
+    filter: &TunnelFilter,
+    data: &[u8],
+    wire_len: u32,
+    packet: &mut FlowPacket,
+) -> Option<()> {
     let missing = (wire_len as usize).saturating_sub(data.len());
     let (header, rest) = data.split_first_chunk::<{ ethernet::HEADER_LEN }>()?;
     let (macs, kind) = ethernet::fields(header);
@@ -39,8 +46,8 @@ pub(crate) fn decode(layers: &mut LayerCounters, data: &[u8], wire_len: u32, pac
         kind => (kind, VlanTags::default(), rest),
     };
     match kind {
-        ethertype::IPV4 => finish(layers, macs, vlan, &network_v4(rest, missing)?, packet),
-        ethertype::IPV6 => finish(layers, macs, vlan, &network_v6(rest, missing)?, packet),
+        ethertype::IPV4 => finish(layers, filter, macs, vlan, &network_v4(rest, missing)?, packet),
+        ethertype::IPV6 => finish(layers, filter, macs, vlan, &network_v6(rest, missing)?, packet),
         _ => None,
     }
 }
@@ -49,6 +56,7 @@ pub(crate) fn decode(layers: &mut LayerCounters, data: &[u8], wire_len: u32, pac
 #[inline(always)]
 fn finish(
     layers: &mut LayerCounters,
+    filter: &TunnelFilter,
     macs: Macs,
     vlan: VlanTags,
     network: &Network<'_>,
@@ -56,7 +64,7 @@ fn finish(
 ) -> Option<()> {
     let (transport, counter) = match network.ip.protocol {
         tcp::PROTOCOL => (Transport::Tcp(tcp_segment(network.rest, network.len)?), &mut layers.tcp),
-        udp::PROTOCOL => (Transport::Udp(udp_ports(network.rest, network.len)?), &mut layers.udp),
+        udp::PROTOCOL => (Transport::Udp(udp_ports(filter, network.rest, network.len)?), &mut layers.udp),
         _ => return None,
     };
     *counter += 1;
@@ -137,8 +145,15 @@ fn tcp_segment(data: &[u8], len: usize) -> Option<TcpSegment> {
 }
 
 #[inline]
-fn udp_ports(data: &[u8], len: usize) -> Option<Ports> {
-    let &[s_hi, s_lo, d_hi, d_lo, len_hi, len_lo, _, _] = data.first_chunk::<{ udp::HEADER_LEN }>()?;
+fn udp_ports(filter: &TunnelFilter, data: &[u8], len: usize) -> Option<Ports> {
+    let (header, payload) = data.split_first_chunk::<{ udp::HEADER_LEN }>()?;
+    let &[s_hi, s_lo, d_hi, d_lo, len_hi, len_lo, _, _] = header;
     let own_len = usize::from(be16(len_hi, len_lo));
-    (own_len >= udp::HEADER_LEN && own_len <= len).then_some(Ports { src: be16(s_hi, s_lo), dst: be16(d_hi, d_lo) })
+    if own_len < udp::HEADER_LEN || own_len > len {
+        return None;
+    }
+    let ports = Ports { src: be16(s_hi, s_lo), dst: be16(d_hi, d_lo) };
+    let payload_len = own_len - udp::HEADER_LEN;
+    let payload = payload.get(..payload_len).unwrap_or(payload);
+    (!filter.passes(ports, payload, payload_len)).then_some(ports)
 }

@@ -1,6 +1,7 @@
 //! ICMP over IPv4 (RFC 792, RFC 1256, RFC 950).
 
-use crate::decoder::{Context, Ip, Step};
+use crate::context::{Context, Ip};
+use crate::decoder::Step;
 use crate::view::View;
 use crate::{Event, Icmp, Quoted, Transport, quoted};
 

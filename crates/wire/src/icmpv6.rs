@@ -1,7 +1,8 @@
 //! ICMP over IPv6 (RFC 4443), neighbour discovery (RFC 4861), multicast listeners (RFC 2710), and the types that the
 //! registry has added since.
 
-use crate::decoder::{Context, Ip, Step};
+use crate::context::{Context, Ip};
+use crate::decoder::Step;
 use crate::view::View;
 use crate::{Event, Icmp, Transport, quoted};
 

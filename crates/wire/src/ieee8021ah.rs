@@ -1,7 +1,8 @@
 //! Provider backbone bridging (IEEE 802.1ah): a service tag, the customer's MAC addresses, the customer's type.
 
 use crate::Event;
-use crate::decoder::{Context, Layer, Step};
+use crate::context::Context;
+use crate::decoder::{Layer, Step};
 use crate::ethertype::Carrier;
 use crate::view::{View, be16};
 

@@ -1,6 +1,7 @@
 //! IGMP (RFC 2236, RFC 3376). Checked and counted; it belongs to no flow.
 
-use crate::decoder::{Context, Step};
+use crate::context::Context;
+use crate::decoder::Step;
 use crate::view::{View, be16};
 use crate::{Event, NonFlow};
 

@@ -1,10 +1,11 @@
 //! IPv4 (RFC 791).
 
-use crate::decoder::{Context, Ip, Step};
+use crate::context::{Context, Ip};
+use crate::decoder::Step;
 use crate::view::{View, be16};
 use crate::{
-    Address, Event, Fragment, InnerKind, IpVersion, NonFlow, Transport, Tunnel, esp, gre, icmpv4, icmpv6, igmp,
-    ipv4_options, sctp, tcp, tunnel, udp,
+    Address, Event, Fragment, IpVersion, NonFlow, Transport, ah, esp, gre, icmpv4, icmpv6, igmp, ipv4_options, sctp,
+    tcp, tunnel, udp,
 };
 
 pub(crate) const HEADER_LEN: usize = 20;
@@ -66,17 +67,22 @@ pub(crate) fn decode<'a>(cx: &mut Context<'_>, view: View<'a>) -> Step<'a> {
             payload_offset: payload.offset(),
             payload_len: payload.len() as u32,
             protocol_offset: view.offset() + PROTOCOL_AT,
-            link_len: view.offset(),
+            link_len: cx.link_len(view),
             macs: cx.macs,
-            recursion: 0,
+            recursion: cx.recursion(),
             layers: cx.layers(),
-            tunnel: Tunnel::NONE,
+            tunnel: cx.tunnel,
         });
     }
-    transport(cx, &ip, payload)
+    transport(cx, ip, payload)
 }
 
-fn transport<'a>(cx: &mut Context<'_>, ip: &Ip, view: View<'a>) -> Step<'a> {
+fn transport<'a>(cx: &mut Context<'_>, mut ip: Ip, mut view: View<'a>) -> Step<'a> {
+    while ip.protocol == ah::PROTOCOL && cx.options.beyond_suricata {
+        let Some((protocol, protected)) = ah::decode(cx, view) else { break };
+        (ip.protocol, view) = (protocol, protected);
+    }
+    let ip = &ip;
     match ip.protocol {
         tcp::PROTOCOL => tcp::decode(cx, ip, view),
         udp::PROTOCOL => udp::decode(cx, ip, view),
@@ -84,14 +90,17 @@ fn transport<'a>(cx: &mut Context<'_>, ip: &Ip, view: View<'a>) -> Step<'a> {
         sctp::PROTOCOL => sctp::decode(cx, ip, view),
         esp::PROTOCOL => esp::decode(cx, ip, view),
         igmp::PROTOCOL => igmp::decode(cx, view),
-        gre::PROTOCOL => gre::decode(cx, view),
-        PROTOCOL_IN_IP => tunnel::ip_in_ip(cx, ip, InnerKind::Ipv4, view),
-        crate::ipv6::PROTOCOL_IN_IP => tunnel::ip_in_ip(cx, ip, InnerKind::Ipv6, view),
+        gre::PROTOCOL => gre::decode(cx, ip, view),
+        PROTOCOL_IN_IP => tunnel::ipv4_in_ipv4(cx, ip, view),
+        crate::ipv6::PROTOCOL_IN_IP => tunnel::ipv6_in_ipv4(cx, ip, view),
         icmpv6::PROTOCOL => cx.invalid(Event::Ipv4Icmpv6),
         // RFC 1144 §3.2.2: the connection number stands where the protocol was; 0 is the first connection.
         0 if cx.vj_uncompressed => tcp::decode(cx, &Ip { protocol: tcp::PROTOCOL, ..*ip }, view),
         0 => unknown(cx, ip, view),
         _ => {
+            if let Some(step) = tunnel::beyond(cx, ip, view) {
+                return step;
+            }
             cx.note(Event::Ipv4UnknownProtocol);
             unknown(cx, ip, view)
         }

@@ -1,7 +1,7 @@
 //! IPv4 options. They are only checked: nothing in them is kept, and none of their errors ends a packet.
 
 use crate::Event;
-use crate::decoder::Context;
+use crate::context::Context;
 use crate::view::View;
 
 const END: u8 = 0;

@@ -1,8 +1,9 @@
 //! IPv6 (RFC 8200), the fixed header.
 
-use crate::decoder::{Context, Ip, Step};
+use crate::context::{Context, Ip};
+use crate::decoder::Step;
 use crate::view::{View, be16};
-use crate::{Address, Event, InnerKind, IpVersion, esp, gre, icmpv4, icmpv6, ipv4, ipv6_ext, sctp, tcp, tunnel, udp};
+use crate::{Address, Event, IpVersion, esp, gre, icmpv4, icmpv6, ipv4, ipv6_ext, sctp, tcp, tunnel, udp};
 
 pub(crate) const HEADER_LEN: usize = 40;
 /// Offset of the field that names what follows.
@@ -35,12 +36,12 @@ pub(crate) fn decode<'a>(cx: &mut Context<'_>, view: View<'a>) -> Step<'a> {
         udp::PROTOCOL => udp::decode(cx, &ip, payload),
         icmpv6::PROTOCOL => icmpv6::decode(cx, &ip, payload),
         sctp::PROTOCOL => sctp::decode(cx, &ip, payload),
-        gre::PROTOCOL => gre::decode(cx, payload),
-        ipv4::PROTOCOL_IN_IP => tunnel::ip_in_ipv6(cx, &ip, InnerKind::Ipv4, payload),
-        PROTOCOL_IN_IP => tunnel::ip_in_ipv6(cx, &ip, InnerKind::Ipv6, payload),
+        gre::PROTOCOL => gre::decode(cx, &ip, payload),
+        ipv4::PROTOCOL_IN_IP => tunnel::ipv4_in_ipv6(cx, &ip, payload),
+        PROTOCOL_IN_IP => tunnel::ipv6_in_ipv6(cx, &ip, payload),
         icmpv4::PROTOCOL => with_icmpv4(cx),
         next_header if next_header == esp::PROTOCOL || ipv6_ext::is_extension(next_header) => {
-            ipv6_ext::decode(cx, ip, view.offset(), payload)
+            ipv6_ext::decode(cx, ip, view, payload)
         }
         _ => unknown(cx, &ip, payload),
     }
@@ -61,6 +62,9 @@ pub(crate) fn with_icmpv4<'a>(cx: &mut Context<'_>) -> Step<'a> {
 
 /// A next header of which nothing is known but its number.
 pub(crate) fn unknown<'a>(cx: &mut Context<'_>, ip: &Ip, view: View<'a>) -> Step<'a> {
+    if let Some(step) = tunnel::beyond(cx, ip, view) {
+        return step;
+    }
     cx.note(Event::Ipv6UnknownNextHeader);
     ipv4::unknown(cx, ip, view)
 }

@@ -2,16 +2,14 @@
 //!
 //! Each header is at least eight bytes of the packet, so the walk is bounded by its length.
 
-use crate::decoder::{Context, Ip, Step};
+use crate::context::{Context, Ip};
+use crate::decoder::Step;
 use crate::view::{View, be16};
-use crate::{
-    Event, Fragment, InnerKind, IpVersion, NonFlow, Tunnel, esp, icmpv4, icmpv6, ipv4, ipv6, sctp, tcp, tunnel, udp,
-};
+use crate::{Event, Fragment, IpVersion, NonFlow, ah, esp, icmpv4, icmpv6, ipv4, ipv6, sctp, tcp, tunnel, udp};
 
 const HOP_BY_HOP: u8 = 0;
 const ROUTING: u8 = 43;
 const FRAGMENT: u8 = 44;
-const AUTHENTICATION: u8 = 51;
 const NONE: u8 = 59;
 const DESTINATION: u8 = 60;
 const MOBILITY: u8 = 135;
@@ -22,10 +20,7 @@ const FRAGMENT_HEADER_LEN: usize = 8;
 
 /// Whether a chain of extension headers begins with this one.
 pub(crate) fn is_extension(next_header: u8) -> bool {
-    matches!(
-        next_header,
-        HOP_BY_HOP | ROUTING | FRAGMENT | AUTHENTICATION | NONE | DESTINATION | MOBILITY | HIP | SHIM6
-    )
+    matches!(next_header, HOP_BY_HOP | ROUTING | FRAGMENT | ah::PROTOCOL | NONE | DESTINATION | MOBILITY | HIP | SHIM6)
 }
 
 /// Headers that came before.
@@ -38,10 +33,10 @@ struct Seen {
     authentication: bool,
 }
 
-/// Walks the chain that begins with `ip.protocol`. `ip_offset` is where the IPv6 header begins.
-pub(crate) fn decode<'a>(cx: &mut Context<'_>, mut ip: Ip, ip_offset: u32, mut view: View<'a>) -> Step<'a> {
+/// Walks the chain that begins with `ip.protocol`, behind the IPv6 header that `start` begins with.
+pub(crate) fn decode<'a>(cx: &mut Context<'_>, mut ip: Ip, start: View<'a>, mut view: View<'a>) -> Step<'a> {
     let mut seen = Seen::default();
-    let mut protocol_offset = ip_offset + ipv6::NEXT_HEADER_AT;
+    let mut protocol_offset = start.offset() + ipv6::NEXT_HEADER_AT;
     loop {
         if ip.protocol == NONE {
             if view.len() > 0 {
@@ -58,12 +53,11 @@ pub(crate) fn decode<'a>(cx: &mut Context<'_>, mut ip: Ip, ip_offset: u32, mut v
             icmpv6::PROTOCOL => return icmpv6::decode(cx, &ip, view),
             sctp::PROTOCOL => return sctp::decode(cx, &ip, view),
             esp::PROTOCOL => return esp::decode(cx, &ip, view),
-            ipv4::PROTOCOL_IN_IP => return tunnel::ip_in_ipv6(cx, &ip, InnerKind::Ipv4, view),
+            ipv4::PROTOCOL_IN_IP => return tunnel::ipv4_in_ipv6(cx, &ip, view),
             icmpv4::PROTOCOL => return ipv6::with_icmpv4(cx),
             HOP_BY_HOP | DESTINATION | ROUTING | MOBILITY | HIP | SHIM6 => (usize::from(len) + 1) * 8,
             FRAGMENT => FRAGMENT_HEADER_LEN,
-            // RFC 4302 §2.2: in words of four bytes, less two; less than one is taken for the fixed part.
-            AUTHENTICATION => 12 + usize::from(len.max(1) - 1) * 4,
+            ah::PROTOCOL => ah::header_len(len),
             _ => return ipv6::unknown(cx, &ip, view),
         };
         if header_len > view.len() {
@@ -74,9 +68,9 @@ pub(crate) fn decode<'a>(cx: &mut Context<'_>, mut ip: Ip, ip_offset: u32, mut v
             ROUTING => routing(cx, &mut seen, header),
             HOP_BY_HOP => hop_by_hop(cx, &mut seen, header),
             DESTINATION => destination(cx, &mut seen, header),
-            AUTHENTICATION => authentication(cx, &mut seen, header),
+            ah::PROTOCOL => authentication(cx, &mut seen, header),
             FRAGMENT => {
-                if let Some(fragment) = fragment(cx, &mut seen, &ip, ip_offset, view) {
+                if let Some(fragment) = fragment(cx, &mut seen, &ip, start, view) {
                     return cx.fragment(Fragment { protocol_offset, ..fragment });
                 }
             }
@@ -98,6 +92,7 @@ fn routing(cx: &mut Context<'_>, seen: &mut Seen, header: View<'_>) {
 }
 
 fn authentication(cx: &mut Context<'_>, seen: &mut Seen, header: View<'_>) {
+    ah::note(cx, header);
     if matches!(header.data(), [_, _, hi, lo, ..] if be16(*hi, *lo) != 0) {
         cx.note(Event::Ipv6ExthdrAhResNotNull);
     }
@@ -182,7 +177,7 @@ fn options(cx: &mut Context<'_>, header: View<'_>, unknown: Event, only_padding:
 }
 
 /// The fragment, unless the header says that the datagram is whole (RFC 6946) or is one too many.
-fn fragment(cx: &mut Context<'_>, seen: &mut Seen, ip: &Ip, ip_offset: u32, view: View<'_>) -> Option<Fragment> {
+fn fragment(cx: &mut Context<'_>, seen: &mut Seen, ip: &Ip, start: View<'_>, view: View<'_>) -> Option<Fragment> {
     let &[next_header, reserved, hi, lo, ref id @ ..] = view.header::<FRAGMENT_HEADER_LEN>()?;
     if reserved != 0 {
         cx.note(Event::Ipv6FhNonZeroReservedField);
@@ -210,14 +205,14 @@ fn fragment(cx: &mut Context<'_>, seen: &mut Seen, ip: &Ip, ip_offset: u32, view
         more,
         vlan: cx.vlan,
         protocol: next_header,
-        ip_offset,
+        ip_offset: start.offset(),
         payload_offset: payload.offset(),
         payload_len: payload.len() as u32,
-        protocol_offset: ip_offset,
-        link_len: ip_offset,
+        protocol_offset: start.offset(),
+        link_len: cx.link_len(start),
         macs: cx.macs,
-        recursion: 0,
+        recursion: cx.recursion(),
         layers: cx.layers(),
-        tunnel: Tunnel::NONE,
+        tunnel: cx.tunnel,
     })
 }

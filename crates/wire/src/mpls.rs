@@ -4,8 +4,12 @@
 //! first four bits decide, where 0 is the control word of an Ethernet pseudowire (RFC 4448 §4.6).
 
 use crate::Event;
-use crate::decoder::{Context, Layer, Step};
+use crate::context::Context;
+use crate::decoder::{Layer, Step};
 use crate::view::View;
+
+/// In IP (RFC 4023).
+pub(crate) const PROTOCOL: u8 = 137;
 
 const ENTRY_LEN: usize = 4;
 const CONTROL_WORD_LEN: usize = 4;

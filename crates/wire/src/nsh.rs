@@ -1,7 +1,8 @@
 //! Network service header (RFC 8300).
 
 use crate::Event;
-use crate::decoder::{Context, Layer, Step};
+use crate::context::Context;
+use crate::decoder::{Layer, Step};
 use crate::view::{View, be16};
 
 const BASE_LEN: usize = 8;

@@ -2,7 +2,8 @@
 //! the hosts this runs on.
 
 use crate::Event;
-use crate::decoder::{Context, Layer, Step};
+use crate::context::Context;
+use crate::decoder::{Layer, Step};
 use crate::view::View;
 
 const HEADER_LEN: usize = 4;

@@ -2,7 +2,8 @@
 //!
 //! The protocol field has one byte when that byte is odd (§2), two otherwise.
 
-use crate::decoder::{Context, Layer, Step};
+use crate::context::Context;
+use crate::decoder::{Layer, Step};
 use crate::view::{View, be16};
 use crate::{Event, NonFlow, ipv4, ipv6};
 

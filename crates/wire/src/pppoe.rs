@@ -1,6 +1,7 @@
 //! PPP over Ethernet (RFC 2516): sessions carry PPP, discovery carries tags.
 
-use crate::decoder::{Context, Step};
+use crate::context::Context;
+use crate::decoder::Step;
 use crate::view::{View, be16};
 use crate::{Event, NonFlow, ppp};
 

@@ -1,7 +1,8 @@
 //! Frames that begin with an IP header of either version.
 
 use crate::Event;
-use crate::decoder::{Context, Layer, Step};
+use crate::context::Context;
+use crate::decoder::{Layer, Step};
 use crate::ipv4;
 use crate::view::View;
 

@@ -1,6 +1,7 @@
 //! SCTP (RFC 9260): ports, and a walk over the chunks.
 
-use crate::decoder::{Context, Ip, Step};
+use crate::context::{Context, Ip};
+use crate::decoder::Step;
 use crate::view::{View, be16};
 use crate::{Event, Ports, Transport};
 

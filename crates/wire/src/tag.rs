@@ -1,7 +1,8 @@
 //! Port extender tags: E-Tag (IEEE 802.1BR) and Cisco's VN-Tag. What they say is not kept.
 
 use crate::Event;
-use crate::decoder::{Context, Layer, Step};
+use crate::context::Context;
+use crate::decoder::{Layer, Step};
 use crate::ethertype::Carrier;
 use crate::view::{View, be16};
 

@@ -1,6 +1,7 @@
 //! TCP (RFC 9293): the fixed part of the header and the options that a session needs.
 
-use crate::decoder::{Context, Ip, Step};
+use crate::context::{Context, Ip};
+use crate::decoder::Step;
 use crate::view::{View, be16};
 use crate::{Event, FastOpen, Ports, TcpFlags, TcpSegment, Transport};
 

@@ -1,33 +1,62 @@
-//! Tunnels: packets inside packets.
-//!
-//! What is opened nowhere yet: the inner packet is named ([`Inner`]), its counters stay at zero. IP in IP begins here;
-//! GRE has its header checked in [`crate::gre`]; Teredo, VXLAN and Geneve are plain UDP in [`crate::udp`]; ERSPAN comes
-//! inside of GRE.
+//! Tunnels right over IP: IP in IP, and those that Suricata leaves closed. GRE is in [`crate::gre`].
 
-use crate::decoder::{Context, Ip, Step};
+use crate::context::{Context, Ip};
+use crate::decoder::Step;
+use crate::inner::InnerKind;
 use crate::view::View;
-use crate::{Event, Inner, InnerKind, Transport, ipv4, ipv6};
+use crate::{Event, IpVersion, Transport, Tunnel, etherip, gre, ipv4, ipv6, l2tp, mpls};
 
 /// The outside of IP in IP: a flow of its own, whatever is inside.
-pub(crate) fn ip_in_ip<'a>(cx: &mut Context<'_>, ip: &Ip, kind: InnerKind, view: View<'a>) -> Step<'a> {
-    let inner = Inner { offset: view.offset(), len: view.len() as u32, kind };
-    cx.flow_around(ip, Transport::Other, view, Some(inner))
+fn ip_in_ip<'a>(cx: &mut Context<'_>, ip: &Ip, kind: InnerKind, view: View<'a>) -> Step<'a> {
+    let inner = cx.open(kind, view, Tunnel::NONE);
+    cx.flow_around(ip, Transport::Other, view, inner)
 }
 
-/// The outside of IP in IPv6: a flow only if a header of the right version is inside.
-pub(crate) fn ip_in_ipv6<'a>(cx: &mut Context<'_>, ip: &Ip, kind: InnerKind, view: View<'a>) -> Step<'a> {
-    let (least_len, version, too_small, wrong_version) = match kind {
-        InnerKind::Ipv4 => (ipv4::HEADER_LEN, 4, Event::Ipv6Ipv4InIpv6TooSmall, Event::Ipv6Ipv4InIpv6WrongVersion),
-        InnerKind::Ipv6 => (ipv6::HEADER_LEN, 6, Event::Ipv6Ipv6InIpv6TooSmall, Event::Ipv6Ipv6InIpv6WrongVersion),
-    };
+pub(crate) fn ipv4_in_ipv4<'a>(cx: &mut Context<'_>, ip: &Ip, view: View<'a>) -> Step<'a> {
+    ip_in_ip(cx, ip, InnerKind::Ipv4InIpv4, view)
+}
+
+pub(crate) fn ipv6_in_ipv4<'a>(cx: &mut Context<'_>, ip: &Ip, view: View<'a>) -> Step<'a> {
+    ip_in_ip(cx, ip, InnerKind::Ipv6InIpv4, view)
+}
+
+/// The outside of IPv4 in IPv6: a flow only if a header of the right version is inside.
+pub(crate) fn ipv4_in_ipv6<'a>(cx: &mut Context<'_>, ip: &Ip, view: View<'a>) -> Step<'a> {
     match view.data().first() {
-        Some(first) if view.len() >= least_len => {
-            if first >> 4 == version {
-                ip_in_ip(cx, ip, kind, view)
-            } else {
-                cx.invalid(wrong_version)
-            }
-        }
-        _ => cx.invalid(too_small),
+        Some(first) if view.len() >= ipv4::HEADER_LEN => match first >> 4 {
+            4 => ip_in_ip(cx, ip, InnerKind::Ipv4InIpv6, view),
+            _ => cx.invalid(Event::Ipv6Ipv4InIpv6WrongVersion),
+        },
+        _ => cx.invalid(Event::Ipv6Ipv4InIpv6TooSmall),
     }
+}
+
+/// The outside of IPv6 in IPv6: a flow only if a header of the right version is inside.
+pub(crate) fn ipv6_in_ipv6<'a>(cx: &mut Context<'_>, ip: &Ip, view: View<'a>) -> Step<'a> {
+    match view.data().first() {
+        Some(first) if view.len() >= ipv6::HEADER_LEN => match first >> 4 {
+            6 => ip_in_ip(cx, ip, InnerKind::Ipv6InIpv6, view),
+            _ => cx.invalid(Event::Ipv6Ipv6InIpv6WrongVersion),
+        },
+        _ => cx.invalid(Event::Ipv6Ipv6InIpv6TooSmall),
+    }
+}
+
+/// What Suricata leaves closed, if it is to be opened and `ip` carries such a thing.
+pub(crate) fn beyond<'a>(cx: &mut Context<'_>, ip: &Ip, view: View<'a>) -> Option<Step<'a>> {
+    if !cx.options.beyond_suricata {
+        return None;
+    }
+    Some(match (ip.protocol, ip.version) {
+        (etherip::PROTOCOL, _) => etherip::decode(cx, ip, view),
+        (l2tp::PROTOCOL, _) => l2tp::decode_ip(cx, ip, view),
+        (mpls::PROTOCOL, _) => {
+            let inner = cx.open(InnerKind::Mpls, view, Tunnel::NONE);
+            cx.tunnel(ip, view, inner)
+        }
+        // Behind extension headers, where Suricata does not look for them.
+        (gre::PROTOCOL, IpVersion::V6) => gre::decode(cx, ip, view),
+        (ipv6::PROTOCOL_IN_IP, IpVersion::V6) => ipv6_in_ipv6(cx, ip, view),
+        _ => return None,
+    })
 }

@@ -1,8 +1,9 @@
-//! UDP (RFC 768). Tunnels over UDP (Teredo, VXLAN, Geneve) are not opened: they are flows like any other.
+//! UDP (RFC 768). A datagram that is a tunnel is a flow like any other, with a packet inside.
 
-use crate::decoder::{Context, Ip, Step};
+use crate::context::{Context, Ip};
+use crate::decoder::Step;
 use crate::view::{View, be16};
-use crate::{Event, Ports, Transport};
+use crate::{Event, Ports, Transport, udp_tunnel};
 
 pub(crate) const PROTOCOL: u8 = 17;
 pub(crate) const HEADER_LEN: usize = 8;
@@ -20,5 +21,6 @@ pub(crate) fn decode<'a>(cx: &mut Context<'_>, ip: &Ip, view: View<'a>) -> Step<
         return cx.invalid(Event::UdpLenInvalid);
     }
     let ports = Ports { src: be16(s_hi, s_lo), dst: be16(d_hi, d_lo) };
-    cx.flow(ip, Transport::Udp(ports), view)
+    let inner = udp_tunnel::inside(cx, ports, view.limit(len).skip(HEADER_LEN));
+    cx.flow_around(ip, Transport::Udp(ports), view, inner)
 }

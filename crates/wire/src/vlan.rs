@@ -1,7 +1,8 @@
 //! VLAN tags (IEEE 802.1Q, 802.1ad): three at most, the 12 bits of each id are kept, an id of 0 like any other.
 
 use crate::Event;
-use crate::decoder::{Context, Layer, Step};
+use crate::context::Context;
+use crate::decoder::{Layer, Step};
 use crate::ethertype::Carrier;
 use crate::view::{View, be16};
 

@@ -117,7 +117,7 @@ fn decode_file(path: &Path) -> Option<DecodeCounters> {
         return None;
     }
     let link = LinkType::from_dlt(u32::from_le_bytes([header[20], header[21], header[22], header[23]]));
-    let mut decoder = Decoder::new(DecodeOptions { flow_for_every_protocol: false, ..DecodeOptions::default() });
+    let mut decoder = Decoder::new(DecodeOptions::SURICATA);
     let mut outcomes = 0;
     while let Some((record, after)) = rest.split_first_chunk::<16>() {
         let captured = u32::from_le_bytes([record[8], record[9], record[10], record[11]]);
@@ -125,7 +125,7 @@ fn decode_file(path: &Path) -> Option<DecodeCounters> {
         rest = after;
         // Suricata knows no other length than the captured one.
         match decoder.decode(link, frame, captured) {
-            Decoded::Flow(_) | Decoded::Fragment(_) | Decoded::NonFlow(_) => outcomes += 1,
+            Decoded::Flow(_) | Decoded::Tunnel(_) | Decoded::Fragment(_) | Decoded::NonFlow(_) => outcomes += 1,
         }
     }
     assert_eq!(decoder.counters.layers.pkts, outcomes);

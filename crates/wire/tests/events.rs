@@ -63,7 +63,7 @@ fn each_event_is_raised_once_and_decides_what_becomes_of_the_packet() {
 }
 
 fn check(link: LinkType, event: Event, outcome: Outcome, frame: &[u8]) {
-    let options = DecodeOptions { flow_for_every_protocol: false, ..DecodeOptions::default() };
+    let options = DecodeOptions::SURICATA;
     let mut decoder = Decoder::new(options);
     let decoded = decoder.decode(link, frame, frame.len() as u32);
     let invalid = decoder.counters.layers.invalid == 1;
@@ -76,7 +76,7 @@ fn check(link: LinkType, event: Event, outcome: Outcome, frame: &[u8]) {
             assert_eq!(packet.event, Some(event));
             if invalid { FlowAndInvalid } else { FlowDespite }
         }
-        Decoded::Fragment(_) | Decoded::NonFlow(_) => Without,
+        Decoded::Tunnel(_) | Decoded::Fragment(_) | Decoded::NonFlow(_) => Without,
     };
     assert_eq!(found, outcome, "{} gives {decoded:?}", event.name());
     assert_eq!(decoder.counters.event(event), 1, "{}", event.name());

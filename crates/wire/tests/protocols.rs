@@ -247,7 +247,7 @@ fn another_protocol_has_a_flow_unless_told_otherwise() {
     );
     let packet = flow(LinkType::Ethernet, &eth6(89, &[2, 1]));
     assert_eq!((packet.protocol, packet.event), (89, Some(Event::Ipv6UnknownNextHeader)));
-    let mut decoder = Decoder::new(DecodeOptions { flow_for_every_protocol: false, ..DecodeOptions::default() });
+    let mut decoder = Decoder::new(DecodeOptions::SURICATA);
     assert_eq!(decoder.decode(LinkType::Ethernet, &frame, 0), Decoded::NonFlow(NonFlow::UnknownProtocol));
     let igmp = eth4(2, &[0x16, 0, 0, 0, 224, 0, 0, 1]);
     assert_eq!(decode(LinkType::Ethernet, &igmp).0, Decoded::NonFlow(NonFlow::Igmp));

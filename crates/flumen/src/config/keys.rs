@@ -126,6 +126,7 @@ const COMPARED_MAX: usize = 100;
 const DURATION: Kind = Kind::Duration;
 const SWITCH: Kind = Kind::Word(&["auto", "yes", "no"]);
 const CHECKS: Kind = Kind::Word(&["none", "all"]);
+const RESERVED: Kind = Kind::Word(&["strict", "permissive"]);
 const COMPAT: Kind = Kind::Word(&["flumen", "suricata"]);
 /// Kinds of output that Suricata knows. All are words here, so that the message can say which of them Flumen writes.
 const FILETYPES: Kind = Kind::Word(&["regular", "file", "syslog", "unix_dgram", "unix_stream", "redis"]);
@@ -142,8 +143,6 @@ const POLICIES: Kind = Kind::Word(&[
 ]);
 
 const REASSEMBLY: &str = "TCP reassembly";
-const DEFRAG: &str = "defragmentation";
-const TUNNELS: &str = "tunnels";
 const LIVE: &str = "live capture";
 
 /// One row for each key.
@@ -219,19 +218,22 @@ const KEYS: &[Key] = &[
     row("livedev.use-for-tracking", Kind::Flag, Some("yes"), Effect::Now, "The capture device is part of what makes a flow"),
     row("decoder.recursion-level.use-for-tracking", Kind::Flag, Some("yes"), Effect::Now, "The depth of tunnels is part of what makes a flow"),
     row("decoder.max-layers", Kind::Count { min: 1, max: 255 }, Some("16"), Effect::Now, "Most layers of a packet"),
-    row("decoder.teredo.enabled", Kind::Flag, Some("yes"), Effect::Later(TUNNELS), "Look into Teredo tunnels"),
-    row("decoder.teredo.ports", Kind::Ports, Some("any"), Effect::Later(TUNNELS), "UDP ports of Teredo"),
-    row("decoder.vxlan.enabled", Kind::Flag, Some("yes"), Effect::Later(TUNNELS), "Look into VXLAN tunnels"),
-    row("decoder.vxlan.ports", Kind::Ports, Some("4789"), Effect::Later(TUNNELS), "UDP ports of VXLAN"),
-    row("decoder.geneve.enabled", Kind::Flag, Some("yes"), Effect::Later(TUNNELS), "Look into Geneve tunnels"),
-    row("decoder.geneve.ports", Kind::Ports, Some("6081"), Effect::Later(TUNNELS), "UDP ports of Geneve"),
-    row("defrag.memcap", Kind::Size { min: 1 }, Some("32mb"), Effect::Later(DEFRAG), "Memory for fragments that wait"),
-    row("defrag.memcap-policy", POLICIES, None, Effect::Later(DEFRAG), "What is counted for a fragment for which there is no memory"),
-    row("defrag.hash-size", Kind::Count { min: 1, max: 4_294_967_295 }, Some("65536"), Effect::Later(DEFRAG), "Rows of the fragment table"),
-    row("defrag.trackers", Kind::Count { min: 1, max: 4_294_967_295 }, Some("65535"), Effect::Later(DEFRAG), "Datagrams that may wait for their fragments"),
-    row("defrag.max-frags", Kind::Count { min: 1, max: 4_294_967_295 }, Some("65535"), Effect::Later(DEFRAG), "Fragments that may wait"),
-    row("defrag.prealloc", Kind::Flag, Some("yes"), Effect::Later(DEFRAG), "Make the trackers at the start"),
-    row("defrag.timeout", DURATION, Some("60"), Effect::Later(DEFRAG), "Time after its last fragment at which a datagram is given up"),
+    row("decoder.teredo.enabled", Kind::Flag, Some("yes"), Effect::Now, "Look into Teredo tunnels"),
+    row("decoder.teredo.ports", Kind::Ports, Some("any"), Effect::Now, "UDP ports of Teredo"),
+    row("decoder.vxlan.enabled", Kind::Flag, Some("yes"), Effect::Now, "Look into VXLAN tunnels"),
+    row("decoder.vxlan.ports", Kind::Ports, Some("4789"), Effect::Now, "UDP ports of VXLAN"),
+    row("decoder.vxlan.reserved-bits-check", RESERVED, Some("strict"), Effect::Now, "Whether reserved bits of a VXLAN header must be zero"),
+    row("decoder.geneve.enabled", Kind::Flag, Some("yes"), Effect::Now, "Look into Geneve tunnels"),
+    row("decoder.geneve.ports", Kind::Ports, Some("6081"), Effect::Now, "UDP ports of Geneve"),
+    row("decoder.fou.enabled", Kind::Flag, Some("no"), Effect::Now, "Look into foo over UDP, bare IP in UDP; never with `compat: suricata`"),
+    row("decoder.fou.ports", Kind::Ports, Some("5555"), Effect::Now, "UDP ports of foo over UDP"),
+    row("defrag.memcap", Kind::Size { min: 1 }, Some("32mb"), Effect::Now, "Memory for fragments that wait"),
+    row("defrag.memcap-policy", POLICIES, None, Effect::Now, "What is counted for a fragment for which there is no memory"),
+    row("defrag.hash-size", Kind::Count { min: 1, max: 4_294_967_295 }, Some("65536"), Effect::Now, "Rows of the fragment table"),
+    row("defrag.trackers", Kind::Count { min: 1, max: 4_294_967_295 }, Some("65535"), Effect::Now, "Datagrams that may wait for their fragments"),
+    row("defrag.max-frags", Kind::Count { min: 1, max: 4_294_967_295 }, Some("65535"), Effect::Now, "Fragments that may wait"),
+    row("defrag.prealloc", Kind::Flag, Some("yes"), Effect::Now, "Make the trackers at the start"),
+    row("defrag.timeout", DURATION, Some("60"), Effect::Now, "Time after its last fragment at which a datagram is given up"),
     row("pcap-file.checksum-checks", SWITCH, Some("auto"), Effect::Now, "Trust checksums of a capture: `auto` looks whether most are wrong"),
     row("capture.checksum-validation", CHECKS, None, Effect::Now, "`none` overrules both checksum keys, as `-k none` does; `all` forces them"),
     row("exception-policy", POLICIES, Some("auto"), Effect::Now, "Policy where none of its own is set; `auto` is `ignore`, since Flumen only watches"),

@@ -8,9 +8,9 @@ use std::path::PathBuf;
 use flumen_engine::{Checksums, EngineConfig, Threads};
 use flumen_model::Span;
 use flumen_output::eve::{CommunityId, CommunityIdRule, EveConfig, ExistingFile, Ipv6Form, StatsConfig};
-use flumen_table::TableConfig;
 use flumen_table::config::{Compat, MemcapPolicy, RateTracking, StateTimeouts, Timeouts};
-use flumen_wire::DecodeOptions;
+use flumen_table::{DefragConfig, TableConfig};
+use flumen_wire::{DecodeOptions, PortList, ReservedBits, TunnelOptions, TunnelPorts};
 
 use super::problem::{Problem, Problems};
 use super::resolve::{Resolved, Section};
@@ -21,55 +21,12 @@ use super::value::{Ports, Value};
 pub struct Settings {
     /// Engine and flow table.
     pub engine: EngineConfig,
-    /// Tunnels. Read and checked; nothing uses them yet.
-    pub tunnels: Tunnels,
-    /// Defragmentation. Read and checked; nothing uses it yet.
-    pub defrag: DefragSettings,
     /// EVE logs, those that are enabled.
     pub eve: Vec<EveConfig>,
     /// `stats`: `stats` events at all, and the time between two when capturing live.
     pub stats: StatsSettings,
     /// `default-log-dir`.
     pub log_dir: PathBuf,
-}
-
-/// The tunnels of `decoder`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tunnels {
-    /// `decoder.teredo`.
-    pub teredo: TunnelSettings,
-    /// `decoder.vxlan`.
-    pub vxlan: TunnelSettings,
-    /// `decoder.geneve`.
-    pub geneve: TunnelSettings,
-}
-
-/// A tunnel over UDP.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TunnelSettings {
-    /// Whether it is looked into.
-    pub enabled: bool,
-    /// Its ports.
-    pub ports: Ports,
-}
-
-/// `defrag`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DefragSettings {
-    /// Bytes for fragments that wait.
-    pub memcap: u64,
-    /// What is counted for a fragment for which there is no memory.
-    pub memcap_policy: MemcapPolicy,
-    /// Rows of the fragment table.
-    pub hash_size: u32,
-    /// Most datagrams that wait.
-    pub trackers: u32,
-    /// Most fragments that wait.
-    pub max_frags: u32,
-    /// Whether the trackers are made at the start.
-    pub prealloc: bool,
-    /// Time since its last fragment at which a datagram is given up.
-    pub timeout: Span,
 }
 
 /// `stats`.
@@ -108,7 +65,11 @@ impl Settings {
             decode: DecodeOptions {
                 max_layers: count(root, "decoder.max-layers") as u8,
                 flow_for_every_protocol: compat(root) == Compat::Flumen,
+                beyond_suricata: compat(root) == Compat::Flumen,
+                tunnels: tunnels(root),
             },
+            defrag: defrag(root),
+            defrag_memcap_policy: memcap_policy(policy(root, "defrag.memcap-policy")),
             threads: Threads {
                 workers: count(root, "flumen.threads") as usize,
                 managers: count(root, "flow.managers") as usize,
@@ -120,8 +81,6 @@ impl Settings {
         };
         Ok(Self {
             engine,
-            tunnels: Tunnels::of(root),
-            defrag: DefragSettings::of(root),
             eve,
             stats: StatsSettings { enabled: root.flag("stats.enabled"), interval: span(root, "stats.interval") },
             log_dir: root.text("default-log-dir").into(),
@@ -129,27 +88,44 @@ impl Settings {
     }
 }
 
-impl Tunnels {
-    fn of(root: &Section) -> Self {
-        let tunnel = |name: &str| TunnelSettings {
-            enabled: root.flag(&format!("decoder.{name}.enabled")),
-            ports: root.ports(&format!("decoder.{name}.ports")).cloned().unwrap_or_default(),
-        };
-        Self { teredo: tunnel("teredo"), vxlan: tunnel("vxlan"), geneve: tunnel("geneve") }
+/// Tunnels over UDP.
+fn tunnels(root: &Section) -> TunnelOptions {
+    let ports = |name: &str| {
+        if !root.flag(&format!("decoder.{name}.enabled")) {
+            return TunnelPorts::Off;
+        }
+        match root.ports(&format!("decoder.{name}.ports")) {
+            None | Some(Ports::Any) => TunnelPorts::Any,
+            Some(Ports::These(ports)) => PortList::new(ports).map_or(TunnelPorts::Off, TunnelPorts::Only),
+        }
+    };
+    TunnelOptions {
+        teredo: ports("teredo"),
+        geneve: ports("geneve"),
+        vxlan: ports("vxlan"),
+        vxlan_reserved: match root.word("decoder.vxlan.reserved-bits-check") {
+            Some("permissive") => ReservedBits::Permissive,
+            _ => ReservedBits::Strict,
+        },
+        fou: ports("fou"),
     }
 }
 
-impl DefragSettings {
-    fn of(root: &Section) -> Self {
-        Self {
-            memcap: count(root, "defrag.memcap"),
-            memcap_policy: memcap_policy(policy(root, "defrag.memcap-policy")),
-            hash_size: count(root, "defrag.hash-size") as u32,
-            trackers: count(root, "defrag.trackers") as u32,
-            max_frags: count(root, "defrag.max-frags") as u32,
-            prealloc: root.flag("defrag.prealloc"),
-            timeout: span(root, "defrag.timeout"),
-        }
+/// Reassembly of IP datagrams.
+fn defrag(root: &Section) -> DefragConfig {
+    DefragConfig {
+        enabled: true,
+        memcap: count(root, "defrag.memcap"),
+        hash_size: count(root, "defrag.hash-size") as u32,
+        trackers: count(root, "defrag.trackers") as u32,
+        max_frags: count(root, "defrag.max-frags") as u32,
+        prealloc: root.flag("defrag.prealloc"),
+        timeout: span(root, "defrag.timeout"),
+        track_vlan: root.flag("vlan.use-for-tracking"),
+        track_device: root.flag("livedev.use-for-tracking"),
+        track_recursion: root.flag("decoder.recursion-level.use-for-tracking"),
+        compat: compat(root),
+        ..DefragConfig::default()
     }
 }
 

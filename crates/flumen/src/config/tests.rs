@@ -5,10 +5,9 @@ use flumen_model::{FlowState, Span};
 use flumen_output::eve::{CommunityId, CommunityIdRule, Ipv6Form};
 use flumen_table::TableConfig;
 use flumen_table::config::{Compat, MemcapPolicy, RateTracking, TimeoutClass};
+use flumen_wire::{PortList, TunnelPorts};
 
 use super::scratch::Scratch;
-use super::settings::TunnelSettings;
-use super::value::Ports;
 use super::*;
 
 /// The configuration of a file with this text.
@@ -89,8 +88,8 @@ fn complete_suricata_yaml_then_accepted() {
     assert_eq!(TableConfig { rate_tracking: None, midstream: true, ..table.clone() }, TableConfig::default());
     let eve = &config.settings.eve[0];
     assert!(eve.flow && !eve.netflow && eve.stats.is_some(), "only the types that it lists");
-    assert_eq!(config.settings.tunnels.teredo, TunnelSettings { enabled: true, ports: Ports::These(vec![3544]) });
-    assert_eq!(config.settings.tunnels.vxlan.ports, Ports::These(vec![4789]));
+    assert_eq!(config.settings.engine.decode.tunnels.teredo, TunnelPorts::only(3544));
+    assert_eq!(config.settings.engine.decode.tunnels.vxlan, TunnelPorts::only(4789));
     for ignored in ["app-layer", "outputs.fast", "outputs.eve-log.types.alert", "stream.inline", "threading"] {
         assert!(config.values.ignored.iter().any(|name| name == ignored), "{ignored}");
     }
@@ -114,7 +113,7 @@ fn configurations_of_the_corpus_then_accepted() {
         assert_eq!(settings.engine.checksums, Checksums::None);
         assert_eq!(settings.eve[0].community_id.map(|id| (id.seed, id.rule)), Some((0, CommunityIdRule::Suricata)));
         assert!(settings.eve[0].flow && settings.eve[0].netflow && settings.eve[0].stats.is_some());
-        assert_eq!(settings.tunnels.teredo.ports, Ports::Any);
+        assert_eq!(settings.engine.decode.tunnels.teredo, TunnelPorts::Any);
         assert!(config.values.warnings.is_empty(), "{:?}", config.values.warnings);
     }
 }
@@ -216,7 +215,7 @@ fn settings_given_then_where_they_belong() {
     assert_eq!((engine.memory_limit, engine.active_timeout), (Some(1 << 30), Some(Span::from_nanos(1_500_000_000))));
     assert!(config.settings.eve[0].extended && !engine.decode.flow_for_every_protocol);
     assert_eq!(engine.decode.max_layers, 9);
-    assert_eq!(config.settings.tunnels.vxlan, TunnelSettings { enabled: false, ports: Ports::These(vec![1, 2]) });
+    assert_eq!(config.settings.engine.decode.tunnels.vxlan, TunnelPorts::Off);
 }
 
 #[test]
@@ -271,12 +270,17 @@ fn several_eve_logs_then_each_by_itself() {
     assert_eq!(warnings(&none), ["2: 'outputs' has no eve-log, so no records are written with -l"]);
 }
 
+fn ports_of(ports: &[u16]) -> TunnelPorts {
+    PortList::new(ports).map_or(TunnelPorts::Off, TunnelPorts::Only)
+}
+
 #[test]
 fn port_groups_then_their_ports() {
-    let ports = |text: &str| good(&format!("{text}decoder: {{vxlan: {{ports: $A}}}}\n")).settings.tunnels.vxlan.ports;
-    assert_eq!(ports("vars: {port-groups: {A: 1}}\n"), Ports::These(vec![1]));
-    assert_eq!(ports("vars: {port-groups: {A: '[$B, 3]', B: \"[1, 2]\"}}\n"), Ports::These(vec![1, 2, 3]));
-    assert_eq!(ports("vars: {port-groups: {A: any}}\n"), Ports::Any);
+    let ports =
+        |text: &str| good(&format!("{text}decoder: {{vxlan: {{ports: $A}}}}\n")).settings.engine.decode.tunnels.vxlan;
+    assert_eq!(ports("vars: {port-groups: {A: 1}}\n"), ports_of(&[1]));
+    assert_eq!(ports("vars: {port-groups: {A: '[$B, 3]', B: \"[1, 2]\"}}\n"), ports_of(&[1, 2, 3]));
+    assert_eq!(ports("vars: {port-groups: {A: any}}\n"), TunnelPorts::Any);
     let missing = problems("decoder:\n  vxlan: {ports: $A}\n");
     assert!(missing[0].contains("'$A', which is not in vars.port-groups"), "{missing:?}");
     let endless = problems("vars: {port-groups: {A: '[$A, $A]'}}\ndecoder: {vxlan: {ports: $A}}\n");
@@ -319,7 +323,7 @@ fn set_without_a_file_then_the_rest_stays_default() {
     assert!(config.settings.eve[0].flow && !config.settings.eve[0].netflow && config.settings.eve[0].stats.is_some());
     let config = set(&["outputs.eve-log.types=[netflow]", "decoder.vxlan.ports=[1, 2]"]).expect("right");
     assert!(!config.settings.eve[0].flow && config.settings.eve[0].netflow && config.settings.eve[0].stats.is_none());
-    assert_eq!(config.settings.tunnels.vxlan.ports, Ports::These(vec![1, 2]));
+    assert_eq!(config.settings.engine.decode.tunnels.vxlan, ports_of(&[1, 2]));
     assert!(set(&["outputs.eve-log.enabled=no"]).expect("right").settings.eve.is_empty());
 }
 
@@ -371,8 +375,8 @@ fn effective_configuration_then_accepted_again_and_equal() {
 
 #[test]
 fn keys_without_effect_yet_then_told() {
-    let config = good("defrag: {timeout: 5}\nflow: {prealloc: 1}\n");
-    assert_eq!(config.values.later, [("defrag.timeout", "defragmentation")]);
+    let config = good("stats: {interval: 5}\nflow: {prealloc: 1}\n");
+    assert_eq!(config.values.later, [("stats.interval", "live capture")]);
 }
 
 /// A small generator of numbers below a bound; the same seed gives the same run.

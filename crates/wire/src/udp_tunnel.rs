@@ -1,0 +1,105 @@
+//! Tunnels over UDP: which of them a datagram may be, by its ports, and by its looks where a tunnel has no port.
+//!
+//! The outside is a flow of UDP in any case; [`inside`] only finds the packet in it. The fast path asks
+//! [`TunnelFilter`] first, and leaves to the walk whatever may be a tunnel.
+
+use crate::context::Context;
+use crate::inner::{Inner, InnerKind};
+use crate::view::View;
+use crate::{DecodeOptions, Ports, Tunnel, TunnelPorts, geneve, gtpu, gue, l2tp, teredo, vxlan, wireguard};
+
+/// RFC 7510.
+const MPLS_PORT: u16 = 6635;
+
+/// Ports on which something else than Suricata's tunnels is looked for.
+const PORTS_BEYOND: [u16; 6] = [gtpu::PORT, vxlan::GPE_PORT, gue::PORT, l2tp::PORT, MPLS_PORT, wireguard::PORT];
+
+/// The packet inside of a datagram, if it has one. In Suricata looks come before ports; else a port says more.
+pub(crate) fn inside(cx: &mut Context<'_>, ports: Ports, payload: View<'_>) -> Option<Inner> {
+    let tunnels = &cx.options.tunnels;
+    let either = |list: &TunnelPorts| list.has(ports.src) || list.has(ports.dst);
+    let (teredo, geneve, vxlan) = (either(&tunnels.teredo), either(&tunnels.geneve), tunnels.vxlan.has(ports.dst));
+    if cx.options.beyond_suricata {
+        let fou = either(&tunnels.fou);
+        by_port(cx, geneve, vxlan, payload)
+            .or_else(|| beyond(cx, ports.dst, payload))
+            .or_else(|| beyond(cx, ports.src, payload))
+            .or_else(|| if fou { gue::decode_fou(cx, payload) } else { None })
+            .or_else(|| if teredo { teredo::decode(cx, payload) } else { None })
+    } else {
+        let found = if teredo { teredo::decode(cx, payload) } else { None };
+        found.or_else(|| by_port(cx, geneve, vxlan, payload))
+    }
+}
+
+fn by_port(cx: &mut Context<'_>, geneve: bool, vxlan: bool, payload: View<'_>) -> Option<Inner> {
+    let found = if geneve { geneve::decode(cx, payload) } else { None };
+    found.or_else(|| if vxlan { vxlan::decode(cx, payload) } else { None })
+}
+
+/// Tunnels that Suricata leaves closed, by their assigned port.
+fn beyond(cx: &mut Context<'_>, port: u16, payload: View<'_>) -> Option<Inner> {
+    match port {
+        gtpu::PORT => gtpu::decode(cx, payload),
+        vxlan::GPE_PORT => vxlan::decode_gpe(cx, payload),
+        gue::PORT => gue::decode(cx, payload),
+        l2tp::PORT => l2tp::decode_udp(cx, payload),
+        MPLS_PORT if payload.len() > 0 => cx.open(InnerKind::Mpls, payload, Tunnel::NONE),
+        wireguard::PORT => {
+            wireguard::recognise(cx, payload);
+            None
+        }
+        _ => None,
+    }
+}
+
+/// Says quickly of nearly every datagram that it is no tunnel.
+#[derive(Clone, Debug)]
+pub(crate) struct TunnelFilter {
+    /// Bit n is set when some port that ends in these six bits is listed.
+    bits: u64,
+    ports: [u16; Self::PORTS],
+    every_port: bool,
+    teredo: bool,
+}
+
+impl TunnelFilter {
+    /// Geneve's, VXLAN's and FOU's, and the fixed ones.
+    const PORTS: usize = 3 * 4 + PORTS_BEYOND.len();
+
+    pub(crate) fn new(options: &DecodeOptions) -> Self {
+        let tunnels = &options.tunnels;
+        let fou = if options.beyond_suricata { tunnels.fou } else { TunnelPorts::Off };
+        let lists = [tunnels.geneve, tunnels.vxlan, fou];
+        let mut filter = Self { bits: 0, ports: [0; Self::PORTS], every_port: false, teredo: false };
+        let mut places = filter.ports.iter_mut();
+        let fixed = PORTS_BEYOND.into_iter().filter(|_| options.beyond_suricata);
+        let listed = lists.iter().flat_map(|list| match list {
+            TunnelPorts::Only(list) => list.ports().into_iter(),
+            TunnelPorts::Off | TunnelPorts::Any => [0; 4].into_iter(),
+        });
+        for port in fixed.chain(listed).filter(|&port| port != 0) {
+            filter.bits |= 1 << (port & 63);
+            if let Some(place) = places.next() {
+                *place = port;
+            }
+        }
+        filter.every_port = lists.contains(&TunnelPorts::Any);
+        filter.teredo = tunnels.teredo != TunnelPorts::Off;
+        filter
+    }
+
+    /// Whether a datagram may be a tunnel. `payload` is what was captured of `payload_len` bytes.
+    #[inline]
+    pub(crate) fn passes(&self, ports: Ports, payload: &[u8], payload_len: usize) -> bool {
+        let bits = self.bits >> (ports.src & 63) | self.bits >> (ports.dst & 63);
+        (bits & 1 != 0 && self.lists(ports))
+            || self.every_port
+            || (self.teredo && teredo::begins(payload) && teredo::ipv6_at(payload, payload_len).is_some())
+    }
+
+    #[inline(never)]
+    fn lists(&self, ports: Ports) -> bool {
+        self.ports.contains(&ports.src) || self.ports.contains(&ports.dst)
+    }
+}
