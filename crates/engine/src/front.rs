@@ -11,7 +11,7 @@ use flumen_model::source::Packet;
 use flumen_model::{Ledger, Timestamp};
 use flumen_pbuf::{Kind, Pbuf};
 use flumen_table::{Compat, Defrag, DefragCounters, FlowTable, HashSecret, Outcome, PacketKey};
-use flumen_wire::{Aside, DecodeCounters, Decoder, Fragment, Inner, NonFlow};
+use flumen_wire::{Aside, DecodeCounters, Decoder, Fragment, Inner, NonFlow, Role};
 
 use crate::checksums::ChecksumTest;
 use crate::config::EngineConfig;
@@ -59,6 +59,8 @@ struct Found<'p> {
     device: u16,
     data: &'p [u8],
     wire_len: u32,
+    /// Bytes that were before `data`, when it is a datagram, and the depth of tunnels at which it was put together.
+    before: (u32, u8),
     /// The buffer in which `data` lies from this offset on; `None` when it lies in the front's own.
     block: Option<(&'p Pbuf, usize)>,
 }
@@ -96,6 +98,7 @@ impl<'t> Front<'t> {
             device: entry.device,
             data: packet.data,
             wire_len,
+            before: (0, 0),
             block: block.map(|block| (block, entry.offset)),
         };
         self.ledger.read.add(u64::from(wire_len));
@@ -170,6 +173,7 @@ impl<'t> Front<'t> {
         place.bytes = u64::from(bytes);
         place.origin = self.packets;
         place.outside = outside;
+        place.role = if self.table.config().midstream { Role::of_sender(&place.packet, found.data) } else { None };
         Ok(())
     }
 
@@ -201,6 +205,9 @@ impl<'t> Front<'t> {
             Some((block, offset)) if block.kind() == Kind::Rom => block.slice(offset + start..offset + end),
             _ => Pbuf::copy_from(payload).unwrap_or_default(),
         };
+        let (before, depth) = found.before;
+        let link_len = fragment.link_len + if depth == fragment.recursion { before } else { 0 };
+        let fragment = &Fragment { link_len, ..*fragment };
         let outcome = self.defrag.fragment(fragment, found.device, found.at, header, hold);
         if let Some(event) = self.defrag.event() {
             self.decoder.counters.count(event);
@@ -217,7 +224,8 @@ impl<'t> Front<'t> {
             let wire_len = data.len() as u32;
             let bytes = datagram.first.link_len + wire_len;
             self.ledger.found.add(u64::from(bytes));
-            let whole = Found { data: &data, wire_len, block: None, ..*found };
+            let before = (datagram.first.link_len, datagram.first.recursion);
+            let whole = Found { data: &data, wire_len, before, block: None, ..*found };
             let decoded = self.decoder.decode_datagram(&datagram.first, &data, &mut into.place().packet);
             if let Some((inner, outside)) = self.packet(decoded, bytes, &whole, outside, into) {
                 self.inside(inner, outside, &whole, into);

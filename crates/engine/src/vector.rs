@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use flumen_model::Timestamp;
 use flumen_table::{FlowHash, PacketKey, PacketView};
-use flumen_wire::FlowPacket;
+use flumen_wire::{FlowPacket, Role};
 
 /// Packets that a stage takes at a time.
 pub(crate) const VECTOR: usize = 32;
@@ -85,6 +85,7 @@ pub(crate) struct Keyed {
     pub(crate) origin: u64,
     pub(crate) outside: Outside,
     pub(crate) checksum_ok: bool,
+    pub(crate) role: Option<Role>,
     /// For the packets inside: see [`Vector::parent`].
     counted_in: AtomicU64,
 }
@@ -99,6 +100,7 @@ impl Keyed {
         origin: 0,
         outside: Outside::NONE,
         checksum_ok: false,
+        role: None,
         counted_in: AtomicU64::new(PENDING),
     };
 
@@ -108,6 +110,7 @@ impl Keyed {
             bytes: self.bytes,
             origin: self.origin,
             parent,
+            role: self.role,
             packet: &self.packet,
             checksum_ok: self.checksum_ok,
         }

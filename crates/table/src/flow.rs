@@ -104,6 +104,8 @@ impl Marks {
     /// Elephant to the server; the next bit: to the client.
     pub(crate) const ELEPHANT_TO_SERVER: u16 = 1 << 5;
     pub(crate) const ELEPHANT_TO_CLIENT: u16 = 1 << 6;
+    /// What was said has shown who is client and who is server.
+    pub(crate) const ROLES_KNOWN: u16 = 1 << 8;
     /// Packets of the flow had other packets in them.
     pub(crate) const OUTSIDE: u16 = 1 << 7;
 

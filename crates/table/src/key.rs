@@ -5,7 +5,7 @@ use flumen_model::{Address, Direction, FlowKey, Ports};
 use flumen_wire::{FlowPacket, Icmp, Quoted, Transport};
 
 use crate::config::{Compat, TableConfig};
-use crate::flow::{PROTO_ESP, PROTO_TCP, PROTO_UDP};
+use crate::flow::{PROTO_ESP, PROTO_ICMP, PROTO_ICMPV6, PROTO_SCTP, PROTO_TCP, PROTO_UDP};
 
 /// What a packet has to do with a flow.
 #[derive(Clone, Copy, Debug)]
@@ -87,6 +87,8 @@ fn ports_of(transport: &Transport) -> Ports {
 pub(crate) struct KeyMask {
     scope: u64,
     tunnel_id: u32,
+    /// As in Suricata, packets of protocols without ports all go to the server, whoever sends them.
+    portless_to_server: bool,
 }
 
 impl KeyMask {
@@ -101,6 +103,7 @@ impl KeyMask {
                 | when(config.track_recursion, Scope::RECURSION)
                 | when(config.track_tunnel, Scope::TUNNEL),
             tunnel_id: if config.track_tunnel { u32::MAX } else { 0 },
+            portless_to_server: matches!(config.compat, Compat::Suricata),
         }
     }
     /// The key as it is hashed: what is not tracked is zero.
@@ -130,5 +133,10 @@ pub(crate) fn direction(flow: &FlowKey, packet: &FlowKey, mask: KeyMask) -> Opti
         return Some(Direction::ToServer);
     }
     let turned = flow.ports.src == packet.ports.dst && flow.ports.dst == packet.ports.src;
-    (client == dst && server == src && turned && flow.scope.protocol() != PROTO_ESP).then_some(Direction::ToClient)
+    let protocol = flow.scope.protocol();
+    if client != dst || server != src || !turned || protocol == PROTO_ESP {
+        return None;
+    }
+    let has_sides = matches!(protocol, PROTO_TCP | PROTO_UDP | PROTO_SCTP | PROTO_ICMP | PROTO_ICMPV6);
+    Some(if has_sides || !mask.portless_to_server { Direction::ToClient } else { Direction::ToServer })
 }

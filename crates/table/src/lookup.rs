@@ -10,7 +10,7 @@
 use core::ptr::NonNull;
 
 use flumen_model::{Direction, EndReason, FlowKey, FlowState, Timestamp};
-use flumen_wire::{FlowPacket, NonFlow, TcpFlags, TcpSegment, Transport};
+use flumen_wire::{FlowPacket, NonFlow, Role, TcpFlags, TcpSegment, Transport};
 
 use crate::bucket::{Due, Found, Locked};
 use crate::config::{Compat, TimeoutClass};
@@ -53,6 +53,8 @@ pub struct PacketView<'p> {
     pub origin: u64,
     /// The `origin` of the flow in which the outside of the packet was counted; 0 when it has none.
     pub parent: u64,
+    /// What the payload says of the sender, when it was asked: where a session may begin in its middle.
+    pub role: Option<Role>,
     /// The decoded packet.
     pub packet: &'p FlowPacket,
     /// Whether the TCP checksum is right, or not asked for: a segment with a wrong one is counted but not believed.
@@ -95,6 +97,7 @@ impl<'t> FlowLookup<'t> {
                 depth: config.depth,
                 bypass: config.bypass,
                 reuse_time_wait: config.compat == Compat::Flumen,
+                pickup_by_client: config.compat == Compat::Suricata,
             },
             spare: SpareQueue::default(),
             work: Vec::new(),
@@ -358,6 +361,26 @@ const fn oriented(body: &FlowBody, by_key: Direction) -> Direction {
     if body.marks.has(Marks::REVERSED) { by_key.opposite() } else { by_key }
 }
 
+/// What the payload says of its sender decides who is client and who is server, once, where a session was met in its
+/// middle; and for a datagram, which may always be an answer.
+#[cold]
+fn believe(body: &mut FlowBody, role: Role, by_key: Direction) {
+    let turned = match (role, oriented(body, by_key)) {
+        (Role::Server, Direction::ToServer) | (Role::Client, Direction::ToClient) => true,
+        (Role::Server, Direction::ToClient) | (Role::Client, Direction::ToServer) => false,
+    };
+    if body.marks.has(Marks::ROLES_KNOWN) || matches!(&body.detail, Detail::Tcp(session) if !session.is_midstream()) {
+        return;
+    }
+    body.marks.set(Marks::ROLES_KNOWN);
+    if turned {
+        if let Detail::Tcp(session) = &mut body.detail {
+            session.reverse();
+        }
+        body.reverse();
+    }
+}
+
 /// Counts a packet in its flow and moves the flow's state.
 #[inline]
 fn account(
@@ -388,8 +411,14 @@ fn account(
                 counters.pkt_on_wrong_thread += 1;
             }
             session(body, tcp, direction, idle.secs(), policy, counters);
+            if let Some(role) = view.role {
+                believe(body, role, by_key);
+            }
         }
         transport => {
+            if let Some(role) = view.role {
+                believe(body, role, by_key);
+            }
             if body.both_seen() {
                 body.state = FlowState::Established;
             }

@@ -302,6 +302,7 @@ fn view(packets: &[SimPacket], n: usize) -> PacketView<'_> {
     let packet = &packets[n];
     PacketView {
         parent: 0,
+        role: None,
         at: packet.at,
         bytes: packet.bytes,
         origin: origin(n),

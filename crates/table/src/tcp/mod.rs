@@ -34,6 +34,9 @@ pub(crate) struct TcpPolicy {
     pub(crate) bypass: bool,
     /// Whether a SYN on a session in TIME_WAIT starts a new one. Suricata's numeric test leaves TIME_WAIT out.
     pub(crate) reuse_time_wait: bool,
+    /// Whether a session that is met in its middle is laid out as if the client had sent the segment, whoever has, so that
+    /// the numbers of what follows from a server do not fit: as in Suricata.
+    pub(crate) pickup_by_client: bool,
 }
 
 /// What one direction has shown.
@@ -176,6 +179,18 @@ impl TcpSession {
     /// Whether the capture has lost packets of the session, so that it was followed leniently.
     pub(crate) const fn is_liberal(&self) -> bool {
         self.has(SessionMarks::LIBERAL)
+    }
+
+    /// Whether the session was met in its middle.
+    pub(crate) const fn is_midstream(&self) -> bool {
+        self.has(SessionMarks::MIDSTREAM)
+    }
+    /// Client and server have turned out to be the other way round.
+    pub(crate) const fn reverse(&mut self) {
+        self.streams.swap(0, 1);
+        let depths = self.marks & SessionMarks::BOTH_DEPTHS_REACHED;
+        let turned = (depths << 1 | depths >> 1) & SessionMarks::BOTH_DEPTHS_REACHED;
+        self.marks = self.marks & !SessionMarks::BOTH_DEPTHS_REACHED | turned;
     }
 
     /// Takes a segment. `seconds_idle` is how long the flow had been silent before it.

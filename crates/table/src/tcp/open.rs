@@ -35,7 +35,8 @@ impl TcpSession {
         if reversed {
             self.open_with_synack(tcp, &segment, policy);
         } else {
-            self.open_with_data(tcp, &segment);
+            let dir = if policy.pickup_by_client { Direction::ToServer } else { dir };
+            self.open_with_data(tcp, &Segment { dir, ..segment });
         }
         Outcome {
             flow_state: flow_state_of(self.state),

@@ -188,6 +188,7 @@ impl<'t> Worker<'t> {
         self.origin += 1;
         let view = PacketView {
             parent: 0,
+            role: None,
             at: now,
             bytes: packet.bytes,
             origin: self.origin,
