@@ -16,7 +16,7 @@ use flumen_kref::Refcount;
 use flumen_model::record::{Endpoint, TcpRecord, Traffic};
 use flumen_model::{Direction, FlowKey, FlowState, Ports, Span, TcpState, Timestamp};
 
-use crate::config::TimeoutClass;
+use crate::config::{Compat, TimeoutClass};
 use crate::prim::{AtomicU32, Witness};
 use crate::storage::SlotId;
 use crate::tcp::TcpSession;
@@ -191,12 +191,15 @@ impl FlowBody {
     pub const fn is_tcp_liberal(&self) -> bool {
         matches!(&self.detail, Detail::Tcp(session) if session.is_liberal())
     }
-    /// Swaps who is client and who is server, with all that was counted per direction.
-    pub(crate) fn reverse(&mut self) {
+    /// Swaps who is client and who is server, with all that was counted per direction; in compat mode without the times to
+    /// live, which stay where they are in Suricata.
+    pub(crate) fn reverse(&mut self, compat: Compat) {
         self.marks.0 ^= Marks::REVERSED;
         self.packets.swap(0, 1);
         self.bytes.swap(0, 1);
-        self.ttl.swap(0, 1);
+        if compat == Compat::Flumen {
+            self.ttl.swap(0, 1);
+        }
         const TO_SERVER: u16 = Marks::SEEN_TO_SERVER | Marks::ELEPHANT_TO_SERVER;
         const TO_CLIENT: u16 = Marks::SEEN_TO_CLIENT | Marks::ELEPHANT_TO_CLIENT;
         let (to_server, to_client) = (self.marks.0 & TO_SERVER, self.marks.0 & TO_CLIENT);

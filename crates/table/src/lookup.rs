@@ -96,8 +96,7 @@ impl<'t> FlowLookup<'t> {
                 async_oneside: config.async_oneside,
                 depth: config.depth,
                 bypass: config.bypass,
-                reuse_time_wait: config.compat == Compat::Flumen,
-                pickup_by_client: config.compat == Compat::Suricata,
+                compat: config.compat,
             },
             spare: SpareQueue::default(),
             work: Vec::new(),
@@ -364,7 +363,7 @@ const fn oriented(body: &FlowBody, by_key: Direction) -> Direction {
 /// What the payload says of its sender decides who is client and who is server, once, where a session was met in its
 /// middle; and for a datagram, which may always be an answer.
 #[cold]
-fn believe(body: &mut FlowBody, role: Role, by_key: Direction) {
+fn believe(body: &mut FlowBody, role: Role, by_key: Direction, compat: Compat) {
     let turned = match (role, oriented(body, by_key)) {
         (Role::Server, Direction::ToServer) | (Role::Client, Direction::ToClient) => true,
         (Role::Server, Direction::ToClient) | (Role::Client, Direction::ToServer) => false,
@@ -377,7 +376,7 @@ fn believe(body: &mut FlowBody, role: Role, by_key: Direction) {
         if let Detail::Tcp(session) = &mut body.detail {
             session.reverse();
         }
-        body.reverse();
+        body.reverse(compat);
     }
 }
 
@@ -412,12 +411,12 @@ fn account(
             }
             session(body, tcp, direction, idle.secs(), policy, counters);
             if let Some(role) = view.role {
-                believe(body, role, by_key);
+                believe(body, role, by_key, policy.compat);
             }
         }
         transport => {
             if let Some(role) = view.role {
-                believe(body, role, by_key);
+                believe(body, role, by_key, policy.compat);
             }
             if body.both_seen() {
                 body.state = FlowState::Established;
@@ -454,7 +453,7 @@ fn session(
         counters.sessions += 1;
         counters.midstream_pickups += u64::from(outcome.midstream);
         if outcome.reversed {
-            body.reverse();
+            body.reverse(policy.compat);
         }
     }
 }

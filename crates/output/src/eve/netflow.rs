@@ -29,7 +29,9 @@ fn one_way(out: &mut Text, clock: &mut Clock, common: &Common<'_>, record: &Flow
     key_uint(out, b",\"app_proto\":\"unknown\",\"netflow\":{\"pkts\":", traffic.packets);
     key_uint(out, b",\"bytes\":", traffic.bytes);
     span(out, clock, record);
-    if let Some((low, high)) = traffic.ttl {
+    // Suricata does not leave the fields out where packets were counted but their TTL was not, on a flow that was turned.
+    let unknown = (traffic.packets > 0).then_some((0, 0));
+    if let Some((low, high)) = traffic.ttl.or(unknown) {
         key_uint(out, b",\"min_ttl\":", low.into());
         key_uint(out, b",\"max_ttl\":", high.into());
     }

@@ -18,6 +18,7 @@ mod reuse;
 mod seq;
 mod state;
 
+use crate::config::Compat;
 use flumen_model::{Direction, FlowState, TcpState};
 use flumen_wire::{TcpFlags, TcpSegment};
 use hole::Hole;
@@ -32,11 +33,10 @@ pub(crate) struct TcpPolicy {
     pub(crate) depth: u32,
     /// Whether packets are only counted once both directions have sent that many (`stream.bypass`).
     pub(crate) bypass: bool,
-    /// Whether a SYN on a session in TIME_WAIT starts a new one. Suricata's numeric test leaves TIME_WAIT out.
-    pub(crate) reuse_time_wait: bool,
-    /// Whether a session that is met in its middle is laid out as if the client had sent the segment, whoever has, so that
-    /// the numbers of what follows from a server do not fit: as in Suricata.
-    pub(crate) pickup_by_client: bool,
+    /// Two things are Suricata's alone: a SYN on a session in TIME_WAIT starts no new one, since its numeric test leaves that
+    /// state out; and a session that is met in its middle is laid out as if the client had sent the segment, whoever has, so
+    /// that the numbers of what follows from a server do not fit.
+    pub(crate) compat: Compat,
 }
 
 /// What one direction has shown.

@@ -2,6 +2,7 @@
 
 use super::seq::Seq;
 use super::{Outcome, Segment, SessionMarks, StreamMarks, TcpPolicy, TcpSession, flow_state_of};
+use crate::config::Compat;
 use flumen_model::{Direction, TcpState};
 use flumen_wire::{FastOpen, TcpFlags, TcpSegment};
 
@@ -35,7 +36,7 @@ impl TcpSession {
         if reversed {
             self.open_with_synack(tcp, &segment, policy);
         } else {
-            let dir = if policy.pickup_by_client { Direction::ToServer } else { dir };
+            let dir = if policy.compat == Compat::Suricata { Direction::ToServer } else { dir };
             self.open_with_data(tcp, &Segment { dir, ..segment });
         }
         Outcome {

@@ -1,6 +1,7 @@
 //! Whether a SYN on the tuple of a known flow starts another session, so that the flow ends and a new one begins.
 
 use super::{Segment, SessionMarks, TcpPolicy, TcpSession};
+use crate::config::Compat;
 use flumen_model::{Direction, TcpState};
 use flumen_wire::{TcpFlags, TcpSegment};
 
@@ -38,7 +39,7 @@ impl TcpSession {
     const fn is_over(&self, policy: TcpPolicy) -> bool {
         match self.state {
             TcpState::LastAck | TcpState::CloseWait | TcpState::Closing | TcpState::Closed => true,
-            TcpState::TimeWait => policy.reuse_time_wait,
+            TcpState::TimeWait => matches!(policy.compat, Compat::Flumen),
             _ => false,
         }
     }
