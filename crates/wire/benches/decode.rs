@@ -1,5 +1,5 @@
 //! Nanoseconds a frame, by kind of frame, beside `etherparse` and `pnet_packet` on the same bytes.
-//! `cargo bench -p flumen-wire`.
+//! `cargo bench -p flumen-wire --bench decode`, and a word behind `--` for the kinds that have it in their name.
 //!
 //! 256 frames of a kind, with addresses and ports that differ, lie one after the other and are decoded in turn. Each
 //! figure is the best of several rounds, since anything else on the machine can only add to it; the three take turns. The
@@ -25,7 +25,11 @@ fn main() {
     // Cargo says so when it benches; otherwise this only shows that the frames decode.
     let (rounds, passes) = if std::env::args().any(|arg| arg == "--bench") { (40, 400) } else { (1, 1) };
     println!("{:<34} {:>10} {:>12} {:>12}", "ns a frame", "flumen", "etherparse", "pnet_packet");
+    let wanted: Option<String> = std::env::args().skip(1).find(|arg| !arg.starts_with('-'));
     for Kind { name, frame, varied } in kinds() {
+        if wanted.as_ref().is_some_and(|wanted| !name.contains(wanted)) {
+            continue;
+        }
         let frames = vary(&frame, varied);
         let mut decoder = Decoder::default();
         let mut packet = FlowPacket::EMPTY;
