@@ -8,7 +8,7 @@ use crate::decoder::Step;
 use crate::inner::{Inner, InnerKind};
 use crate::view::View;
 use crate::{
-    Address, DecodeCounters, DecodeOptions, Decoded, Event, FlowPacket, Fragment, IpVersion, Macs, NonFlow, Transport,
+    Address, Aside, DecodeCounters, DecodeOptions, Event, FlowPacket, Fragment, IpVersion, Macs, NonFlow, Transport,
     Tunnel, VlanTags,
 };
 
@@ -24,8 +24,10 @@ pub(crate) struct Context<'c> {
     pub(crate) tunnel: Tunnel,
     /// The IPv4 header comes out of uncompressed Van Jacobson PPP (RFC 1144): its protocol field is not one.
     pub(crate) vj_uncompressed: bool,
-    /// What becomes of the packet. Written once, in place: it is too large to hand from function to function.
-    decoded: &'c mut Decoded,
+    /// Where a packet that belongs to a flow goes, and what becomes of any other. Each is written once, in place: they are
+    /// too large to hand from function to function.
+    packet: &'c mut FlowPacket,
+    outcome: &'c mut Result<(), Aside>,
     raised: [Event; EVENTS_PER_PACKET_MAX],
     raised_count: u8,
     recursion: u8,
@@ -78,7 +80,8 @@ impl<'c> Context<'c> {
         counters: &'c mut DecodeCounters,
         options: &'c DecodeOptions,
         start: Start,
-        decoded: &'c mut Decoded,
+        packet: &'c mut FlowPacket,
+        outcome: &'c mut Result<(), Aside>,
     ) -> Self {
         Self {
             counters,
@@ -87,7 +90,8 @@ impl<'c> Context<'c> {
             macs: start.macs,
             tunnel: start.tunnel,
             vj_uncompressed: false,
-            decoded,
+            packet,
+            outcome,
             raised: [Event::TooManyLayers; EVENTS_PER_PACKET_MAX],
             raised_count: 0,
             recursion: start.recursion,
@@ -137,8 +141,8 @@ impl<'c> Context<'c> {
 
     /// The event for which the packet belongs to no flow.
     pub(crate) const fn reason(&self) -> Option<Event> {
-        match *self.decoded {
-            Decoded::NonFlow(NonFlow::Invalid(event)) => Some(event),
+        match *self.outcome {
+            Err(Aside::NonFlow(NonFlow::Invalid(event))) => Some(event),
             _ => None,
         }
     }
@@ -185,7 +189,7 @@ impl<'c> Context<'c> {
 
     /// The packet belongs to no flow.
     pub(crate) fn non_flow<'a>(&mut self, reason: NonFlow) -> Step<'a> {
-        *self.decoded = Decoded::NonFlow(reason);
+        *self.outcome = Err(Aside::NonFlow(reason));
         Step::Done
     }
 
@@ -196,7 +200,7 @@ impl<'c> Context<'c> {
             IpVersion::V4 => &mut counted.ipv4,
             IpVersion::V6 => &mut counted.ipv6,
         } += 1;
-        *self.decoded = Decoded::Fragment(fragment);
+        *self.outcome = Err(Aside::Fragment(fragment));
         Step::Done
     }
 
@@ -223,7 +227,7 @@ impl<'c> Context<'c> {
             return self.flow_around(ip, Transport::Other, view, inner);
         }
         if let Some(inner) = inner {
-            *self.decoded = Decoded::Tunnel(inner);
+            *self.outcome = Err(Aside::Tunnel(inner));
             return Step::Done;
         }
         let too_deep = self.raised().contains(&Event::TooManyLayers);
@@ -243,7 +247,7 @@ impl<'c> Context<'c> {
         view: View<'_>,
         inner: Option<Inner>,
     ) -> Step<'a> {
-        *self.decoded = Decoded::Flow(FlowPacket {
+        *self.packet = FlowPacket {
             src: ip.src,
             dst: ip.dst,
             vlan: self.vlan,
@@ -258,7 +262,8 @@ impl<'c> Context<'c> {
             macs: self.macs,
             event: self.first_event(),
             inner,
-        });
+        };
+        *self.outcome = Ok(());
         Step::Done
     }
 }

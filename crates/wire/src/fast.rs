@@ -46,10 +46,36 @@ pub(crate) fn decode(
         kind => (kind, VlanTags::default(), rest),
     };
     match kind {
-        ethertype::IPV4 => finish(layers, filter, macs, vlan, &network_v4(rest, missing)?, packet),
-        ethertype::IPV6 => finish(layers, filter, macs, vlan, &network_v6(rest, missing)?, packet),
+        ethertype::IPV4 => finish(layers, filter, Some(macs), vlan, &network_v4(rest, missing)?, packet),
+        ethertype::IPV6 => finish(layers, filter, Some(macs), vlan, &network_v6(rest, missing)?, packet),
         _ => None,
     }
+}
+
+/// A packet that begins with an IPv4 header, as it comes out of tunnels.
+#[inline]
+pub(crate) fn decode_v4(
+    layers: &mut LayerCounters,
+    filter: &TunnelFilter,
+    data: &[u8],
+    wire_len: u32,
+    packet: &mut FlowPacket,
+) -> Option<()> {
+    let missing = (wire_len as usize).saturating_sub(data.len());
+    finish(layers, filter, None, VlanTags::default(), &network_v4(data, missing)?, packet)
+}
+
+/// A packet that begins with an IPv6 header, as it comes out of tunnels.
+#[inline]
+pub(crate) fn decode_v6(
+    layers: &mut LayerCounters,
+    filter: &TunnelFilter,
+    data: &[u8],
+    wire_len: u32,
+    packet: &mut FlowPacket,
+) -> Option<()> {
+    let missing = (wire_len as usize).saturating_sub(data.len());
+    finish(layers, filter, None, VlanTags::default(), &network_v6(data, missing)?, packet)
 }
 
 /// The transport, and the whole. Inlined for each IP version, so that what the version settles is settled then.
@@ -57,7 +83,7 @@ pub(crate) fn decode(
 fn finish(
     layers: &mut LayerCounters,
     filter: &TunnelFilter,
-    macs: Macs,
+    macs: Option<Macs>,
     vlan: VlanTags,
     network: &Network<'_>,
     packet: &mut FlowPacket,
@@ -68,13 +94,14 @@ fn finish(
         _ => return None,
     };
     *counter += 1;
-    layers.ethernet += 1;
+    layers.ethernet += u64::from(macs.is_some());
     layers.vlan += u64::from(vlan.count);
     match network.ip.version {
         IpVersion::V4 => layers.ipv4 += 1,
         IpVersion::V6 => layers.ipv6 += 1,
     }
-    let link_len = ethernet::HEADER_LEN + usize::from(vlan.count) * vlan::HEADER_LEN;
+    let ethernet_len = if macs.is_some() { ethernet::HEADER_LEN } else { 0 };
+    let link_len = ethernet_len + usize::from(vlan.count) * vlan::HEADER_LEN;
     *packet = FlowPacket {
         src: network.ip.src,
         dst: network.ip.dst,
@@ -87,7 +114,7 @@ fn finish(
         transport,
         transport_offset: (link_len + network.header_len) as u32,
         transport_len: network.len as u32,
-        macs: Some(macs),
+        macs,
         event: None,
         inner: None,
     };

@@ -62,12 +62,12 @@ pub(crate) fn decode<'a>(cx: &mut Context<'_>, ip: &Ip, view: View<'a>) -> Step<
         cx.note(Event::Icmpv4Ipv4TruncPkt);
     }
     let is_error = matches!(kind, UNREACHABLE | SOURCE_QUENCH | REDIRECT | TIME_EXCEEDED | PARAMETER_PROBLEM);
-    let quoted = if is_error && code <= code_max { quoted(cx, kind, view.skip(HEADER_LEN)) } else { None };
+    let quoted = if is_error { quoted(cx, kind, code <= code_max, view.skip(HEADER_LEN)) } else { None };
     let icmp = Icmp { kind, code, counterpart: counterpart(kind), is_error, quoted };
     cx.flow(ip, Transport::Icmp4(icmp), view)
 }
 
-fn quoted(cx: &mut Context<'_>, kind: u8, quote: View<'_>) -> Option<Quoted> {
+fn quoted(cx: &mut Context<'_>, kind: u8, code_known: bool, quote: View<'_>) -> Option<Quoted> {
     // A message with bad IP options speaks for no flow.
     if cx.is_invalid() {
         return None;
@@ -77,13 +77,16 @@ fn quoted(cx: &mut Context<'_>, kind: u8, quote: View<'_>) -> Option<Quoted> {
         return None;
     }
     quoted::ipv4(quote).unwrap_or_else(|event| {
-        cx.fault(event);
+        // Suricata does not look at what comes with an unknown code.
+        if code_known {
+            cx.fault(event);
+        }
         None
     })
 }
 
 /// The type that answers `kind`.
-fn counterpart(kind: u8) -> Option<u8> {
+pub(crate) fn counterpart(kind: u8) -> Option<u8> {
     Some(match kind {
         ECHO => ECHO_REPLY,
         ECHO_REPLY => ECHO,

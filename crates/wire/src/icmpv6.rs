@@ -35,9 +35,12 @@ pub(crate) fn decode<'a>(cx: &mut Context<'_>, ip: &Ip, view: View<'a>) -> Step<
         cx.note(Event::Icmpv6MldMessageWithInvalidHl);
     }
     let is_error = matches!(kind, UNREACHABLE..=PARAMETER_PROBLEM);
-    let quoted = if is_error && known {
+    let quoted = if is_error {
         quoted::ipv6(view.skip(HEADER_LEN)).unwrap_or_else(|event| {
-            cx.fault(event);
+            // Suricata does not look at what comes with an unknown code.
+            if known {
+                cx.fault(event);
+            }
             None
         })
     } else {
@@ -75,7 +78,7 @@ fn check_type(cx: &mut Context<'_>, kind: u8, code: u8) -> bool {
 }
 
 /// The type that answers `kind`. A listener report answers a query; a "done" answers nothing.
-fn counterpart(kind: u8) -> Option<u8> {
+pub(crate) fn counterpart(kind: u8) -> Option<u8> {
     /// Echo, listener, router, neighbour, node information, home agent, mobile prefix, certification path, multicast
     /// router, duplicate address.
     const PAIRS: [(u8, u8); 10] = [

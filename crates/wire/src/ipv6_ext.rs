@@ -17,10 +17,34 @@ const HIP: u8 = 139;
 const SHIM6: u8 = 140;
 
 const FRAGMENT_HEADER_LEN: usize = 8;
+const FRAGMENT_OFFSET_MASK: u16 = 0xfff8;
 
 /// Whether a chain of extension headers begins with this one.
 pub(crate) fn is_extension(next_header: u8) -> bool {
     matches!(next_header, HOP_BY_HOP | ROUTING | FRAGMENT | ah::PROTOCOL | NONE | DESTINATION | MOBILITY | HIP | SHIM6)
+}
+
+/// The protocol behind a chain of extension headers that begins with `protocol`, and its bytes, without a look at what
+/// the headers say. `None` if the chain is cut, or belongs to a fragment that is not the first.
+pub(crate) fn behind(mut protocol: u8, mut view: View<'_>) -> Option<(u8, View<'_>)> {
+    while is_extension(protocol) && protocol != NONE {
+        let &[next_header, len, hi, lo] = view.header()?;
+        if protocol == FRAGMENT && be16(hi, lo) & FRAGMENT_OFFSET_MASK != 0 {
+            return None;
+        }
+        view = view.skip(header_len(protocol, len));
+        protocol = next_header;
+    }
+    Some((protocol, view))
+}
+
+/// Length of an extension header that says of itself `len`.
+fn header_len(protocol: u8, len: u8) -> usize {
+    match protocol {
+        FRAGMENT => FRAGMENT_HEADER_LEN,
+        ah::PROTOCOL => ah::header_len(len),
+        _ => (usize::from(len) + 1) * 8,
+    }
 }
 
 /// Headers that came before.
@@ -55,9 +79,7 @@ pub(crate) fn decode<'a>(cx: &mut Context<'_>, mut ip: Ip, start: View<'a>, mut 
             esp::PROTOCOL => return esp::decode(cx, &ip, view),
             ipv4::PROTOCOL_IN_IP => return tunnel::ipv4_in_ipv6(cx, &ip, view),
             icmpv4::PROTOCOL => return ipv6::with_icmpv4(cx),
-            HOP_BY_HOP | DESTINATION | ROUTING | MOBILITY | HIP | SHIM6 => (usize::from(len) + 1) * 8,
-            FRAGMENT => FRAGMENT_HEADER_LEN,
-            ah::PROTOCOL => ah::header_len(len),
+            extension if is_extension(extension) => header_len(extension, len),
             _ => return ipv6::unknown(cx, &ip, view),
         };
         if header_len > view.len() {
@@ -187,7 +209,7 @@ fn fragment(cx: &mut Context<'_>, seen: &mut Seen, ip: &Ip, start: View<'_>, vie
         return None;
     }
     let word = be16(hi, lo);
-    let (offset, more) = (word & 0xfff8, word & 1 != 0);
+    let (offset, more) = (word & FRAGMENT_OFFSET_MASK, word & 1 != 0);
     if offset == 0 && !more {
         cx.note(Event::Ipv6ExthdrUselessFh);
         return None;

@@ -1,10 +1,10 @@
 //! The start of a packet that an ICMP error message quotes.
 //!
-//! `Err` is an event: the quote is not even an IP header. `Ok(None)` is a quote without a usable tuple: another protocol,
-//! a fragment that is not the first, too few bytes for the ports, or bytes that the capture cut.
+//! `Err` is an event: the quote is not even an IP header. `Ok(None)` is a quote that names no flow: a fragment that is not
+//! the first, too few bytes, or bytes that the capture cut.
 
 use crate::view::{View, be16};
-use crate::{Address, Event, Ports, Quoted, ipv4, ipv6 as v6, sctp, tcp, udp};
+use crate::{Address, Event, Ports, Quoted, esp, icmpv4, icmpv6, ipv4, ipv6 as v6, ipv6_ext, sctp, tcp, udp};
 
 pub(crate) fn ipv4(quote: View<'_>) -> Result<Option<Quoted>, Event> {
     if quote.len() < ipv4::HEADER_LEN {
@@ -28,21 +28,31 @@ pub(crate) fn ipv6(quote: View<'_>) -> Result<Option<Quoted>, Event> {
         return Err(Event::Icmpv6Ipv6TruncPkt);
     }
     let Some(header) = quote.header::<{ v6::HEADER_LEN }>() else { return Ok(None) };
-    let &[version_class, _, _, _, _, _, protocol, _, ref addresses @ ..] = header;
+    let &[version_class, _, _, _, _, _, first, _, ref addresses @ ..] = header;
     if version_class >> 4 != 6 {
         return Err(Event::Icmpv6Ipv6UnknownVersion);
     }
     let (src, dst) = v6::split_addresses(addresses);
-    Ok(ports(protocol, quote.skip(v6::HEADER_LEN)).map(|ports| Quoted { src, dst, protocol, ports }))
+    let Some((protocol, transport)) = ipv6_ext::behind(first, quote.skip(v6::HEADER_LEN)) else { return Ok(None) };
+    Ok(ports(protocol, transport).map(|ports| Quoted { src, dst, protocol, ports }))
 }
 
-/// Ports, if the quote holds them: the first four bytes of TCP and SCTP, and a whole header of UDP.
+/// What stands for ports in the key of the quoted packet's flow, if the quote holds it: the first four bytes of most, but
+/// a whole header of UDP.
 fn ports(protocol: u8, transport: View<'_>) -> Option<Ports> {
-    let &[s_hi, s_lo, d_hi, d_lo] = transport.header()?;
-    let usable = match protocol {
-        tcp::PROTOCOL | sctp::PROTOCOL => true,
-        udp::PROTOCOL => transport.data().len() >= udp::HEADER_LEN,
-        _ => false,
+    let first = || transport.header::<4>().map(|&[a, b, c, d]| (be16(a, b), be16(c, d)));
+    let (src, dst) = match protocol {
+        udp::PROTOCOL if transport.data().len() < udp::HEADER_LEN => return None,
+        tcp::PROTOCOL | sctp::PROTOCOL | udp::PROTOCOL | esp::PROTOCOL => first()?,
+        icmpv4::PROTOCOL => {
+            let &[kind] = transport.header()?;
+            (u16::from(kind), icmpv4::counterpart(kind).map_or(0, u16::from))
+        }
+        icmpv6::PROTOCOL => {
+            let &[kind, code] = transport.header()?;
+            (be16(kind, code), icmpv6::counterpart(kind).map_or(0, |kind| be16(kind, 0)))
+        }
+        _ => (0, 0),
     };
-    usable.then_some(Ports { src: be16(s_hi, s_lo), dst: be16(d_hi, d_lo) })
+    Some(Ports { src, dst })
 }

@@ -53,53 +53,49 @@ fn beyond(cx: &mut Context<'_>, port: u16, payload: View<'_>) -> Option<Inner> {
     }
 }
 
-/// Says quickly of nearly every datagram that it is no tunnel.
+/// Says quickly of nearly every datagram that it is no tunnel: one look at two bits and at the first bytes.
 #[derive(Clone, Debug)]
 pub(crate) struct TunnelFilter {
-    /// Bit n is set when some port that ends in these six bits is listed.
-    bits: u64,
-    ports: [u16; Self::PORTS],
-    every_port: bool,
+    /// Bit n is set when a port that is n in its lower ten bits is listed. A port that only looks like one that is listed
+    /// costs a walk, no more.
+    bits: [u64; Self::WORDS],
     teredo: bool,
 }
 
 impl TunnelFilter {
-    /// Geneve's, VXLAN's and FOU's, and the fixed ones.
-    const PORTS: usize = 3 * 4 + PORTS_BEYOND.len();
+    const WORDS: usize = 16;
 
     pub(crate) fn new(options: &DecodeOptions) -> Self {
         let tunnels = &options.tunnels;
-        let fou = if options.beyond_suricata { tunnels.fou } else { TunnelPorts::Off };
-        let lists = [tunnels.geneve, tunnels.vxlan, fou];
-        let mut filter = Self { bits: 0, ports: [0; Self::PORTS], every_port: false, teredo: false };
-        let mut places = filter.ports.iter_mut();
-        let fixed = PORTS_BEYOND.into_iter().filter(|_| options.beyond_suricata);
-        let listed = lists.iter().flat_map(|list| match list {
-            TunnelPorts::Only(list) => list.ports().into_iter(),
-            TunnelPorts::Off | TunnelPorts::Any => [0; 4].into_iter(),
-        });
-        for port in fixed.chain(listed).filter(|&port| port != 0) {
-            filter.bits |= 1 << (port & 63);
-            if let Some(place) = places.next() {
-                *place = port;
+        let mut filter = Self { bits: [0; Self::WORDS], teredo: tunnels.teredo != TunnelPorts::Off };
+        filter.add(tunnels.geneve);
+        filter.add(tunnels.vxlan);
+        if options.beyond_suricata {
+            filter.add(tunnels.fou);
+            PORTS_BEYOND.into_iter().for_each(|port| filter.add(TunnelPorts::only(port)));
+        }
+        filter
+    }
+
+    fn add(&mut self, ports: TunnelPorts) {
+        match ports {
+            TunnelPorts::Off => {}
+            TunnelPorts::Any => self.bits = [u64::MAX; Self::WORDS],
+            TunnelPorts::Only(list) => {
+                list.ports().into_iter().for_each(|port| self.bits[Self::word(port)] |= 1 << (port & 63));
             }
         }
-        filter.every_port = lists.contains(&TunnelPorts::Any);
-        filter.teredo = tunnels.teredo != TunnelPorts::Off;
-        filter
+    }
+
+    const fn word(port: u16) -> usize {
+        (port >> 6) as usize % Self::WORDS
     }
 
     /// Whether a datagram may be a tunnel. `payload` is what was captured of `payload_len` bytes.
     #[inline]
     pub(crate) fn passes(&self, ports: Ports, payload: &[u8], payload_len: usize) -> bool {
-        let bits = self.bits >> (ports.src & 63) | self.bits >> (ports.dst & 63);
-        (bits & 1 != 0 && self.lists(ports))
-            || self.every_port
+        let [src, dst] = [ports.src, ports.dst].map(|port| self.bits[Self::word(port)] >> (port & 63));
+        ((src | dst) & 1 != 0)
             || (self.teredo && teredo::begins(payload) && teredo::ipv6_at(payload, payload_len).is_some())
-    }
-
-    #[inline(never)]
-    fn lists(&self, ports: Ports) -> bool {
-        self.ports.contains(&ports.src) || self.ports.contains(&ports.dst)
     }
 }

@@ -3,7 +3,7 @@
 mod frames;
 
 use Outcome::{FlowAndInvalid, FlowDespite, Invalid, Refused, Without};
-use flumen_wire::{DecodeOptions, Decoded, Decoder, Event, LinkType, NonFlow};
+use flumen_wire::{Aside, DecodeOptions, Decoded, Decoder, Event, FlowPacket, LinkType, NonFlow};
 use frames::*;
 
 /// What becomes of a packet that raises an event.
@@ -21,33 +21,37 @@ enum Outcome {
     Without,
 }
 
-/// Events of what is not decoded yet (tunnels, reassembly), of the capture, and those that Suricata never raises.
-const NOT_RAISED: [Event; 16] = [
-    Event::AfpacketTruncPkt,
-    Event::Ipv4OptUnknown,
-    Event::Ipv4FragPktTooLarge,
-    Event::Ipv4FragOverlap,
-    Event::Ipv4FragIgnored,
-    Event::Ipv6ExthdrDuplEh,
-    Event::Ipv6FragPktTooLarge,
-    Event::Ipv6FragOverlap,
-    Event::Ipv6FragIgnored,
-    Event::UdpHlenInvalid,
-    Event::GreVersion1MalformedSreHdr,
-    Event::VxlanUnknownPayloadType,
-    Event::GeneveUnknownPayloadType,
-    Event::ErspanHeaderTooSmall,
-    Event::ErspanUnsupportedVersion,
-    Event::ErspanTooManyVlanLayers,
+/// Events that no packet raises here, and who does.
+const NOT_RAISED: [(Event, &str); 12] = [
+    (Event::AfpacketTruncPkt, "the capture"),
+    (Event::Ipv4FragPktTooLarge, "reassembly"),
+    (Event::Ipv4FragOverlap, "reassembly"),
+    (Event::Ipv4FragIgnored, "reassembly"),
+    (Event::Ipv6FragPktTooLarge, "reassembly"),
+    (Event::Ipv6FragOverlap, "reassembly"),
+    (Event::Ipv6FragIgnored, "reassembly"),
+    (Event::Ipv4OptUnknown, "nobody: an option that is not known is `opt_invalid`"),
+    (Event::Ipv6ExthdrDuplEh, "nobody: what comes after the first ESP header is encrypted"),
+    (Event::UdpHlenInvalid, "nobody: a length beyond the packet is `pkt_too_small`, one below eight `len_invalid`"),
+    (Event::GreVersion1MalformedSreHdr, "nobody: a source route in version 1 is `version1_route`"),
+    (Event::ErspanTooManyVlanLayers, "nobody: ERSPAN comes first in its packet, so no VLAN id is before its own"),
 ];
 
 type Case = (Event, Outcome, Vec<u8>);
 
 #[test]
 fn each_event_is_raised_once_and_decides_what_becomes_of_the_packet() {
-    let tables =
-        [link_events(), arp_events(), ipv4_events(), ipv6_events(), icmp_events(), transport_events(), gre_events()];
-    let mut raised = Vec::from(NOT_RAISED);
+    let tables = [
+        link_events(),
+        arp_events(),
+        ipv4_events(),
+        ipv6_events(),
+        icmp_events(),
+        transport_events(),
+        gre_events(),
+        udp_tunnel_events(),
+    ];
+    let mut raised = Vec::from(NOT_RAISED.map(|(event, _)| event));
     for (event, outcome, frame) in tables.into_iter().flatten() {
         check(LinkType::Ethernet, event, outcome, &frame);
         raised.push(event);
@@ -56,8 +60,15 @@ fn each_event_is_raised_once_and_decides_what_becomes_of_the_packet() {
         check(link, event, outcome, &frame);
         raised.push(event);
     }
+    for (event, outcome, frame) in inner_events() {
+        check_inner(event, outcome, &frame);
+        raised.push(event);
+    }
     // These two come with others: see below.
     raised.extend([Event::Ipv6ExthdrDuplFh, Event::SctpTooManyDataChunks]);
+    let twice: Vec<_> =
+        NOT_RAISED.iter().filter(|(event, _)| raised.iter().filter(|other| *other == event).count() > 1).collect();
+    assert!(twice.is_empty(), "raised after all: {twice:?}");
     let missing: Vec<_> = Event::ALL.into_iter().filter(|event| !raised.contains(event)).collect();
     assert!(missing.is_empty(), "no case raises {missing:?}");
 }
@@ -81,6 +92,46 @@ fn check(link: LinkType, event: Event, outcome: Outcome, frame: &[u8]) {
     assert_eq!(found, outcome, "{} gives {decoded:?}", event.name());
     assert_eq!(decoder.counters.event(event), 1, "{}", event.name());
     assert_eq!(decoder.counters.events.iter().sum::<u64>(), 1, "{} raises others too", event.name());
+}
+
+/// The same of a packet inside of the frame, which raises nothing itself. Only frames count as invalid.
+fn check_inner(event: Event, outcome: Outcome, frame: &[u8]) {
+    let mut decoder = Decoder::default();
+    let Decoded::Flow(outside) = decoder.decode(LinkType::Ethernet, frame, 0) else { panic!("no flow outside") };
+    let inner = outside.inner.expect("a packet inside");
+    assert_eq!(decoder.counters.events.iter().sum::<u64>(), 0);
+    let mut packet = FlowPacket::EMPTY;
+    let found = match decoder.decode_inner(&inner, frame, 0, &mut packet) {
+        Err(Aside::NonFlow(NonFlow::Invalid(reason))) if reason == event => Invalid,
+        Ok(()) if packet.event == Some(event) => FlowDespite,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(found, outcome, "{}", event.name());
+    assert_eq!((decoder.counters.event(event), decoder.counters.layers.invalid), (1, 0), "{}", event.name());
+    assert_eq!(decoder.counters.events.iter().sum::<u64>(), 1, "{} raises others too", event.name());
+}
+
+fn inner_events() -> Vec<Case> {
+    let v4 = ipv4(17, &udp(b""));
+    let erspan = |payload: &[u8]| eth4(47, &gre([0x10, 0], 0x88be, &[0; 4], payload));
+    vec![
+        (Event::ErspanHeaderTooSmall, Invalid, erspan(&[0x10, 0, 0, 0, 0, 0, 0])),
+        (Event::ErspanHeaderTooSmall, Invalid, erspan(&erspan_3(0, 0, [0, 0], &[])[..11])),
+        (Event::ErspanUnsupportedVersion, Invalid, erspan(&[0x30, 0, 0, 0, 0, 0, 0, 0])),
+        (Event::EthernetPktTooSmall, Invalid, erspan(&erspan_2(0, 0, &[0; 13]))),
+        (Event::VlanUnknownType, Invalid, eth4(47, &gre([0, 0], 0x8100, &[], &vlan(1, 0x1234, &v4)))),
+        (Event::TcpPktTooSmall, Invalid, eth4(4, &ipv4(6, &[0; 19]))),
+        (Event::TcpOptDuplicate, FlowDespite, eth4(41, &ipv6(6, &tcp(2, &[3, 3, 7, 3, 3, 8, 0, 0], &[])))),
+        (Event::MplsHeaderTooSmall, Invalid, eth4(137, &[0, 0])),
+    ]
+}
+
+fn udp_tunnel_events() -> Vec<Case> {
+    let frame = ethernet(0x88cc, &[0; 20]);
+    vec![
+        (Event::VxlanUnknownPayloadType, FlowAndInvalid, eth4(17, &udp_to(4789, &vxlan(1, &frame)))),
+        (Event::GeneveUnknownPayloadType, FlowAndInvalid, eth4(17, &udp_to(6081, &geneve(1, 0x1234, &[], &frame)))),
+    ]
 }
 
 fn link_events() -> Vec<Case> {
