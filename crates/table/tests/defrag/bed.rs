@@ -104,7 +104,7 @@ pub(crate) fn header(f: &Fragment) -> Vec<u8> {
             header[0] = 0x40 | (header_len / 4) as u8;
             header[2..4].copy_from_slice(&word(header_len as u32 + f.payload_len));
             header[4..6].copy_from_slice(&word(f.id));
-            header[6..8].copy_from_slice(&word(f.offset / 8 | u32::from(f.more) << 13));
+            header[6..8].copy_from_slice(&word((f.offset / 8) | (u32::from(f.more) << 13)));
             header[8] = 64;
             header[9] = f.protocol;
             header[12..16].copy_from_slice(&f.src.0[..4]);

@@ -112,7 +112,7 @@ impl Model {
         if length_field(f, f.offset + f.payload_len) > 65_535 {
             return Err(DropReason::TooLarge);
         }
-        if !compat && f.more && f.payload_len % 8 != 0 {
+        if !compat && f.more && !f.payload_len.is_multiple_of(8) {
             return Err(DropReason::InvalidLength);
         }
         self.expire(at, 2);

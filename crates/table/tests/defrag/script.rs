@@ -10,7 +10,7 @@ use crate::bed::{Buffers, header, longer_header, payload, v4, v6};
 use crate::model::{Answer, Ends, Model};
 
 /// Bytes of one operation.
-const STEP: usize = 6;
+pub(crate) const STEP: usize = 6;
 const HOST_TIMEOUTS: [Span; 2] = [Span::from_secs(5), Span::from_secs(100)];
 
 /// What was seen on the way, so that a random test can tell that it has tested something.
