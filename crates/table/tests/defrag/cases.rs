@@ -1,6 +1,7 @@
 //! Cases by hand: how datagrams complete, and what is not let in.
 
 use flumen_pbuf::{Pbuf, PbufPool};
+use flumen_table::Compat;
 use flumen_table::defrag::{DefragConfig, DropReason, Outcome};
 use flumen_wire::{DecodeOptions, Decoded, Decoder, Event, Fragment, LinkType, Ports, Transport, Tunnel, TunnelKind};
 
@@ -159,12 +160,14 @@ fn key_in_compat_mode_knows_no_direction_device_or_tunnel_but_vlans() {
 
 #[test]
 fn next_headers_of_ipv6_fragments_differ_then_the_first_counts() {
-    let mut bed = Bed::new(small());
-    held(bed.put(Fragment { protocol: 6, ..v6(1, 8, 8, false) }, 0, at(0)));
-    let datagram = complete(bed.put(v6(1, 0, 8, true), 0, at(0)));
-    assert_eq!((datagram.header().len(), datagram.header()[6], datagram.first.protocol), (40, 17, 17));
-    drop(datagram);
-    bed.end();
+    for config in [small(), compat()] {
+        let mut bed = Bed::new(config);
+        held(bed.put(Fragment { protocol: 6, ..v6(1, 8, 8, false) }, 0, at(0)));
+        let datagram = complete(bed.put(v6(1, 0, 8, true), 0, at(0)));
+        assert_eq!((datagram.header().len(), datagram.header()[6], datagram.first.protocol), (40, 17, 17));
+        drop(datagram);
+        bed.end();
+    }
 }
 
 #[test]
@@ -284,6 +287,20 @@ fn beyond_the_last_in_compat_mode_then_the_greatest_end_counts() {
     assert_eq!(datagram.chain.len(), 24);
     drop(datagram);
     bed.end();
+}
+
+#[test]
+fn last_without_a_byte_of_its_own_ends_the_datagram_but_not_in_compat_mode() {
+    for config in [small(), compat()] {
+        let ends = config.compat == Compat::Flumen;
+        let mut bed = Bed::new(config);
+        held(bed.put(v4(1, 8, 8, true), 1, at(0)));
+        held(bed.put(v4(1, 8, 8, false), 2, at(0)));
+        let outcome = bed.put(v4(1, 0, 8, true), 0, at(0));
+        assert_eq!(matches!(outcome, Outcome::Complete(_)), ends, "{outcome:?}");
+        drop(outcome);
+        bed.end();
+    }
 }
 
 #[test]

@@ -168,7 +168,7 @@ impl Model {
         }
         datagram.owner = owner;
         datagram.fragments.push((*f, bytes.to_vec()));
-        datagram.ended |= !f.more;
+        datagram.ended |= !f.more && (!compat || datagram.owner.contains(&Some(number)));
         self.complete(datagram)
     }
 
@@ -251,7 +251,7 @@ fn key(f: &Fragment, device: u16, compat: bool) -> Vec<u8> {
     if compat && src > dst {
         (src, dst) = (dst, src);
     }
-    let protocol = if f.ip_version == IpVersion::V6 && !compat { 0 } else { f.protocol };
+    let protocol = if f.ip_version == IpVersion::V6 { 0 } else { f.protocol };
     let (device, recursion) = if compat { (0, 0) } else { (device, f.recursion) };
     let mut key = [&src[..], &dst, &f.id.to_be_bytes(), &device.to_be_bytes()].concat();
     key.extend([f.ip_version as u8, protocol, recursion]);
