@@ -162,10 +162,11 @@ impl Assembly {
         vectors as u64 + self.kept_bytes
     }
 
-    /// Takes the fragment that `plan` was made for. `bytes` is its payload, when the plan keeps some of it.
-    pub(super) fn take(&mut self, new: Extent, more: bool, plan: &mut Plan, bytes: Option<Pbuf>) {
+    /// Takes the fragment that `plan` was made for; `ends` says that none follows it. `bytes` is its payload, when the plan
+    /// keeps some of it.
+    pub(super) fn take(&mut self, new: Extent, ends: bool, plan: &mut Plan, bytes: Option<Pbuf>) {
         self.reach = self.reach.max(new.end);
-        self.ended |= !more;
+        self.ended |= ends;
         let Some(bytes) = bytes.filter(|_| plan.keeps()) else { return };
         let slot = self.occupy(Slot::Kept { extent: new, bytes, pieces: plan.won });
         self.kept_bytes += kept_cost(new.len());

@@ -10,7 +10,7 @@ use crate::hash::{FlowHash, HashSecret};
 ///
 /// The next header of IPv6 is not part of it: RFC 8200 lets it differ, and the first fragment's counts.
 /// Suricata's key has the two addresses in order of size, so that the two directions meet, the identification, the VLAN
-/// ids, the protocol of IPv4 and the version, and nothing else.
+/// ids, the version and IPv4's protocol, and nothing else.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Key {
     src: Address,
@@ -33,7 +33,10 @@ impl Key {
             vlan: fragment.vlan.ids,
             device,
             ip_version: fragment.ip_version,
-            protocol: if fragment.ip_version == IpVersion::V4 { fragment.protocol } else { 0 },
+            protocol: match fragment.ip_version {
+                IpVersion::V4 => fragment.protocol,
+                IpVersion::V6 => 0,
+            },
             recursion: fragment.recursion,
             tunnel: fragment.tunnel,
         };

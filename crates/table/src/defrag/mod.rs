@@ -20,9 +20,10 @@
 //! | is not the last, and no multiple of eight bytes long | dropped: none can follow it | kept |
 //! | makes the datagram longer than 65,535 bytes | dropped | the same |
 //! | was cut by the capture | dropped: its bytes are not known | the same |
-//! | lies beyond the end, or sets another end | dropped; the first end counts | kept; the greatest end counts, of those that have brought a byte |
+//! | lies beyond the end, or sets another end | dropped; the first end counts | kept; the greatest end counts |
 //! | overlaps others, IPv4 | resolved by the policy of the destination ([`HostPolicies`]) | the same |
 //! | overlaps others, IPv6 | dropped with all others of the datagram, late ones too (RFC 5722); a true repetition is ignored | as with IPv4 |
+//! | is the last, and has no byte that others do not have | the end | forgotten |
 //! | repeats one of a complete datagram | the begin of another datagram, until its timeout: identifications are used again | the same |
 //! | comes when `max_frags` are held | kept; the oldest datagram goes | dropped, and nothing goes |
 //!
@@ -380,10 +381,9 @@ impl Defrag {
         self.counters.held += 1;
         let State::Gathering(gathering) = &mut tracker.state else { return };
         let (memory, kept) = (gathering.memory(), gathering.payload.kept());
-        // What Suricata has no use for does not set an end either.
-        if plan.keeps() || self.config.compat == Compat::Flumen {
-            gathering.payload.take(extent, fragment.more, plan, bytes);
-        }
+        // Suricata forgets a fragment that loses all bytes, and so that it was the last.
+        let ends = !fragment.more && (plan.keeps() || self.config.compat == Compat::Flumen);
+        gathering.payload.take(extent, ends, plan, bytes);
         if plan.leads {
             gathering.first = Some(Box::new(First { fragment: *fragment, header: header.into() }));
         }
