@@ -60,9 +60,9 @@ impl Packet {
     /// Sets time to live or hop limit of the IP header just added.
     #[must_use]
     pub fn ttl(mut self, ttl: u8) -> Self {
-        if let Some(layer) = self.layers.last() {
+        if let Some(layer) = self.0.layers.last() {
             let at = layer.start + if layer.kind == Kind::Ipv4 { 8 } else { 7 };
-            self.bytes[at] = ttl;
+            self.0.bytes[at] = ttl;
         }
         self
     }
