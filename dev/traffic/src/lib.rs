@@ -24,7 +24,7 @@ mod session;
 pub use capture::{ByteOrder, Frame, FrameSink, PcapShape, PcapWriter, PcapngWriter, Resolution};
 pub use frames::FramePool;
 pub use link::Link;
-pub use packet::{Packet, Tcp, flags, fragments_v4, fragments_v6, options};
+pub use packet::{Gre, Gtp, L2tp, Packet, Tcp, WireGuard, flags, fragments_v4, fragments_v6, options};
 pub use rng::{Rng, splitmix};
 pub use schedule::Schedule;
 pub use session::{Ends, Session, Side, mac_of};

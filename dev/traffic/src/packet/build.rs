@@ -93,6 +93,10 @@ impl Packet {
                 let sum = self.with_pseudo_header(frame, index, 58);
                 put(frame, at + 2, &sum.to_be_bytes());
             }
+            Kind::GreSummed => {
+                let sum = checksum::internet(&[&frame[at..]]);
+                put(frame, at + 4, &sum.to_be_bytes());
+            }
             Kind::Icmp | Kind::Igmp => {
                 let sum = checksum::internet(&[&frame[at..]]);
                 put(frame, at + 2, &sum.to_be_bytes());
@@ -137,6 +141,10 @@ fn fill_length(frame: &mut [u8], layer: &Layer) {
         Kind::Ipv6 => (4, whole - 40),
         Kind::Udp => (4, whole),
         Kind::Pppoe => (4, whole - 6),
+        Kind::Sized => (12, whole - layer.len),
+        Kind::Pptp => (4, whole - layer.len),
+        Kind::Gtp => (2, whole - 8),
+        Kind::L2tp => (2, whole),
         _ => return,
     };
     let len = u16::try_from(len).expect("a packet of at most 65,535 bytes");

@@ -14,14 +14,20 @@
 //! inside out, when it is built ([`Packet::build_in`] a pool, or [`Packet::build`] for its bytes alone).
 
 mod build;
+mod gre;
+mod l2tp;
 mod link;
 mod network;
+mod overlay;
+mod service;
 mod transport;
-mod tunnel;
 
 use std::cell::Cell;
 
+pub use gre::Gre;
+pub use l2tp::L2tp;
 pub use network::{fragments_v4, fragments_v6};
+pub use overlay::{Gtp, WireGuard};
 pub use transport::{Tcp, flags, options};
 
 /// A packet to be built: its headers, and what is to be wrong with it.
@@ -63,7 +69,14 @@ enum Kind {
     Pppoe,
     Null,
     Mpls,
-    Nsh,
+    /// A protocol number of NSH and VXLAN-GPE at this offset.
+    ServiceAt(u8),
+    /// IEEE 802.3: a length in place of the Ethernet type.
+    Sized,
+    GreSummed,
+    Pptp,
+    Gtp,
+    L2tp,
     Ipv4,
     Ipv6,
     Tcp,
@@ -162,6 +175,7 @@ impl Packet {
         let start = before.start;
         match before.kind {
             Kind::Ethernet => self.put(start + 12, &names.ether_type.to_be_bytes()),
+            Kind::GreSummed => self.put(start + 2, &names.ether_type.to_be_bytes()),
             Kind::EtherTypeAt(at) => self.put(start + usize::from(at), &names.ether_type.to_be_bytes()),
             Kind::ProtocolAt(at) => self.put(start + usize::from(at), &[names.protocol]),
             Kind::PppAt(at) => self.put(start + usize::from(at), &names.ppp.to_be_bytes()),
@@ -174,16 +188,7 @@ impl Packet {
             }
             // The bottom-of-stack bit is set in each label until another follows.
             Kind::Mpls if kind == Kind::Mpls => self.0.bytes[start + 2] &= !1,
-            Kind::Nsh => {
-                let next = match names.ether_type {
-                    link::ETHER_IPV4 => 1,
-                    link::ETHER_IPV6 => 2,
-                    tunnel::ETHER_BRIDGED => 3,
-                    link::ETHER_MPLS => 5,
-                    _ => 0,
-                };
-                self.put(start + 3, &[next]);
-            }
+            Kind::ServiceAt(at) => self.put(start + usize::from(at), &[service::next_protocol(names.ether_type)]),
             _ => {}
         }
     }

@@ -81,7 +81,7 @@ fn tunnels(_: &Options, out: &mut Output<'_>) -> io::Result<()> {
     script.send(inside(plain().provider_backbone(77)))?;
     script.send(inside(plain().etag(12)))?;
     script.send(inside(plain().vntag(13)))?;
-    script.send(inside(plain().fabric_path(0x0aaa)))
+    script.send(framed(plain().fabric_path(0x0aaa)))
 }
 
 fn fragments(options: &Options, out: &mut Output<'_>) -> io::Result<()> {
