@@ -12,6 +12,9 @@ pub(super) const ETHER_BRIDGED: u16 = 0x6558;
 /// Tag protocol identifiers of VLAN headers: customer, service provider, and the older way to nest.
 const ETHER_VLAN: u16 = 0x8100;
 
+/// A whole Ethernet frame (RFC 8986 §10.1 for the protocol, RFC 3518 for PPP).
+const BRIDGED: Names = Names { ether_type: ETHER_BRIDGED, protocol: 143, ppp: 0x0031 };
+
 impl Packet {
     /// An Ethernet frame (IEEE 802.3, type encapsulation).
     #[must_use]
@@ -60,8 +63,13 @@ impl Packet {
         let mut header = [0; 14];
         header[..6].copy_from_slice(&dst);
         header[6..12].copy_from_slice(&src);
-        let names = Names { ether_type: ETHER_BRIDGED, protocol: 143, ppp: 0x0031 };
-        self.layer(Kind::Ethernet, names, &header)
+        self.layer(Kind::Ethernet, BRIDGED, &header)
+    }
+
+    /// An Ethernet frame as given inside something else.
+    #[must_use]
+    pub fn frame(self, frame: &[u8]) -> Self {
+        self.layer(Kind::Plain, BRIDGED, frame)
     }
 
     /// An Ethernet frame with a length in place of the type (IEEE 802.3 §3.2.6); LLC follows.

@@ -134,12 +134,15 @@ fn frame_with_a_length_then_llc_or_snap_behind_it() {
 fn ah_and_extension_headers_name_what_follows_in_both_versions_of_ip() {
     let v4 = Packet::bare().ipv4(A, B).ah(0x77, 1).udp(5, 6).build();
     assert_eq!((v4[9], &v4[20..32]), (51, &[17, 4, 0, 0, 0, 0, 0, 0x77, 0, 0, 0, 1][..]));
-    let chain = Packet::bare().ipv6([1; 16], [2; 16]).hop_by_hop(&[5, 2, 0, 0]).routing(4).destination_options(&[]);
+    let chain = Packet::bare().ipv6([1; 16], [2; 16]).hop_by_hop(&[5, 2, 0, 0]).routing(2).destination_options(&[]);
     let chain = chain.fragment_v6(9, 0, false).ah(1, 2).ipv4(A, B).build();
     assert_eq!(chain[6], 0);
     assert_eq!(chain[40..48], [43, 0, 5, 2, 0, 0, 0, 0]);
-    assert_eq!(chain[48..56], [60, 0, 4, 0, 0, 0, 0, 0]);
+    assert_eq!(chain[48..56], [60, 0, 2, 0, 0, 0, 0, 0]);
     assert_eq!(chain[56..64], [44, 0, 1, 4, 0, 0, 0, 0]);
     assert_eq!(chain[64..72], [51, 0, 0, 0, 0, 0, 0, 9]);
     assert_eq!((chain[72], chain[73], chain[96]), (4, 4, 0x45));
+    let segments = Packet::bare().ipv6([1; 16], [2; 16]).segment_routing(&[[2; 16], [3; 16]]).udp(5, 6).build();
+    assert_eq!((segments[6], &segments[40..48]), (43, &[17, 4, 4, 0, 1, 0, 0, 0][..]));
+    assert_eq!((&segments[48..64], &segments[64..80]), (&[2; 16][..], &[3; 16][..]));
 }

@@ -32,7 +32,7 @@ fn run(_: &Options, out: &mut Output<'_>) -> io::Result<()> {
         let v6 = (link != Link::Ipv4).then(|| Ends::v6(host6(1), 40_000, host6(2), 80));
         for ends in [v4, v6].into_iter().flatten() {
             for packet in conversation(ends) {
-                out.send(at_ns, interface as u32, relinked(link, &ends, packet))?;
+                out.send(at_ns, interface as u32, relinked(link, packet))?;
                 at_ns += MILLI_NS;
             }
         }
@@ -41,17 +41,12 @@ fn run(_: &Options, out: &mut Output<'_>) -> io::Result<()> {
 }
 
 /// The packet with the first header of `link` in place of its Ethernet header.
-fn relinked(link: Link, ends: &Ends, packet: Packet) -> Packet {
+fn relinked(link: Link, packet: Packet) -> Packet {
     if link == Link::Ethernet {
         return packet;
     }
     let frame = packet.build();
-    let ip = &frame[ETHERNET..];
-    let (ether_type, ppp) = if ends.client.is_ipv4() { (0x0800, 0x0021) } else { (0x86dd, 0x0057) };
-    match link {
-        Link::Ppp => Packet::on(link).ppp_protocol(ppp, ip),
-        _ => Packet::on(link).ether_type(ether_type, ip),
-    }
+    Packet::on(link).ip_packet(&frame[ETHERNET..])
 }
 
 fn conversation(ends: Ends) -> Vec<Packet> {

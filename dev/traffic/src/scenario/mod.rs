@@ -4,6 +4,7 @@
 //! packets, how many flows) stands in its module's documentation and is counted again by the tests.
 
 mod flood;
+mod fragments;
 mod icmp;
 mod links;
 mod lookup3;
@@ -16,6 +17,7 @@ mod reuse;
 mod script;
 mod tcp_states;
 mod timing;
+pub mod tunnels;
 mod zipf;
 
 use std::io::{self, Write};
@@ -167,8 +169,9 @@ pub const ALL: &[Scenario] = &[
     icmp::ECHO,
     icmp::V6,
     protocols::E7,
-    protocols::TUNNELS,
-    protocols::FRAGMENTS,
+    tunnels::SCENARIO,
+    fragments::SCENARIO,
+    fragments::FLOOD,
     links::SCENARIO,
     malformed::SCENARIO,
 ];
