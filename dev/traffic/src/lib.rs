@@ -1,9 +1,10 @@
 //! Deterministic generator of realistic and hostile captures.
 //!
-//! Four layers, each usable by itself:
+//! Five parts, each usable by itself:
 //! - [`Packet`]: builds one frame, layer by layer, with right lengths and checksums, or wrong ones on purpose;
 //! - [`Session`] and [`Ends`]: a TCP or UDP conversation between two ends;
 //! - [`FramePool`]: the packet buffers that frames are built in;
+//! - [`arbitrary`]: packets out of the bytes of a fuzzer;
 //! - [`scenario`]: named captures, written as a stream to a [`FrameSink`]. Memory is bounded by the conversations in
 //!   progress, never by the length of the capture.
 //!
@@ -11,6 +12,7 @@
 //! from constants, and there is no floating point.
 #![forbid(unsafe_code)]
 
+pub mod arbitrary;
 mod capture;
 pub mod checksum;
 mod frames;

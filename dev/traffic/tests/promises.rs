@@ -373,8 +373,8 @@ fn fragments_overlap_in_six_ways_and_each_of_these_datagrams_is_completed() {
 fn fragment_flood_is_first_fragments_of_datagrams_that_differ() {
     let bytes = make("fragment-flood", &Options { packets: Some(16_000), ..Options::default() });
     let capture = Capture::read(&bytes);
-    assert_eq!(capture.frames.len(), 16_000);
-    let v4: Vec<_> = capture.frames.iter().filter_map(|frame| fragment_v4(frame.bytes)).collect();
+    assert_eq!(capture.frames.len(), 1 + 16_000 + 1);
+    let v4: Vec<_> = capture.frames[1..16_001].iter().filter_map(|frame| fragment_v4(frame.bytes)).collect();
     assert!(v4.iter().all(|(_, range, more)| range.start == 0 && *more));
     let keys: HashSet<_> = v4.iter().map(|(key, ..)| key).collect();
     assert_eq!((v4.len(), keys.len()), (15_000, 15_000));

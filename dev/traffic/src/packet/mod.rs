@@ -150,6 +150,11 @@ impl Packet {
         self.0.layers.last().map_or(0, |layer| layer.start)
     }
 
+    /// Length of the last header; 0 without one.
+    pub(crate) fn last_header_len(&self) -> usize {
+        self.0.layers.last().map_or(0, |layer| layer.len)
+    }
+
     /// Leaves its draft to the next packet of the thread.
     fn recycle(self) {
         let mut draft = self.0;

@@ -8,7 +8,8 @@
 //! after 61 seconds; and `flows` first fragments (default 1,000) of which nothing else comes.
 //!
 //! `fragment-flood`: `packets` first fragments (default 1,000,000) at `rate` a second (default 1,000,000), addresses and
-//! identifications random, one in sixteen IPv6, nothing ever completed.
+//! identifications random, one in sixteen IPv6, nothing ever completed; before them a UDP question, and behind them its
+//! answer: what is to survive.
 
 use std::io;
 
@@ -172,12 +173,15 @@ fn never_completed(options: &Options, script: &mut Script<'_>) -> io::Result<()>
 
 fn flood(options: &Options, out: &mut Output<'_>) -> io::Result<()> {
     let mut rng = Rng::new(options.seed);
+    let packets = options.packets.unwrap_or(1_000_000);
     let rate = u128::from(options.rate.unwrap_or(1_000_000).max(1));
-    for number in 0..options.packets.unwrap_or(1_000_000) {
-        let at_ns = START_NS + (u128::from(number) * u128::from(SECOND_NS) / rate) as u64;
-        emit(out, at_ns, lone_first(&mut rng, number.is_multiple_of(16)))?;
+    let time_of = |number: u64| START_NS + (u128::from(number) * u128::from(SECOND_NS) / rate) as u64;
+    let bystander = Ends::v4([10, 1, 0, 1], 1_000, [10, 1, 0, 2], 53);
+    emit(out, START_NS, bystander.udp(Side::Client, b"question"))?;
+    for number in 0..packets {
+        emit(out, time_of(number), lone_first(&mut rng, number.is_multiple_of(16)))?;
     }
-    Ok(())
+    emit(out, time_of(packets), bystander.udp(Side::Server, b"answer"))
 }
 
 /// A first fragment from a random address with a random identification.
