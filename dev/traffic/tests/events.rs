@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
-use flumen_wire::{DecodeOptions, Decoder, Event, LinkType};
+use flumen_wire::{DecodeOptions, Decoded, Decoder, Event, LinkType};
+use traffic::Rng;
+use traffic::arbitrary::packet;
 use traffic::scenario::malformed::cases;
 
 /// Events that no frame of a file can raise by being decoded: a kernel's, one that needs memory to run out, and one that
@@ -57,4 +59,24 @@ fn case_decoded_then_its_event_counted() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn arbitrary_packets_decoded_then_a_quarter_has_a_flow_and_half_of_all_events_are_met() {
+    let mut rng = Rng::new(1);
+    let mut decoder = Decoder::new(DecodeOptions::default());
+    let (mut flows, mut fragments) = (0, 0);
+    const COUNT: usize = 40_000;
+    for _ in 0..COUNT {
+        let len = rng.below(160) as usize;
+        let (link, frame) = packet(&rng.bytes(len));
+        match decoder.decode(LinkType::from_dlt(link.dlt()), &frame, frame.len() as u32) {
+            Decoded::Flow(_) => flows += 1,
+            Decoded::Fragment(_) => fragments += 1,
+            Decoded::NonFlow(_) => {}
+        }
+    }
+    let events = Event::ALL.into_iter().filter(|&event| decoder.counters.event(event) > 0).count();
+    println!("{flows} flows, {fragments} fragments, {events} events of {}", Event::COUNT);
+    assert!(flows > COUNT / 4 && fragments > COUNT / 100 && events > Event::COUNT / 2, "{flows} {fragments} {events}");
 }
