@@ -5,7 +5,7 @@ use super::{Kind, Names, Packet};
 
 const ETHER_NSH: u16 = 0x894f;
 
-/// The number of a protocol in NSH (RFC 8300 §9.6.4) and VXLAN-GPE (draft-ietf-nvo3-vxlan-gpe-13 §3.2); 0 where it has none.
+/// The number of a protocol in NSH (RFC 8300 §2.2) and VXLAN-GPE (draft-ietf-nvo3-vxlan-gpe-13 §3); 0 where it has none.
 pub(super) const fn next_protocol(ether_type: u16) -> u8 {
     match ether_type {
         ETHER_IPV4 => 1,

@@ -1,12 +1,16 @@
 //! Packets for fuzzing: any bytes become a packet of this generator, always the same one for the same bytes.
 //!
 //! The bytes are a list of decisions: link type, then one header after another, each chosen among those that can come
-//! where the one before ended ([`Place`]), with its options; here and there a field that lies, covered by right checksums; at
+//! where the one before ended, with its options; here and there a field that lies, covered by right checksums; at
 //! the end the transport and payload, and then changes to the finished frame (bits, cuts, additions). Where the bytes run out all
 //! decisions are zero, which ends the packet soon. So small changes of the bytes are small changes of the packet, and most packets
 //! get past the first checks of a decoder, which random bytes never do.
 //!
 //! Bounds: at most [`HEADERS_MAX`] headers and [`PAYLOAD_MAX`] bytes of payload, so that no length overflows its field.
+
+mod input;
+
+use input::Input;
 
 use crate::{Gre, Gtp, L2tp, Link, Packet, Tcp, WireGuard, options};
 
@@ -69,64 +73,6 @@ enum Place {
 impl Place {
     const ALL: [Self; 7] =
         [Self::EtherType, Self::Frame, Self::Label, Self::OnlyIp, Self::Ppp, Self::Protocol, Self::End];
-}
-
-/// Decisions, one byte after another; zeros when there are no more.
-struct Input<'a>(&'a [u8]);
-
-impl<'a> Input<'a> {
-    fn byte(&mut self) -> u8 {
-        self.0.split_off_first().copied().unwrap_or(0)
-    }
-
-    fn word(&mut self) -> u16 {
-        u16::from_be_bytes([self.byte(), self.byte()])
-    }
-
-    fn long(&mut self) -> u32 {
-        u32::from(self.word()) << 16 | u32::from(self.word())
-    }
-
-    /// True for one byte in `whole`; never when there are no more.
-    fn one_in(&mut self, whole: u8) -> bool {
-        self.byte() % whole == whole - 1
-    }
-
-    /// As many as there are of `len` bytes.
-    fn take(&mut self, len: usize) -> &'a [u8] {
-        let (taken, rest) = self.0.split_at(len.min(self.0.len()));
-        self.0 = rest;
-        taken
-    }
-
-    /// At most `max` bytes.
-    fn some(&mut self, max: usize) -> &'a [u8] {
-        let len = usize::from(self.byte()) % (max + 1);
-        self.take(len)
-    }
-
-    fn optional_word(&mut self) -> Option<u16> {
-        self.one_in(2).then(|| self.word())
-    }
-
-    fn optional_long(&mut self) -> Option<u32> {
-        self.one_in(2).then(|| self.long())
-    }
-
-    fn address(&mut self) -> [u8; 4] {
-        [10, 0, 0, self.byte() % 4]
-    }
-
-    fn address6(&mut self) -> [u8; 16] {
-        let mut address = [0; 16];
-        address[0] = 0x20;
-        address[15] = self.byte() % 4;
-        address
-    }
-
-    fn mac(&mut self) -> [u8; 6] {
-        [2, 0, 0, 0, 0, self.byte() % 4]
-    }
 }
 
 /// Adds a header that can come at `place`, and says what can follow it.
