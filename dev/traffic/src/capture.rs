@@ -1,21 +1,23 @@
 //! Writing captures as a stream: classic pcap and pcapng, any writer, one frame at a time, nothing kept.
 //!
-//! A scenario hands its frames to a [`FrameSink`]; the writers here are sinks, and so is a `Vec` of owned frames for
+//! A scenario hands its frames to a [`FrameSink`]; the writers here are sinks, and so is a `Vec` of frames for
 //! tests that want to look at packets without a file.
 
 use std::io::{self, Write};
 
+use flumen_pbuf::Pbuf;
+
 use crate::Link;
 
 /// One frame on its way into a capture.
-#[derive(Clone, Copy, Debug)]
-pub struct Frame<'a> {
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Frame {
     /// Nanoseconds since 1970.
     pub at_ns: u64,
     /// Index into the interfaces of the capture.
     pub interface: u32,
-    /// The whole frame, as it was on the wire.
-    pub bytes: &'a [u8],
+    /// The whole frame, as it was on the wire. Whoever lets go of it last gives its buffer back.
+    pub bytes: Pbuf,
 }
 
 /// Where frames go.
@@ -24,23 +26,12 @@ pub trait FrameSink {
     ///
     /// # Errors
     /// Those of the writer below.
-    fn frame(&mut self, frame: Frame<'_>) -> io::Result<()>;
+    fn frame(&mut self, frame: Frame) -> io::Result<()>;
 }
 
-/// A frame that owns its bytes.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct OwnedFrame {
-    /// Nanoseconds since 1970.
-    pub at_ns: u64,
-    /// Index into the interfaces of the capture.
-    pub interface: u32,
-    /// The whole frame.
-    pub bytes: Vec<u8>,
-}
-
-impl FrameSink for Vec<OwnedFrame> {
-    fn frame(&mut self, frame: Frame<'_>) -> io::Result<()> {
-        self.push(OwnedFrame { at_ns: frame.at_ns, interface: frame.interface, bytes: frame.bytes.to_vec() });
+impl FrameSink for Vec<Frame> {
+    fn frame(&mut self, frame: Frame) -> io::Result<()> {
+        self.push(frame);
         Ok(())
     }
 }
@@ -143,7 +134,7 @@ impl<W: Write> PcapWriter<W> {
 
 impl<W: Write> FrameSink for PcapWriter<W> {
     /// The interface is not written: the file has one.
-    fn frame(&mut self, frame: Frame<'_>) -> io::Result<()> {
+    fn frame(&mut self, frame: Frame) -> io::Result<()> {
         let unit_ns = match self.shape.resolution {
             Resolution::Micros => 1_000,
             Resolution::Nanos => 1,
@@ -217,14 +208,14 @@ impl<W: Write> PcapngWriter<W> {
 }
 
 impl<W: Write> FrameSink for PcapngWriter<W> {
-    fn frame(&mut self, frame: Frame<'_>) -> io::Result<()> {
+    fn frame(&mut self, frame: Frame) -> io::Result<()> {
         let kept = frame.bytes.len().min(self.snaplen as usize);
         for number in
             [frame.interface, (frame.at_ns >> 32) as u32, frame.at_ns as u32, kept as u32, frame.bytes.len() as u32]
         {
             self.block.extend(number.to_le_bytes());
         }
-        self.block.extend(&frame.bytes[..kept]);
+        self.block.extend_from_slice(&frame.bytes[..kept]);
         self.block.resize(self.block.len().next_multiple_of(4), 0);
         self.write_block(6)
     }

@@ -1,8 +1,10 @@
 //! Deterministic generator of realistic and hostile captures.
 //!
-//! Three layers, each usable by itself:
+//! Five parts, each usable by itself:
 //! - [`Packet`]: builds one frame, layer by layer, with right lengths and checksums, or wrong ones on purpose;
 //! - [`Session`] and [`Ends`]: a TCP or UDP conversation between two ends;
+//! - [`FramePool`]: the packet buffers that frames are built in;
+//! - [`arbitrary`]: packets out of the bytes of a fuzzer;
 //! - [`scenario`]: named captures, written as a stream to a [`FrameSink`]. Memory is bounded by the conversations in
 //!   progress, never by the length of the capture.
 //!
@@ -10,8 +12,10 @@
 //! from constants, and there is no floating point.
 #![forbid(unsafe_code)]
 
+pub mod arbitrary;
 mod capture;
 pub mod checksum;
+mod frames;
 mod link;
 mod packet;
 mod rng;
@@ -19,9 +23,10 @@ pub mod scenario;
 mod schedule;
 mod session;
 
-pub use capture::{ByteOrder, Frame, FrameSink, OwnedFrame, PcapShape, PcapWriter, PcapngWriter, Resolution};
+pub use capture::{ByteOrder, Frame, FrameSink, PcapShape, PcapWriter, PcapngWriter, Resolution};
+pub use frames::FramePool;
 pub use link::Link;
-pub use packet::{Packet, Tcp, flags, fragments_v4, fragments_v6, options};
+pub use packet::{Gre, Gtp, L2tp, Packet, Tcp, WireGuard, flags, fragments_v4, fragments_v6, options};
 pub use rng::{Rng, splitmix};
 pub use schedule::Schedule;
 pub use session::{Ends, Session, Side, mac_of};

@@ -142,6 +142,9 @@ fn open(path: &Path) -> io::Result<Box<dyn Write>> {
 
 fn report(path: &Path, totals: Totals) {
     eprintln!("{}: {} packets, {} bytes of frames", path.display(), totals.packets, totals.bytes);
+    if totals.on_heap > 0 {
+        eprintln!("{} frames were longer than a buffer of the pool, or found none free", totals.on_heap);
+    }
 }
 
 fn invalid(message: String) -> io::Error {

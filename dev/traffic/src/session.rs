@@ -91,16 +91,16 @@ impl Ends {
 
     /// A UDP datagram from `from`.
     #[must_use]
-    pub fn udp(&self, from: Side, payload: &[u8]) -> Vec<u8> {
+    pub fn udp(&self, from: Side, payload: &[u8]) -> Packet {
         let (_, _, src, dst) = self.seen_from(from);
-        self.packet(from).udp(src, dst).payload(payload).build()
+        self.packet(from).udp(src, dst).payload(payload)
     }
 
     /// A TCP segment from `from`; its ports are filled in.
     #[must_use]
-    pub fn tcp(&self, from: Side, tcp: Tcp<'_>, payload: &[u8]) -> Vec<u8> {
+    pub fn tcp(&self, from: Side, tcp: Tcp<'_>, payload: &[u8]) -> Packet {
         let (_, _, src, dst) = self.seen_from(from);
-        self.packet(from).tcp(Tcp { src, dst, ..tcp }).payload(payload).build()
+        self.packet(from).tcp(Tcp { src, dst, ..tcp }).payload(payload)
     }
 }
 
@@ -156,17 +156,17 @@ impl Session {
     }
 
     /// The client's SYN.
-    pub fn syn(&mut self, at_ns: u64) -> Vec<u8> {
+    pub fn syn(&mut self, at_ns: u64) -> Packet {
         self.open(Side::Client, flags::SYN, at_ns)
     }
 
     /// The server's SYN+ACK.
-    pub fn syn_ack(&mut self, at_ns: u64) -> Vec<u8> {
+    pub fn syn_ack(&mut self, at_ns: u64) -> Packet {
         self.open(Side::Server, flags::SYN | flags::ACK, at_ns)
     }
 
     /// A SYN of either side, with the options of one.
-    pub fn open(&mut self, side: Side, flags: u8, at_ns: u64) -> Vec<u8> {
+    pub fn open(&mut self, side: Side, flags: u8, at_ns: u64) -> Packet {
         let (value, echo) = self.stamp(side, at_ns);
         let options = options::syn(1_460, value, echo, 7);
         let plain = [2, 4, 5, 0xb4];
@@ -178,27 +178,27 @@ impl Session {
     }
 
     /// A bare acknowledgement.
-    pub fn ack(&mut self, side: Side, at_ns: u64) -> Vec<u8> {
+    pub fn ack(&mut self, side: Side, at_ns: u64) -> Packet {
         self.send(side, flags::ACK, &[], at_ns)
     }
 
     /// Data.
-    pub fn data(&mut self, side: Side, payload: &[u8], at_ns: u64) -> Vec<u8> {
+    pub fn data(&mut self, side: Side, payload: &[u8], at_ns: u64) -> Packet {
         self.send(side, flags::PSH | flags::ACK, payload, at_ns)
     }
 
     /// A FIN.
-    pub fn fin(&mut self, side: Side, at_ns: u64) -> Vec<u8> {
+    pub fn fin(&mut self, side: Side, at_ns: u64) -> Packet {
         self.send(side, flags::FIN | flags::ACK, &[], at_ns)
     }
 
     /// A reset at the next sequence number.
-    pub fn rst(&mut self, side: Side, at_ns: u64) -> Vec<u8> {
+    pub fn rst(&mut self, side: Side, at_ns: u64) -> Packet {
         self.send(side, flags::RST | flags::ACK, &[], at_ns)
     }
 
     /// A segment with these flags and payload; sequence numbers move on by the payload, SYN and FIN.
-    pub fn send(&mut self, side: Side, flags: u8, payload: &[u8], at_ns: u64) -> Vec<u8> {
+    pub fn send(&mut self, side: Side, flags: u8, payload: &[u8], at_ns: u64) -> Packet {
         let frame = self.resend(side, self.next_seq(side), flags, payload, at_ns);
         let phantom = u32::from(flags & flags::SYN != 0) + u32::from(flags & flags::FIN != 0);
         self.advance(side, payload.len() as u32 + phantom);
@@ -206,7 +206,7 @@ impl Session {
     }
 
     /// A segment at a chosen sequence number that moves nothing on: a retransmission, a keep-alive, something out of place.
-    pub fn resend(&mut self, side: Side, seq: u32, flags: u8, payload: &[u8], at_ns: u64) -> Vec<u8> {
+    pub fn resend(&mut self, side: Side, seq: u32, flags: u8, payload: &[u8], at_ns: u64) -> Packet {
         let (value, echo) = self.stamp(side, at_ns);
         let options = options::timestamps(value, echo);
         let options = if self.stamps.is_some() { options.as_slice() } else { &[] };

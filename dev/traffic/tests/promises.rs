@@ -323,3 +323,59 @@ fn scenarios_of_several_links_refuse_classic_pcap_and_give_one_link_of_them() {
     let totals = scenario.write_link(&Options::default(), traffic::Link::Sll, 65_535, Vec::new()).unwrap();
     assert_eq!(totals.packets, 22);
 }
+
+#[test]
+fn tunnels_carry_ten_packets_for_each_kind_version_and_identity() {
+    let kinds = traffic::scenario::tunnels::kinds();
+    let conversations: usize =
+        kinds.iter().map(|tunnel| tunnel.inner_ends().count() * if tunnel.has_identity { 2 } else { 1 }).sum();
+    let bytes = make("tunnels", &Options::default());
+    // And five packets of WireGuard.
+    assert_eq!(Capture::read(&bytes).frames.len(), 10 * conversations + 5);
+    assert!(kinds.len() >= 55, "{} kinds", kinds.len());
+}
+
+/// Version, source, destination, identification, VLAN and protocol of an IPv4 fragment over Ethernet, its offset and whether
+/// more follow.
+fn fragment_v4(frame: &[u8]) -> Option<(Vec<u8>, std::ops::Range<usize>, bool)> {
+    let ip = if frame[12..14] == [0x81, 0] { 18 } else { 14 };
+    if frame[ip] != 0x45 {
+        return None;
+    }
+    let field = u16::from_be_bytes([frame[ip + 6], frame[ip + 7]]);
+    let start = usize::from(field & 0x1fff) * 8;
+    let key = [&frame[14..ip], &frame[ip + 4..ip + 6], &frame[ip + 12..ip + 20]].concat();
+    Some((key, start..start + frame.len() - ip - 20, field & 0x2000 != 0))
+}
+
+#[test]
+fn fragments_overlap_in_six_ways_and_each_of_these_datagrams_is_completed() {
+    let bytes = make("fragments", &Options { flows: Some(0), ..Options::default() });
+    let mut datagrams = std::collections::BTreeMap::<_, Vec<_>>::new();
+    for frame in &Capture::read(&bytes).frames {
+        if let Some((key, range, more)) = fragment_v4(frame.bytes) {
+            datagrams.entry(key).or_default().push((range, more));
+        }
+    }
+    let mut ways = HashSet::new();
+    for pieces in datagrams.values() {
+        let end = pieces.iter().find(|(_, more)| !more).map(|(range, _)| range.end);
+        let Some(end) = end.filter(|&end| end == 96) else { continue };
+        let (earlier, later) = (&pieces[1].0, &pieces[2].0);
+        assert!(earlier.start < later.end && later.start < earlier.end, "{earlier:?} and {later:?} overlap");
+        ways.insert((later.start.cmp(&earlier.start), later.end.cmp(&earlier.end)));
+        assert!((0..end).all(|byte| pieces.iter().any(|(range, _)| range.contains(&byte))), "{pieces:?} has a hole");
+    }
+    assert_eq!(ways.len(), 6, "{ways:?}");
+}
+
+#[test]
+fn fragment_flood_is_first_fragments_of_datagrams_that_differ() {
+    let bytes = make("fragment-flood", &Options { packets: Some(16_000), ..Options::default() });
+    let capture = Capture::read(&bytes);
+    assert_eq!(capture.frames.len(), 1 + 16_000 + 1);
+    let v4: Vec<_> = capture.frames[1..16_001].iter().filter_map(|frame| fragment_v4(frame.bytes)).collect();
+    assert!(v4.iter().all(|(_, range, more)| range.start == 0 && *more));
+    let keys: HashSet<_> = v4.iter().map(|(key, ..)| key).collect();
+    assert_eq!((v4.len(), keys.len()), (15_000, 15_000));
+}

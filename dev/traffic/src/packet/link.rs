@@ -6,9 +6,14 @@ use crate::Link;
 pub(super) const ETHER_IPV4: u16 = 0x0800;
 pub(super) const ETHER_IPV6: u16 = 0x86dd;
 pub(super) const ETHER_MPLS: u16 = 0x8847;
+/// Transparent Ethernet bridging: an Ethernet frame follows.
+pub(super) const ETHER_BRIDGED: u16 = 0x6558;
 
 /// Tag protocol identifiers of VLAN headers: customer, service provider, and the older way to nest.
 const ETHER_VLAN: u16 = 0x8100;
+
+/// A whole Ethernet frame (RFC 8986 §10.1 for the protocol, RFC 3518 for PPP).
+const BRIDGED: Names = Names { ether_type: ETHER_BRIDGED, protocol: 143, ppp: 0x0031 };
 
 impl Packet {
     /// An Ethernet frame (IEEE 802.3, type encapsulation).
@@ -58,8 +63,34 @@ impl Packet {
         let mut header = [0; 14];
         header[..6].copy_from_slice(&dst);
         header[6..12].copy_from_slice(&src);
-        let names = Names { ether_type: super::tunnel::ETHER_BRIDGED, protocol: 143, ppp: 0x0031 };
-        self.layer(Kind::Ethernet, names, &header)
+        self.layer(Kind::Ethernet, BRIDGED, &header)
+    }
+
+    /// An Ethernet frame as given inside something else.
+    #[must_use]
+    pub fn frame(self, frame: &[u8]) -> Self {
+        self.layer(Kind::Plain, BRIDGED, frame)
+    }
+
+    /// An Ethernet frame with a length in place of the type (IEEE 802.3 §3.2.6); LLC follows.
+    #[must_use]
+    pub fn ethernet_sized(src: [u8; 6], dst: [u8; 6]) -> Self {
+        let mut header = [0; 14];
+        header[..6].copy_from_slice(&dst);
+        header[6..12].copy_from_slice(&src);
+        Self::bare().layer(Kind::Sized, Names::default(), &header)
+    }
+
+    /// An LLC header (IEEE 802.2 §3.2): service access points, unnumbered control.
+    #[must_use]
+    pub fn llc(self, destination: u8, source: u8, control: u8) -> Self {
+        self.layer(Kind::Plain, Names::default(), &[destination, source, control])
+    }
+
+    /// LLC and SNAP headers (IEEE 802, RFC 1042) with the OUI of Ethernet types.
+    #[must_use]
+    pub fn snap(self) -> Self {
+        self.layer(Kind::EtherTypeAt(6), Names::default(), &[0xaa, 0xaa, 3, 0, 0, 0, 0, 0])
     }
 
     /// An IEEE 802.1Q tag.
@@ -100,11 +131,10 @@ impl Packet {
         self.layer(Kind::EtherTypeAt(4), Names { ether_type: 0x8926, ..Names::default() }, &[0, 0, high, low, 0, 0])
     }
 
-    /// A Cisco FabricPath (data centre Ethernet) header: an Ethernet type follows two bytes of tag.
+    /// A Cisco FabricPath (data centre Ethernet) tag: forwarding tag and time to live; a whole Ethernet frame follows.
     #[must_use]
     pub fn fabric_path(self, tag: u16) -> Self {
-        let [high, low] = tag.to_be_bytes();
-        self.layer(Kind::EtherTypeAt(2), Names { ether_type: 0x8903, ..Names::default() }, &[high, low, 0, 0])
+        self.layer(Kind::Plain, Names { ether_type: 0x8903, ..Names::default() }, &tag.to_be_bytes())
     }
 
     /// An MPLS label (RFC 3032), time to live 64; the bottom of the stack until another is added.
@@ -112,6 +142,26 @@ impl Packet {
     pub fn mpls(self, label: u32) -> Self {
         let word = (label << 12) | (1 << 8) | 64;
         self.layer(Kind::Mpls, Names { ether_type: ETHER_MPLS, protocol: 137, ppp: 0x0281 }, &word.to_be_bytes())
+    }
+
+    /// The control word of an Ethernet pseudo-wire (RFC 4385 §3, RFC 4448 §4.6) behind MPLS labels; a whole Ethernet frame
+    /// follows.
+    #[must_use]
+    pub fn pseudo_wire(self, sequence: u16) -> Self {
+        let [high, low] = sequence.to_be_bytes();
+        self.layer(Kind::Plain, Names::default(), &[0, 0, high, low])
+    }
+
+    /// PPP with address and control bytes (RFC 1662 §3.1), inside something.
+    #[must_use]
+    pub fn ppp(self) -> Self {
+        self.layer(Kind::PppAt(2), Names::default(), &[0xff, 3, 0, 0])
+    }
+
+    /// PPP of which address and control bytes are left out (RFC 1661 §6.6), inside something.
+    #[must_use]
+    pub fn ppp_compressed(self) -> Self {
+        self.layer(Kind::PppAt(0), Names::default(), &[0, 0])
     }
 
     /// A PPPoE session header (RFC 2516) with its PPP protocol.

@@ -10,24 +10,34 @@
 //! assert_eq!(frame.len(), 14 + 4 + 20 + 20);
 //! ```
 //!
-//! A layer that is added sets the next-protocol field of the layer before it. What depends on later bytes is done in
-//! [`Packet::build`], in this order: lengths, then [patches](Packet::patch), then checksums from the inside out, then
-//! [damage](Packet::damage), then cutting or padding. So a patched field is covered by a right checksum: one thing is
-//! wrong at a time.
+//! A layer that is added sets the next-protocol field of the layer before it. The frame itself is put together from the
+//! inside out, when it is built ([`Packet::build_in`] a pool, or [`Packet::build`] for its bytes alone).
 
+mod build;
+mod gre;
+mod l2tp;
 mod link;
 mod network;
+mod overlay;
+mod service;
 mod transport;
-mod tunnel;
 
+use std::cell::Cell;
+
+pub use gre::Gre;
+pub use l2tp::L2tp;
 pub use network::{fragments_v4, fragments_v6};
+pub use overlay::{Gtp, WireGuard};
 pub use transport::{Tcp, flags, options};
 
-use crate::checksum;
+/// A packet to be built: its headers, and what is to be wrong with it.
+// One pointer wide, since each step of building moves it.
+#[derive(Clone, Debug)]
+pub struct Packet(Box<Draft>);
 
-/// A packet being built.
 #[derive(Clone, Default, Debug)]
-pub struct Packet {
+struct Draft {
+    /// Headers and payloads in the order of the frame; lengths and checksums are not filled in.
     bytes: Vec<u8>,
     layers: Vec<Layer>,
     patches: Vec<(usize, Vec<u8>)>,
@@ -51,15 +61,22 @@ enum Kind {
     Plain,
     Ethernet,
     /// VLAN, C-HDLC, GRE, cooked capture and others: an Ethernet type at this offset.
-    EtherTypeAt(usize),
+    EtherTypeAt(u8),
     /// An IP protocol number at this offset: IPv6 extension headers, AH.
-    ProtocolAt(usize),
+    ProtocolAt(u8),
     /// A PPP protocol number at this offset.
-    PppAt(usize),
+    PppAt(u8),
     Pppoe,
     Null,
     Mpls,
-    Nsh,
+    /// A protocol number of NSH and VXLAN-GPE at this offset.
+    ServiceAt(u8),
+    /// IEEE 802.3: a length in place of the Ethernet type.
+    Sized,
+    GreSummed,
+    Pptp,
+    Gtp,
+    L2tp,
     Ipv4,
     Ipv6,
     Tcp,
@@ -78,87 +95,84 @@ struct Names {
     ppp: u16,
 }
 
+thread_local! {
+    /// The draft of the packet that was built last, empty again: the next packet takes it and need not allocate.
+    static SPARE: Cell<Option<Box<Draft>>> = const { Cell::new(None) };
+}
+
 impl Packet {
     /// A packet of nothing yet: for link types that begin with the IP header.
     #[must_use]
     pub fn bare() -> Self {
-        Self { bytes: Vec::with_capacity(128), layers: Vec::with_capacity(4), ..Self::default() }
+        Self(SPARE.take().unwrap_or_default())
     }
 
     /// Adds payload, or any bytes that need nothing filled in.
     #[must_use]
     pub fn payload(mut self, bytes: &[u8]) -> Self {
-        self.bytes.extend_from_slice(bytes);
+        self.0.bytes.extend_from_slice(bytes);
         self
     }
 
     /// Replaces bytes at `offset` of the last header before checksums are made.
     #[must_use]
     pub fn patch(mut self, offset: usize, bytes: &[u8]) -> Self {
-        self.patches.push((self.last_start() + offset, bytes.to_vec()));
+        let at = self.last_start() + offset;
+        self.0.patches.push((at, bytes.to_vec()));
         self
     }
 
     /// Replaces bytes at `offset` of the last header after checksums are made.
     #[must_use]
     pub fn damage(mut self, offset: usize, bytes: &[u8]) -> Self {
-        self.damages.push((self.last_start() + offset, bytes.to_vec()));
+        let at = self.last_start() + offset;
+        self.0.damages.push((at, bytes.to_vec()));
         self
     }
 
     /// Cuts the frame to `len` bytes from the start of the last header.
     #[must_use]
     pub fn cut(mut self, len: usize) -> Self {
-        self.cut = Some(self.last_start() + len);
+        let at = self.last_start() + len;
+        self.0.cut = Some(at);
         self
     }
 
     /// Pads the frame with zeros to the 60 bytes that Ethernet sends at least.
     #[must_use]
-    pub const fn padded(mut self) -> Self {
-        self.len_min = 60;
+    pub fn padded(mut self) -> Self {
+        self.0.len_min = 60;
         self
     }
 
     /// Offset of the last header.
     fn last_start(&self) -> usize {
-        self.layers.last().map_or(0, |layer| layer.start)
+        self.0.layers.last().map_or(0, |layer| layer.start)
     }
 
-    /// The frame.
-    ///
-    /// # Panics
-    /// When a patch or damage lies outside the frame, or a length does not fit its field.
-    #[must_use]
-    pub fn build(mut self) -> Vec<u8> {
-        for at in (0..self.layers.len()).rev() {
-            self.fill_length(self.layers[at]);
-        }
-        for (at, patch) in std::mem::take(&mut self.patches) {
-            self.bytes[at..at + patch.len()].copy_from_slice(&patch);
-        }
-        for at in (0..self.layers.len()).rev() {
-            self.fill_checksum(at);
-        }
-        for (at, damage) in std::mem::take(&mut self.damages) {
-            self.bytes[at..at + damage.len()].copy_from_slice(&damage);
-        }
-        if let Some(len) = self.cut {
-            self.bytes.truncate(len);
-        }
-        if self.bytes.len() < self.len_min {
-            self.bytes.resize(self.len_min, 0);
-        }
-        self.bytes
+    /// Length of the last header; 0 without one.
+    pub(crate) fn last_header_len(&self) -> usize {
+        self.0.layers.last().map_or(0, |layer| layer.len)
+    }
+
+    /// Leaves its draft to the next packet of the thread.
+    fn recycle(self) {
+        let mut draft = self.0;
+        draft.bytes.clear();
+        draft.layers.clear();
+        draft.patches.clear();
+        draft.damages.clear();
+        (draft.cut, draft.len_min) = (None, 0);
+        SPARE.set(Some(draft));
     }
 
     /// Adds a header and names it in the one before.
     fn layer(mut self, kind: Kind, names: Names, header: &[u8]) -> Self {
-        if let Some(&before) = self.layers.last() {
+        if let Some(&before) = self.0.layers.last() {
             self.name_next(before, kind, names);
         }
-        self.layers.push(Layer { kind, start: self.bytes.len(), len: header.len() });
-        self.bytes.extend_from_slice(header);
+        self.0.layers.push(Layer { kind, start: self.0.bytes.len(), len: header.len() });
+        self.0.bytes.extend_from_slice(header);
         self
     }
 
@@ -166,9 +180,10 @@ impl Packet {
         let start = before.start;
         match before.kind {
             Kind::Ethernet => self.put(start + 12, &names.ether_type.to_be_bytes()),
-            Kind::EtherTypeAt(at) => self.put(start + at, &names.ether_type.to_be_bytes()),
-            Kind::ProtocolAt(at) => self.put(start + at, &[names.protocol]),
-            Kind::PppAt(at) => self.put(start + at, &names.ppp.to_be_bytes()),
+            Kind::GreSummed => self.put(start + 2, &names.ether_type.to_be_bytes()),
+            Kind::EtherTypeAt(at) => self.put(start + usize::from(at), &names.ether_type.to_be_bytes()),
+            Kind::ProtocolAt(at) => self.put(start + usize::from(at), &[names.protocol]),
+            Kind::PppAt(at) => self.put(start + usize::from(at), &names.ppp.to_be_bytes()),
             Kind::Pppoe => self.put(start + 6, &names.ppp.to_be_bytes()),
             Kind::Ipv4 => self.put(start + 9, &[names.protocol]),
             Kind::Ipv6 => self.put(start + 6, &[names.protocol]),
@@ -177,87 +192,14 @@ impl Packet {
                 self.put(start, &family.to_le_bytes());
             }
             // The bottom-of-stack bit is set in each label until another follows.
-            Kind::Mpls if kind == Kind::Mpls => self.bytes[start + 2] &= !1,
-            Kind::Nsh => {
-                let next = match names.ether_type {
-                    link::ETHER_IPV4 => 1,
-                    link::ETHER_IPV6 => 2,
-                    tunnel::ETHER_BRIDGED => 3,
-                    link::ETHER_MPLS => 5,
-                    _ => 0,
-                };
-                self.put(start + 3, &[next]);
-            }
+            Kind::Mpls if kind == Kind::Mpls => self.0.bytes[start + 2] &= !1,
+            Kind::ServiceAt(at) => self.put(start + usize::from(at), &[service::next_protocol(names.ether_type)]),
             _ => {}
         }
     }
 
     fn put(&mut self, at: usize, bytes: &[u8]) {
-        self.bytes[at..at + bytes.len()].copy_from_slice(bytes);
-    }
-
-    fn fill_length(&mut self, layer: Layer) {
-        let rest = self.bytes.len() - layer.start;
-        let (at, len) = match layer.kind {
-            Kind::Ipv4 => (2, rest),
-            Kind::Ipv6 => (4, rest - 40),
-            Kind::Udp => (4, rest),
-            Kind::Pppoe => (4, rest - 6),
-            _ => return,
-        };
-        let len = u16::try_from(len).expect("a packet of at most 65,535 bytes");
-        self.put(layer.start + at, &len.to_be_bytes());
-    }
-
-    fn fill_checksum(&mut self, index: usize) {
-        let layer = self.layers[index];
-        let at = layer.start;
-        let message = &self.bytes[at..];
-        match layer.kind {
-            Kind::Ipv4 => {
-                let sum = checksum::internet(&[&message[..layer.len]]);
-                self.put(at + 10, &sum.to_be_bytes());
-            }
-            Kind::Tcp => {
-                let sum = self.with_pseudo_header(index, 6);
-                self.put(at + 16, &sum.to_be_bytes());
-            }
-            Kind::Udp => {
-                // A sum of zero is sent as all ones: zero says that there is none (RFC 768).
-                let sum = self.with_pseudo_header(index, 17);
-                self.put(at + 6, &if sum == 0 { 0xffff } else { sum }.to_be_bytes());
-            }
-            Kind::Icmp6 => {
-                let sum = self.with_pseudo_header(index, 58);
-                self.put(at + 2, &sum.to_be_bytes());
-            }
-            Kind::Icmp | Kind::Igmp => {
-                let sum = checksum::internet(&[message]);
-                self.put(at + 2, &sum.to_be_bytes());
-            }
-            Kind::Sctp => {
-                let sum = checksum::crc32c(message);
-                self.put(at + 8, &sum.to_le_bytes());
-            }
-            _ => {}
-        }
-    }
-
-    /// Checksum of the message of layer `index` with the pseudo header of the IP header around it
-    /// (RFC 9293 §3.1, RFC 8200 §8.1); without an IP header around it, of the message alone.
-    fn with_pseudo_header(&self, index: usize, protocol: u8) -> u16 {
-        let message = &self.bytes[self.layers[index].start..];
-        let around = self.layers[..index].iter().rev().find(|layer| matches!(layer.kind, Kind::Ipv4 | Kind::Ipv6));
-        let len = (message.len() as u32).to_be_bytes();
-        match around {
-            Some(&Layer { kind: Kind::Ipv4, start, .. }) => {
-                checksum::internet(&[&self.bytes[start + 12..start + 20], &[0, protocol], &len, message])
-            }
-            Some(&Layer { start, .. }) => {
-                checksum::internet(&[&self.bytes[start + 8..start + 40], &[0, protocol], &len, message])
-            }
-            None => checksum::internet(&[message]),
-        }
+        self.0.bytes[at..at + bytes.len()].copy_from_slice(bytes);
     }
 }
 

@@ -6,6 +6,9 @@ use super::link::{ETHER_IPV4, ETHER_IPV6};
 use super::{Kind, Names, Packet};
 use crate::checksum;
 
+const IPV4: Names = Names { ether_type: ETHER_IPV4, protocol: 4, ppp: 0x0021 };
+const IPV6: Names = Names { ether_type: ETHER_IPV6, protocol: 41, ppp: 0x0057 };
+
 impl Packet {
     /// An IPv4 or IPv6 header, as the addresses are.
     ///
@@ -41,7 +44,7 @@ impl Packet {
         header[12..16].copy_from_slice(&src);
         header[16..20].copy_from_slice(&dst);
         header[20..20 + options.len()].copy_from_slice(options);
-        self.layer(Kind::Ipv4, Names { ether_type: ETHER_IPV4, protocol: 4, ppp: 0x0021 }, &header[..len])
+        self.layer(Kind::Ipv4, IPV4, &header[..len])
     }
 
     /// An IPv6 header (RFC 8200), hop limit 64.
@@ -54,15 +57,15 @@ impl Packet {
         header[7] = 64;
         header[8..24].copy_from_slice(&src);
         header[24..].copy_from_slice(&dst);
-        self.layer(Kind::Ipv6, Names { ether_type: ETHER_IPV6, protocol: 41, ppp: 0x0057 }, &header)
+        self.layer(Kind::Ipv6, IPV6, &header)
     }
 
     /// Sets time to live or hop limit of the IP header just added.
     #[must_use]
     pub fn ttl(mut self, ttl: u8) -> Self {
-        if let Some(layer) = self.layers.last() {
+        if let Some(layer) = self.0.layers.last() {
             let at = layer.start + if layer.kind == Kind::Ipv4 { 8 } else { 7 };
-            self.bytes[at] = ttl;
+            self.0.bytes[at] = ttl;
         }
         self
     }
@@ -111,6 +114,15 @@ impl Packet {
         self.extension(43, &[59, 0, kind, 0, 0, 0, 0, 0])
     }
 
+    /// A segment routing header (RFC 8754 §2) with these segments, the last first, of which none is left.
+    #[must_use]
+    pub fn segment_routing(self, segments: &[[u8; 16]]) -> Self {
+        let count = segments.len() as u8;
+        let mut header = vec![59, 2 * count, 4, 0, count.saturating_sub(1), 0, 0, 0];
+        header.extend(segments.iter().flatten());
+        self.extension(43, &header)
+    }
+
     /// An authentication header (RFC 4302) with a check value of twelve zero bytes.
     #[must_use]
     pub fn ah(self, spi: u32, sequence: u32) -> Self {
@@ -126,6 +138,16 @@ impl Packet {
     #[must_use]
     pub fn extension(self, protocol: u8, header: &[u8]) -> Self {
         self.layer(Kind::ProtocolAt(0), Names { protocol, ..Names::default() }, header)
+    }
+
+    /// An IP packet as given; its first nibble says which version.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[must_use]
+    pub fn ip_packet(self, packet: &[u8]) -> Self {
+        let names = if packet[0] >> 4 == 6 { IPV6 } else { IPV4 };
+        self.layer(Kind::Plain, names, packet)
     }
 
     /// Bytes of an IP protocol that is not built here.

@@ -1,6 +1,7 @@
 //! Frames against bytes worked out by hand, and against checks that do not use the builder.
 
 use super::*;
+use crate::Link;
 use crate::checksum::internet;
 
 const A: [u8; 4] = [10, 0, 0, 1];
@@ -103,4 +104,45 @@ fn sctp_checksum_is_a_crc_in_little_endian() {
     let sum = u32::from_le_bytes([message[8], message[9], message[10], message[11]]);
     message[8..12].fill(0);
     assert_eq!(sum, crate::checksum::crc32c(&message));
+}
+
+#[test]
+fn link_headers_have_the_bytes_of_their_standards() {
+    let after = |packet: Packet, at: usize| packet.ipv4(A, B).build()[at..].to_vec();
+    let ether = || Packet::ethernet([2; 6], [4; 6]);
+    assert_eq!(after(ether().provider_backbone(0x0001_0203), 12)[..7], [0x88, 0xe7, 0, 1, 2, 3, 0]);
+    assert_eq!(after(ether().provider_backbone(1), 30)[..3], [8, 0, 0x45]);
+    assert_eq!(after(ether().etag(12), 12)[..11], [0x89, 0x3f, 0, 0, 0, 12, 0, 0, 8, 0, 0x45]);
+    assert_eq!(after(ether().vntag(13), 12)[..9], [0x89, 0x26, 0, 0, 0, 13, 8, 0, 0x45]);
+    let dce = after(ether().fabric_path(0x0abc).ethernet_inside([2; 6], [6; 6]), 12);
+    assert_eq!((&dce[..5], &dce[16..19]), (&[0x89, 0x03, 0x0a, 0xbc, 6][..], &[8, 0, 0x45][..]));
+    let wire = after(ether().mpls(16).pseudo_wire(7).ethernet_inside([2; 6], [6; 6]), 12);
+    assert_eq!(wire[..11], [0x88, 0x47, 0, 1, 1, 64, 0, 0, 0, 7, 6]);
+    assert_eq!(after(Packet::on(Link::Ppp), 0)[..5], [0xff, 3, 0, 0x21, 0x45]);
+    assert_eq!(after(Packet::on(Link::Chdlc), 0)[..5], [0x0f, 0, 8, 0, 0x45]);
+}
+
+#[test]
+fn frame_with_a_length_then_llc_or_snap_behind_it() {
+    let snap = Packet::ethernet_sized([2; 6], [4; 6]).snap().ipv4(A, B).build();
+    assert_eq!(snap[12..23], [0, 28, 0xaa, 0xaa, 3, 0, 0, 0, 8, 0, 0x45]);
+    let bridge = Packet::ethernet_sized([2; 6], [4; 6]).llc(0x42, 0x42, 3).payload(&[0; 35]).padded().build();
+    assert_eq!((bridge.len(), &bridge[12..17]), (60, &[0, 38, 0x42, 0x42, 3][..]));
+}
+
+#[test]
+fn ah_and_extension_headers_name_what_follows_in_both_versions_of_ip() {
+    let v4 = Packet::bare().ipv4(A, B).ah(0x77, 1).udp(5, 6).build();
+    assert_eq!((v4[9], &v4[20..32]), (51, &[17, 4, 0, 0, 0, 0, 0, 0x77, 0, 0, 0, 1][..]));
+    let chain = Packet::bare().ipv6([1; 16], [2; 16]).hop_by_hop(&[5, 2, 0, 0]).routing(2).destination_options(&[]);
+    let chain = chain.fragment_v6(9, 0, false).ah(1, 2).ipv4(A, B).build();
+    assert_eq!(chain[6], 0);
+    assert_eq!(chain[40..48], [43, 0, 5, 2, 0, 0, 0, 0]);
+    assert_eq!(chain[48..56], [60, 0, 2, 0, 0, 0, 0, 0]);
+    assert_eq!(chain[56..64], [44, 0, 1, 4, 0, 0, 0, 0]);
+    assert_eq!(chain[64..72], [51, 0, 0, 0, 0, 0, 0, 9]);
+    assert_eq!((chain[72], chain[73], chain[96]), (4, 4, 0x45));
+    let segments = Packet::bare().ipv6([1; 16], [2; 16]).segment_routing(&[[2; 16], [3; 16]]).udp(5, 6).build();
+    assert_eq!((segments[6], &segments[40..48]), (43, &[17, 4, 4, 0, 1, 0, 0, 0][..]));
+    assert_eq!((&segments[48..64], &segments[64..80]), (&[2; 16][..], &[3; 16][..]));
 }

@@ -159,9 +159,9 @@ impl Packet {
     pub fn sctp_chunk(mut self, kind: u8, flags: u8, value: &[u8]) -> Self {
         let len = value.len() + 4;
         let [high, low] = (len as u16).to_be_bytes();
-        self.bytes.extend([kind, flags, high, low]);
-        self.bytes.extend_from_slice(value);
-        self.bytes.resize(self.bytes.len() + len.next_multiple_of(4) - len, 0);
+        self.0.bytes.extend([kind, flags, high, low]);
+        self.0.bytes.extend_from_slice(value);
+        self.0.bytes.resize(self.0.bytes.len() + len.next_multiple_of(4) - len, 0);
         self
     }
 

@@ -12,8 +12,8 @@ use std::io;
 use std::net::Ipv4Addr;
 
 use super::lookup3::Collisions;
-use super::{MILLI_NS, Options, SECOND_NS, START_NS, Scenario, emit, over_ethernet};
-use crate::{Ends, FrameSink, Packet, Rng, Session, Side, Tcp, flags, mac_of, options};
+use super::{MILLI_NS, Options, Output, SECOND_NS, START_NS, Scenario, emit, over_ethernet};
+use crate::{Ends, Packet, Rng, Session, Side, Tcp, flags, mac_of, options};
 
 pub(super) const SYN: Scenario =
     over_ethernet("syn-flood", "20,000,000 SYNs with random tuples, beside --established flows that keep talking", syn);
@@ -22,22 +22,22 @@ pub(super) const HASH: Scenario =
 pub(super) const SUM: Scenario =
     over_ethernet("hash-flood-sum", "200,000 flows that collide where addresses and ports are added or xored", sum);
 
-fn syn(options: &Options, sink: &mut dyn FrameSink) -> io::Result<()> {
+fn syn(options: &Options, out: &mut Output<'_>) -> io::Result<()> {
     let packets = options.packets.unwrap_or(20_000_000);
     let rate = options.rate.unwrap_or(1_000_000).max(1);
     let mut rng = Rng::new(options.seed);
-    let mut talkers = Talkers::open(options.established, sink)?;
+    let mut talkers = Talkers::open(options.established, out)?;
     let flood_ns = START_NS + SECOND_NS;
     for number in 0..packets {
         let at_ns = flood_ns + (u128::from(number) * u128::from(SECOND_NS) / u128::from(rate)) as u64;
-        talkers.speak_until(at_ns, sink)?;
-        emit(sink, at_ns, &random_syn(&mut rng, at_ns))?;
+        talkers.speak_until(at_ns, out)?;
+        emit(out, at_ns, random_syn(&mut rng, at_ns))?;
     }
     let over_ns = flood_ns + (u128::from(packets) * u128::from(SECOND_NS) / u128::from(rate)) as u64;
-    talkers.speak_until(over_ns + options.tail_seconds * SECOND_NS, sink)
+    talkers.speak_until(over_ns + options.tail_seconds * SECOND_NS, out)
 }
 
-fn random_syn(rng: &mut Rng, at_ns: u64) -> Vec<u8> {
+fn random_syn(rng: &mut Rng, at_ns: u64) -> Packet {
     let (src, dst) = (public_address(rng.word()), Ipv4Addr::new(198, 51, 100, rng.below(254) as u8 + 1));
     let options = options::syn(1_460, (at_ns / MILLI_NS) as u32, 0, 7);
     let tcp = Tcp {
@@ -48,7 +48,7 @@ fn random_syn(rng: &mut Rng, at_ns: u64) -> Vec<u8> {
         options: &options,
         ..Tcp::default()
     };
-    Packet::ethernet(mac_of(src.into()), mac_of(dst.into())).ipv4(src.octets(), dst.octets()).tcp(tcp).build()
+    Packet::ethernet(mac_of(src.into()), mac_of(dst.into())).ipv4(src.octets(), dst.octets()).tcp(tcp)
 }
 
 /// An address of the 32 bits, moved out of what no host on the Internet has.
@@ -66,7 +66,7 @@ struct Talkers {
 
 impl Talkers {
     /// Opens them in the first half of the second before the flood.
-    fn open(count: u64, sink: &mut dyn FrameSink) -> io::Result<Self> {
+    fn open(count: u64, out: &mut Output<'_>) -> io::Result<Self> {
         let mut sessions: Vec<Session> = (0..count).map(talker).collect();
         let step_ns = SECOND_NS / 2 / (3 * count + 1);
         let mut at_ns = START_NS;
@@ -74,7 +74,7 @@ impl Talkers {
             for frame in
                 [session.syn(at_ns), session.syn_ack(at_ns + step_ns), session.ack(Side::Client, at_ns + step_ns)]
             {
-                emit(sink, at_ns, &frame)?;
+                emit(out, at_ns, frame)?;
                 at_ns += step_ns;
             }
         }
@@ -82,7 +82,7 @@ impl Talkers {
     }
 
     /// Lets everyone speak whose turn comes before `until_ns`. In even seconds the client speaks, in odd the server.
-    fn speak_until(&mut self, until_ns: u64, sink: &mut dyn FrameSink) -> io::Result<()> {
+    fn speak_until(&mut self, until_ns: u64, out: &mut Output<'_>) -> io::Result<()> {
         let count = self.sessions.len() as u64;
         if count == 0 {
             return Ok(());
@@ -94,7 +94,7 @@ impl Talkers {
                 return Ok(());
             }
             let side = if second.is_multiple_of(2) { Side::Client } else { Side::Server };
-            emit(sink, at_ns, &self.sessions[place as usize].data(side, b"still here", at_ns))?;
+            emit(out, at_ns, self.sessions[place as usize].data(side, b"still here", at_ns))?;
             self.turn += 1;
         }
     }
@@ -108,14 +108,14 @@ fn talker(number: u64) -> Session {
     Session::new(ends, number as u32 * 7, number as u32 * 11)
 }
 
-fn lookup3(options: &Options, sink: &mut dyn FrameSink) -> io::Result<()> {
+fn lookup3(options: &Options, out: &mut Output<'_>) -> io::Result<()> {
     let seed = options.seed;
     let table_seed = options.table_seed;
-    send_in_rounds(options, sink, || Collisions::new(table_seed, 0x1234_5678, seed))
+    send_in_rounds(options, out, || Collisions::new(table_seed, 0x1234_5678, seed))
 }
 
-fn sum(options: &Options, sink: &mut dyn FrameSink) -> io::Result<()> {
-    send_in_rounds(options, sink, || {
+fn sum(options: &Options, out: &mut Output<'_>) -> io::Result<()> {
+    send_in_rounds(options, out, || {
         // The host bits of one address are the complement of the other's, and so are the ports: whatever the number,
         // their sum and their exclusive or stay the same.
         (0_u32..).map(|number| {
@@ -129,14 +129,14 @@ fn sum(options: &Options, sink: &mut dyn FrameSink) -> io::Result<()> {
 /// Sends each of the tuples `rounds` times, 10 microseconds apart.
 fn send_in_rounds<I: Iterator<Item = Ends>>(
     options: &Options,
-    sink: &mut dyn FrameSink,
+    out: &mut Output<'_>,
     tuples: impl Fn() -> I,
 ) -> io::Result<()> {
     let flows = options.flows.unwrap_or(200_000) as usize;
     let mut at_ns = START_NS;
     for _ in 0..options.rounds.unwrap_or(2) {
         for ends in tuples().take(flows) {
-            emit(sink, at_ns, &ends.udp(Side::Client, b"collide"))?;
+            emit(out, at_ns, ends.udp(Side::Client, b"collide"))?;
             at_ns += 10_000;
         }
     }

@@ -8,8 +8,8 @@
 use std::io;
 
 use super::icmp::host6;
-use super::{MILLI_NS, Options, START_NS, Scenario};
-use crate::{Ends, Frame, FrameSink, Link, Packet, Session, Side};
+use super::{MILLI_NS, Options, Output, START_NS, Scenario};
+use crate::{Ends, Link, Packet, Session, Side};
 
 use Side::{Client, Server};
 
@@ -18,21 +18,21 @@ pub(super) const SCENARIO: Scenario = Scenario {
     summary: "the same conversation over every link type",
     links: &Link::ALL,
     snaplen: 262_144,
+    buffers: super::BUFFERS,
     run,
 };
 
 /// Length of the Ethernet header that [`Ends::packet`] begins with.
 const ETHERNET: usize = 14;
 
-fn run(_: &Options, sink: &mut dyn FrameSink) -> io::Result<()> {
+fn run(_: &Options, out: &mut Output<'_>) -> io::Result<()> {
     let mut at_ns = START_NS;
     for (interface, link) in Link::ALL.into_iter().enumerate() {
         let v4 = (link != Link::Ipv6).then(|| Ends::v4([10, 0, 0, 1], 40_000, [10, 0, 0, 2], 80));
         let v6 = (link != Link::Ipv4).then(|| Ends::v6(host6(1), 40_000, host6(2), 80));
         for ends in [v4, v6].into_iter().flatten() {
-            for frame in conversation(ends) {
-                let bytes = relinked(link, &ends, &frame);
-                sink.frame(Frame { at_ns, interface: interface as u32, bytes: &bytes })?;
+            for packet in conversation(ends) {
+                out.send(at_ns, interface as u32, relinked(link, packet))?;
                 at_ns += MILLI_NS;
             }
         }
@@ -40,25 +40,23 @@ fn run(_: &Options, sink: &mut dyn FrameSink) -> io::Result<()> {
     Ok(())
 }
 
-/// The frame with the first header of `link` in place of its Ethernet header.
-fn relinked(link: Link, ends: &Ends, frame: &[u8]) -> Vec<u8> {
-    let ip = &frame[ETHERNET..];
-    let (ether_type, ppp) = if ends.client.is_ipv4() { (0x0800, 0x0021) } else { (0x86dd, 0x0057) };
-    match link {
-        Link::Ethernet => frame.to_vec(),
-        Link::Ppp => Packet::on(link).ppp_protocol(ppp, ip).build(),
-        _ => Packet::on(link).ether_type(ether_type, ip).build(),
+/// The packet with the first header of `link` in place of its Ethernet header.
+fn relinked(link: Link, packet: Packet) -> Packet {
+    if link == Link::Ethernet {
+        return packet;
     }
+    let frame = packet.build();
+    Packet::on(link).ip_packet(&frame[ETHERNET..])
 }
 
-fn conversation(ends: Ends) -> Vec<Vec<u8>> {
+fn conversation(ends: Ends) -> Vec<Packet> {
     // One time for the TCP time stamps of all links, so that nothing but the first header differs.
     let at_ns = START_NS;
     let mut tcp = Session::new(ends, 100, 200);
     let echo = |side, kind4: u8, kind6: u8| {
         let packet = ends.packet(side);
         let packet = if ends.client.is_ipv4() { packet.icmp_echo(kind4, 1, 1) } else { packet.icmp6_echo(kind6, 1, 1) };
-        packet.payload(&[0; 32]).build()
+        packet.payload(&[0; 32])
     };
     vec![
         ends.udp(Client, b"question"),

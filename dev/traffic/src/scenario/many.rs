@@ -10,8 +10,8 @@
 
 use std::io;
 
-use super::{MILLI_NS, Options, SECOND_NS, START_NS, Scenario, emit, over_ethernet};
-use crate::{Ends, FrameSink, Packet, Rng, Session, Side, mac_of};
+use super::{MILLI_NS, Options, Output, SECOND_NS, START_NS, Scenario, emit, over_ethernet};
+use crate::{Ends, Packet, Rng, Session, Side, mac_of};
 
 pub(super) const STORM: Scenario =
     over_ethernet("timer-storm", "waves of 200,000 flows that all expire at the same instant", timer_storm);
@@ -23,21 +23,21 @@ pub(super) const ELEPHANTS: Scenario = over_ethernet("elephants", "a few connect
 const A: [u8; 4] = [192, 0, 2, 1];
 const B: [u8; 4] = [198, 51, 100, 1];
 
-fn timer_storm(options: &Options, sink: &mut dyn FrameSink) -> io::Result<()> {
+fn timer_storm(options: &Options, out: &mut Output<'_>) -> io::Result<()> {
     let flows = options.flows.unwrap_or(200_000);
     for wave in 0..options.rounds.unwrap_or(5) {
         let at_ns = START_NS + wave * 80 * SECOND_NS;
         for number in 0..flows {
             let [_, a, b, c] = (number as u32).to_be_bytes();
             let ends = Ends::v4([10, a, b, c], 5_000 + wave as u16, B, 9);
-            emit(sink, at_ns, &ends.udp(Side::Client, b"storm"))?;
+            emit(out, at_ns, ends.udp(Side::Client, b"storm"))?;
         }
-        emit(sink, at_ns + 40 * SECOND_NS, &Ends::v4(A, 1, B, 1).udp(Side::Client, b"tick"))?;
+        emit(out, at_ns + 40 * SECOND_NS, Ends::v4(A, 1, B, 1).udp(Side::Client, b"tick"))?;
     }
     Ok(())
 }
 
-fn esp_spis(options: &Options, sink: &mut dyn FrameSink) -> io::Result<()> {
+fn esp_spis(options: &Options, out: &mut Output<'_>) -> io::Result<()> {
     let flows = options.flows.unwrap_or(100_000);
     let mut rng = Rng::new(options.seed);
     let first = rng.word() | 0x1000;
@@ -46,14 +46,14 @@ fn esp_spis(options: &Options, sink: &mut dyn FrameSink) -> io::Result<()> {
         for number in 0..flows {
             let packet = Packet::ethernet(mac_of(A.into()), mac_of(B.into())).ipv4(A, B);
             let spi = first.wrapping_add(number as u32);
-            emit(sink, at_ns, &packet.esp(spi, sequence).payload(&[0xe5; 32]).build())?;
+            emit(out, at_ns, packet.esp(spi, sequence).payload(&[0xe5; 32]))?;
             at_ns += 20_000;
         }
     }
     Ok(())
 }
 
-fn sctp_ports(options: &Options, sink: &mut dyn FrameSink) -> io::Result<()> {
+fn sctp_ports(options: &Options, out: &mut Output<'_>) -> io::Result<()> {
     let flows = options.flows.unwrap_or(100_000);
     let mut at_ns = START_NS;
     for (side, chunk, tag) in [(Side::Client, 1, 0), (Side::Server, 2, 0x1111)] {
@@ -63,29 +63,29 @@ fn sctp_ports(options: &Options, sink: &mut dyn FrameSink) -> io::Result<()> {
             let (_, _, src, dst) = ends.seen_from(side);
             // Initiate tag, window, outbound and inbound streams, initial number.
             let init = [0, 0, 0x11, 0x11, 0, 1, 0, 0, 0, 10, 0, 10, 0, 0, 0, 1];
-            emit(sink, at_ns, &ends.packet(side).sctp(src, dst, tag).sctp_chunk(chunk, 0, &init).build())?;
+            emit(out, at_ns, ends.packet(side).sctp(src, dst, tag).sctp_chunk(chunk, 0, &init))?;
             at_ns += 20_000;
         }
     }
     Ok(())
 }
 
-fn icmp_sweep(options: &Options, sink: &mut dyn FrameSink) -> io::Result<()> {
+fn icmp_sweep(options: &Options, out: &mut Output<'_>) -> io::Result<()> {
     let mut rng = Rng::new(options.seed);
     for number in 0..options.flows.unwrap_or(65_536) {
         let at_ns = START_NS + number * MILLI_NS / 10;
         let [_, a, b, c] = (number as u32).to_be_bytes();
         let ends = Ends::v4(A, 0, [172, 16 + a, b, c], 0);
-        let echo = |side, kind| ends.packet(side).icmp_echo(kind, 77, number as u16).payload(&[0; 32]).build();
-        emit(sink, at_ns, &echo(Side::Client, 8))?;
+        let echo = |side, kind| ends.packet(side).icmp_echo(kind, 77, number as u16).payload(&[0; 32]);
+        emit(out, at_ns, echo(Side::Client, 8))?;
         if rng.chance(1, 8) {
-            emit(sink, at_ns + MILLI_NS / 20, &echo(Side::Server, 0))?;
+            emit(out, at_ns + MILLI_NS / 20, echo(Side::Server, 0))?;
         }
     }
     Ok(())
 }
 
-fn elephants(options: &Options, sink: &mut dyn FrameSink) -> io::Result<()> {
+fn elephants(options: &Options, out: &mut Output<'_>) -> io::Result<()> {
     let packets = options.packets.unwrap_or(100_000);
     let flows = options.flows.unwrap_or(4).max(1);
     let mut rng = Rng::new(options.seed);
@@ -107,7 +107,7 @@ fn elephants(options: &Options, sink: &mut dyn FrameSink) -> io::Result<()> {
             turn if turn % 3 == 0 => session.ack(Side::Client, at_ns),
             _ => session.data(Side::Server, &bulk, at_ns),
         };
-        emit(sink, at_ns, &frame)?;
+        emit(out, at_ns, frame)?;
         // A frame of 1,514 bytes takes 12 microseconds at a gigabit a second.
         at_ns += 12_112;
     }

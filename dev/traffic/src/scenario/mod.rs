@@ -4,22 +4,27 @@
 //! packets, how many flows) stands in its module's documentation and is counted again by the tests.
 
 mod flood;
+mod fragments;
 mod icmp;
 mod links;
 mod lookup3;
 pub mod malformed;
 mod many;
 mod office;
+mod output;
 mod protocols;
 mod reuse;
 mod script;
 mod tcp_states;
 mod timing;
+pub mod tunnels;
 mod zipf;
 
 use std::io::{self, Write};
 
-use crate::{Frame, FrameSink, Link, PcapShape, PcapWriter, PcapngWriter, Resolution};
+use output::{Output, emit};
+
+use crate::{Frame, FramePool, FrameSink, Link, PcapShape, PcapWriter, PcapngWriter, Resolution};
 
 /// Time of the first packet of every capture: 2023-11-14 22:13:20 UTC.
 pub const START_NS: u64 = 1_700_000_000 * SECOND_NS;
@@ -27,6 +32,9 @@ pub const START_NS: u64 = 1_700_000_000 * SECOND_NS;
 pub const SECOND_NS: u64 = 1_000_000_000;
 /// Nanoseconds of a millisecond.
 pub const MILLI_NS: u64 = 1_000_000;
+
+/// Buffers of a scenario that hands over its frames as it makes them.
+const BUFFERS: usize = 64;
 
 /// What a capture is made with. A scenario ignores what it has no use for.
 #[derive(Clone, Copy, Default, Debug)]
@@ -60,7 +68,9 @@ pub struct Scenario {
     pub links: &'static [Link],
     /// Longest part of a frame that is kept.
     pub snaplen: u32,
-    run: fn(&Options, &mut dyn FrameSink) -> io::Result<()>,
+    /// Buffers of the pool that its frames are built in: at least as many as it holds at a time.
+    buffers: usize,
+    run: fn(&Options, &mut Output<'_>) -> io::Result<()>,
 }
 
 impl Scenario {
@@ -75,7 +85,24 @@ impl Scenario {
     /// # Errors
     /// Those of the sink.
     pub fn run(&self, options: &Options, sink: &mut dyn FrameSink) -> io::Result<()> {
-        (self.run)(options, sink)
+        self.run_in(&self.pool()?, options, sink)
+    }
+
+    fn pool(&self) -> io::Result<FramePool> {
+        FramePool::new(self.buffers).map_err(|error| io::Error::new(io::ErrorKind::OutOfMemory, error))
+    }
+
+    fn run_in(&self, frames: &FramePool, options: &Options, sink: &mut dyn FrameSink) -> io::Result<()> {
+        (self.run)(options, &mut Output { frames, sink })
+    }
+
+    /// Runs with a sink that lets go of each frame (of one interface alone, if so wished), and asserts that every buffer came back.
+    fn run_counted(&self, options: &Options, only: Option<u32>, sink: &mut dyn FrameSink) -> io::Result<Totals> {
+        let frames = self.pool()?;
+        let mut counted = Counted { sink, only, totals: Totals::default() };
+        self.run_in(&frames, options, &mut counted)?;
+        debug_assert_eq!(frames.stats().outstanding, 0, "a frame of {} is still held", self.name);
+        Ok(Totals { on_heap: frames.on_heap(), ..counted.totals })
     }
 
     /// Writes the capture; `out` should be buffered.
@@ -87,10 +114,10 @@ impl Scenario {
             Format::Pcap => Resolution::Micros,
             Format::PcapNanos => Resolution::Nanos,
             Format::Pcapng => {
-                let mut counted = Counted::new(PcapngWriter::new(out, self.links, snaplen)?);
-                self.run(options, &mut counted)?;
-                counted.sink.finish()?;
-                return Ok(counted.totals);
+                let mut writer = PcapngWriter::new(out, self.links, snaplen)?;
+                let totals = self.run_counted(options, None, &mut writer)?;
+                writer.finish()?;
+                return Ok(totals);
             }
         };
         let [link] = *self.links else {
@@ -98,10 +125,10 @@ impl Scenario {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         };
         let shape = PcapShape { snaplen, resolution, ..PcapShape::of(link) };
-        let mut counted = Counted::new(PcapWriter::new(out, shape)?);
-        self.run(options, &mut counted)?;
-        counted.sink.finish()?;
-        Ok(counted.totals)
+        let mut writer = PcapWriter::new(out, shape)?;
+        let totals = self.run_counted(options, None, &mut writer)?;
+        writer.finish()?;
+        Ok(totals)
     }
 
     /// Writes a classic pcap file of the frames of one link type.
@@ -113,11 +140,10 @@ impl Scenario {
             let message = format!("{} has no {} frames", self.name, link.name());
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         };
-        let writer = PcapWriter::new(out, PcapShape { snaplen, ..PcapShape::of(link) })?;
-        let mut only = OnlyInterface { interface: interface as u32, counted: Counted::new(writer) };
-        self.run(options, &mut only)?;
-        only.counted.sink.finish()?;
-        Ok(only.counted.totals)
+        let mut writer = PcapWriter::new(out, PcapShape { snaplen, ..PcapShape::of(link) })?;
+        let totals = self.run_counted(options, Some(interface as u32), &mut writer)?;
+        writer.finish()?;
+        Ok(totals)
     }
 }
 
@@ -143,8 +169,9 @@ pub const ALL: &[Scenario] = &[
     icmp::ECHO,
     icmp::V6,
     protocols::E7,
-    protocols::TUNNELS,
-    protocols::FRAGMENTS,
+    tunnels::SCENARIO,
+    fragments::SCENARIO,
+    fragments::FLOOD,
     links::SCENARIO,
     malformed::SCENARIO,
 ];
@@ -167,48 +194,65 @@ pub struct Totals {
     pub packets: u64,
     /// Bytes of the frames as they were on the wire.
     pub bytes: u64,
+    /// Frames that no buffer of the pool held.
+    pub on_heap: u64,
 }
 
-struct Counted<S> {
-    sink: S,
+/// Counts what goes to a sink.
+struct Counted<'a> {
+    sink: &'a mut dyn FrameSink,
+    /// Interface whose frames alone are wanted.
+    only: Option<u32>,
     totals: Totals,
 }
 
-impl<S> Counted<S> {
-    const fn new(sink: S) -> Self {
-        Self { sink, totals: Totals { packets: 0, bytes: 0 } }
-    }
-}
-
-impl<S: FrameSink> FrameSink for Counted<S> {
-    fn frame(&mut self, frame: Frame<'_>) -> io::Result<()> {
+impl FrameSink for Counted<'_> {
+    fn frame(&mut self, frame: Frame) -> io::Result<()> {
+        if self.only.is_some_and(|only| only != frame.interface) {
+            return Ok(());
+        }
         self.totals.packets += 1;
         self.totals.bytes += frame.bytes.len() as u64;
         self.sink.frame(frame)
     }
 }
 
-struct OnlyInterface<S> {
-    interface: u32,
-    counted: Counted<S>,
-}
-
-impl<S: FrameSink> FrameSink for OnlyInterface<S> {
-    fn frame(&mut self, frame: Frame<'_>) -> io::Result<()> {
-        if frame.interface == self.interface { self.counted.frame(frame) } else { Ok(()) }
-    }
-}
-
-/// Hands over a frame of the first interface.
-fn emit(sink: &mut dyn FrameSink, at_ns: u64, bytes: &[u8]) -> io::Result<()> {
-    sink.frame(Frame { at_ns, interface: 0, bytes })
-}
-
 /// A scenario over Ethernet with whole frames.
 const fn over_ethernet(
     name: &'static str,
     summary: &'static str,
-    run: fn(&Options, &mut dyn FrameSink) -> io::Result<()>,
+    run: fn(&Options, &mut Output<'_>) -> io::Result<()>,
 ) -> Scenario {
-    Scenario { name, summary, links: &[Link::Ethernet], snaplen: 262_144, run }
+    Scenario { name, summary, links: &[Link::Ethernet], snaplen: 262_144, buffers: BUFFERS, run }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn small() -> Options {
+        Options { seed: 3, packets: Some(500), flows: Some(60), rounds: Some(2), ..Options::default() }
+    }
+
+    #[test]
+    fn every_frame_let_go_then_every_buffer_back_in_the_pool() {
+        for scenario in ALL {
+            let frames = scenario.pool().unwrap();
+            let mut held = Vec::new();
+            scenario.run_in(&frames, &small(), &mut held).unwrap();
+            let (pooled, on_heap) = (frames.stats().outstanding as u64, frames.on_heap());
+            assert_eq!(pooled + on_heap, held.len() as u64, "frames of {} live by pbufs", scenario.name);
+            assert!(pooled > 0, "{}", scenario.name);
+            drop(held);
+            assert_eq!(frames.stats().outstanding, 0, "frames of {}", scenario.name);
+        }
+    }
+
+    #[test]
+    fn capture_written_then_no_frame_had_to_lie_on_the_heap() {
+        for scenario in ALL {
+            let totals = scenario.write(&small(), Format::Pcapng, scenario.snaplen, io::sink()).unwrap();
+            assert_eq!(totals.on_heap, 0, "{}", scenario.name);
+        }
+    }
 }

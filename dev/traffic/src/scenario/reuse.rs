@@ -12,8 +12,8 @@
 use std::io;
 
 use super::script::Script;
-use super::{MILLI_NS, Options, SECOND_NS, Scenario, over_ethernet};
-use crate::{Ends, FrameSink, Session, Side, flags};
+use super::{MILLI_NS, Options, Output, SECOND_NS, Scenario, over_ethernet};
+use crate::{Ends, Session, Side, flags};
 
 pub(super) const SCENARIO: Scenario = over_ethernet("reuse", "new connections on old tuples, after every state", run);
 
@@ -38,18 +38,18 @@ impl<'a, 'b> Case<'a, 'b> {
     }
 
     fn opened(mut self) -> io::Result<Self> {
-        self.script.send(&self.session.syn(self.script.now_ns))?;
-        self.script.send(&self.session.syn_ack(self.script.now_ns))?;
+        self.script.send(self.session.syn(self.script.now_ns))?;
+        self.script.send(self.session.syn_ack(self.script.now_ns))?;
         self.say(Client, flags::ACK)?;
         Ok(self)
     }
 
     fn say(&mut self, side: Side, flags: u8) -> io::Result<()> {
-        self.script.send(&self.session.send(side, flags, &[], self.script.now_ns))
+        self.script.send(self.session.send(side, flags, &[], self.script.now_ns))
     }
 
     fn talk(&mut self, side: Side, payload: &[u8]) -> io::Result<()> {
-        self.script.send(&self.session.data(side, payload, self.script.now_ns))
+        self.script.send(self.session.data(side, payload, self.script.now_ns))
     }
 
     fn fin(&mut self, side: Side) -> io::Result<()> {
@@ -65,22 +65,22 @@ impl<'a, 'b> Case<'a, 'b> {
     fn again_between(self, ends: Ends, isn: u32) -> io::Result<()> {
         self.script.wait(SECOND_NS);
         let mut next = Session::new(ends, isn, 77_000);
-        self.script.send(&next.syn(self.script.now_ns))?;
-        self.script.send(&next.syn_ack(self.script.now_ns))?;
-        self.script.send(&next.ack(Client, self.script.now_ns))?;
-        self.script.send(&next.data(Client, b"again", self.script.now_ns))
+        self.script.send(next.syn(self.script.now_ns))?;
+        self.script.send(next.syn_ack(self.script.now_ns))?;
+        self.script.send(next.ack(Client, self.script.now_ns))?;
+        self.script.send(next.data(Client, b"again", self.script.now_ns))
     }
 
     /// One SYN on the same tuple.
     fn syn(self, isn: u32) -> io::Result<()> {
         self.script.wait(SECOND_NS);
         let mut next = Session::new(self.session.ends, isn, 77_000);
-        self.script.send(&next.syn(self.script.now_ns))
+        self.script.send(next.syn(self.script.now_ns))
     }
 }
 
-fn run(_: &Options, sink: &mut dyn FrameSink) -> io::Result<()> {
-    let script = &mut Script::new(sink, 50 * MILLI_NS);
+fn run(_: &Options, out: &mut Output<'_>) -> io::Result<()> {
+    let script = &mut Script::new(out, 50 * MILLI_NS);
 
     let mut case = Case::new(script, 1).opened()?;
     case.fin(Client)?;
@@ -137,7 +137,7 @@ fn run(_: &Options, sink: &mut dyn FrameSink) -> io::Result<()> {
     let mut case = Case::new(script, 11);
     case.say(Client, flags::SYN)?;
     let repeat = case.session.resend(Client, ISN, flags::SYN, &[], case.script.now_ns);
-    case.script.send(&repeat)?;
+    case.script.send(repeat)?;
     case.again(OTHER_ISN)?;
 
     let mut case = Case::new(script, 12).opened()?;

@@ -2,25 +2,25 @@
 
 use std::io;
 
-use super::{START_NS, emit};
-use crate::FrameSink;
+use super::{Output, START_NS, emit};
+use crate::Packet;
 
 /// Hands frames over at times that step forward.
 pub(super) struct Script<'a> {
-    sink: &'a mut dyn FrameSink,
+    out: Output<'a>,
     step_ns: u64,
     /// Time of the next frame.
     pub(super) now_ns: u64,
 }
 
 impl<'a> Script<'a> {
-    pub(super) fn new(sink: &'a mut dyn FrameSink, step_ns: u64) -> Self {
-        Self { sink, step_ns, now_ns: START_NS }
+    pub(super) fn new(out: &'a mut Output<'_>, step_ns: u64) -> Self {
+        Self { out: out.reborrow(), step_ns, now_ns: START_NS }
     }
 
-    /// Hands over a frame now; the next one comes a step later.
-    pub(super) fn send(&mut self, frame: &[u8]) -> io::Result<()> {
-        emit(self.sink, self.now_ns, frame)?;
+    /// Hands over a packet now; the next one comes a step later.
+    pub(super) fn send(&mut self, packet: Packet) -> io::Result<()> {
+        emit(&mut self.out, self.now_ns, packet)?;
         self.now_ns += self.step_ns;
         Ok(())
     }

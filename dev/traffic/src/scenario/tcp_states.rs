@@ -6,9 +6,9 @@
 use std::io;
 
 use super::script::Script;
-use super::{MILLI_NS, Options, Scenario, over_ethernet};
+use super::{MILLI_NS, Options, Output, Scenario, over_ethernet};
 use crate::flags::{ACK, FIN, PSH, RST, SYN, URG};
-use crate::{Ends, FrameSink, Rng, Session, Side, Tcp, options};
+use crate::{Ends, Rng, Session, Side, Tcp, options};
 
 use Side::{Client, Server};
 
@@ -171,8 +171,8 @@ const CASES: &[(&str, &[Step])] = &[
     ("syn with data, no fast open", &[Say(Client, SYN, b"early"), Say(Server, SYN | ACK, b""), Say(Client, ACK, b"")]),
 ];
 
-fn states(_: &Options, sink: &mut dyn FrameSink) -> io::Result<()> {
-    let mut script = Script::new(sink, 5 * MILLI_NS);
+fn states(_: &Options, out: &mut Output<'_>) -> io::Result<()> {
+    let mut script = Script::new(out, 5 * MILLI_NS);
     for (number, (_, steps)) in CASES.iter().enumerate() {
         let ends = Ends::v4([10, 0, 0, 1], 50_001 + number as u16, [10, 0, 0, 2], 80);
         let mut session = Session::new(ends, 1_000, 2_000);
@@ -187,17 +187,17 @@ fn run_step(step: Step, session: &mut Session, script: &mut Script<'_>) -> io::R
     let at_ns = script.now_ns;
     match step {
         Say(side, flags, payload) if flags & SYN != 0 && payload.is_empty() && flags & (FIN | RST) == 0 => {
-            script.send(&session.open(side, flags, at_ns))
+            script.send(session.open(side, flags, at_ns))
         }
-        Say(side, flags, payload) => script.send(&session.send(side, flags, payload, at_ns)),
+        Say(side, flags, payload) => script.send(session.send(side, flags, payload, at_ns)),
         Off(side, back, flags, payload) => {
             let seq = session.next_seq(side).wrapping_add_signed(-back);
-            script.send(&session.resend(side, seq, flags, payload, at_ns))
+            script.send(session.resend(side, seq, flags, payload, at_ns))
         }
         Open => {
-            script.send(&session.syn(at_ns))?;
-            script.send(&session.syn_ack(script.now_ns))?;
-            script.send(&session.ack(Client, script.now_ns))
+            script.send(session.syn(at_ns))?;
+            script.send(session.syn_ack(script.now_ns))?;
+            script.send(session.ack(Client, script.now_ns))
         }
         Missed(side, count) => {
             session.advance(side, count);
@@ -207,16 +207,12 @@ fn run_step(step: Step, session: &mut Session, script: &mut Script<'_>) -> io::R
             let options = options::fast_open(cookie);
             let seq = session.next_seq(Client);
             session.advance(Client, 1 + payload.len() as u32);
-            script.send(&session.ends.tcp(
-                Client,
-                Tcp { seq, flags: SYN, options: &options, ..Tcp::default() },
-                payload,
-            ))
+            script.send(session.ends.tcp(Client, Tcp { seq, flags: SYN, options: &options, ..Tcp::default() }, payload))
         }
     }
 }
 
-fn midstream(options: &Options, sink: &mut dyn FrameSink) -> io::Result<()> {
+fn midstream(options: &Options, out: &mut Output<'_>) -> io::Result<()> {
     const KINDS: [&[Step]; 5] = [
         &[Say(Client, PA, b"question"), Say(Server, PA, b"answer"), Say(Client, ACK, b"")],
         &[Say(Server, SYN | ACK, b""), Say(Client, ACK, b""), Say(Client, PA, b"question")],
@@ -225,7 +221,7 @@ fn midstream(options: &Options, sink: &mut dyn FrameSink) -> io::Result<()> {
         &[Say(Client, ACK, b""), Say(Server, RST | ACK, b"")],
     ];
     let mut rng = Rng::new(options.seed);
-    let mut script = Script::new(sink, MILLI_NS);
+    let mut script = Script::new(out, MILLI_NS);
     for number in 0..options.flows.unwrap_or(1_000) {
         let [_, a, b, c] = (number as u32).to_be_bytes();
         let ends = Ends::v4([10, a, b, c], rng.between(1_024, 65_535) as u16, [203, 0, 113, 7], 443);

@@ -9,8 +9,8 @@
 use std::io;
 
 use super::script::Script;
-use super::{MILLI_NS, Options, SECOND_NS, START_NS, Scenario, emit, over_ethernet};
-use crate::{Ends, FrameSink, Schedule, Session, Side};
+use super::{MILLI_NS, Options, Output, SECOND_NS, START_NS, Scenario, emit, over_ethernet};
+use crate::{Ends, Packet, Schedule, Session, Side};
 
 pub(super) const GAPS: Scenario =
     over_ethernet("idle-gaps", "flows quiet for exactly their time-out, a microsecond less, a microsecond more", gaps);
@@ -56,9 +56,9 @@ impl Class {
     }
 
     /// Frames that bring a flow into the state, then the one that comes after the gap.
-    fn frames(self, ends: Ends, at_ns: u64) -> Vec<Vec<u8>> {
+    fn frames(self, ends: Ends, at_ns: u64) -> Vec<Packet> {
         let mut tcp = Session::new(ends, 1, 1);
-        let echo = |side, kind| ends.packet(side).icmp_echo(kind, 1, 1).payload(&[0; 32]).build();
+        let echo = |side, kind| ends.packet(side).icmp_echo(kind, 1, 1).payload(&[0; 32]);
         match self {
             Self::UdpNew => vec![ends.udp(Side::Client, b"a"), ends.udp(Side::Client, b"b")],
             Self::UdpEstablished => ["a", "b", "c"]
@@ -83,14 +83,14 @@ impl Class {
             Self::IcmpNew => vec![echo(Side::Client, 8), echo(Side::Client, 8)],
             Self::IcmpEstablished => vec![echo(Side::Client, 8), echo(Side::Server, 0), echo(Side::Client, 8)],
             Self::EspNew => {
-                let esp = |n| ends.packet(Side::Client).esp(u32::from(ends.client_port), n).payload(&[0; 24]).build();
+                let esp = |n| ends.packet(Side::Client).esp(u32::from(ends.client_port), n).payload(&[0; 24]);
                 vec![esp(1), esp(2)]
             }
         }
     }
 }
 
-fn gaps(_: &Options, sink: &mut dyn FrameSink) -> io::Result<()> {
+fn gaps(_: &Options, out: &mut Output<'_>) -> io::Result<()> {
     let mut schedule = Schedule::default();
     for (number, class) in Class::ALL.into_iter().enumerate() {
         for (place, gap_ns) in [0, MICRO_NS, 2 * MICRO_NS].into_iter().enumerate() {
@@ -110,29 +110,29 @@ fn gaps(_: &Options, sink: &mut dyn FrameSink) -> io::Result<()> {
         }
     }
     while let Some((at_ns, frame)) = schedule.take() {
-        emit(sink, at_ns, &frame)?;
+        emit(out, at_ns, frame)?;
     }
     Ok(())
 }
 
-fn backwards(_: &Options, sink: &mut dyn FrameSink) -> io::Result<()> {
-    let mut script = Script::new(sink, 10 * MILLI_NS);
+fn backwards(_: &Options, out: &mut Output<'_>) -> io::Result<()> {
+    let mut script = Script::new(out, 10 * MILLI_NS);
     let udp = Ends::v4(A, 1_000, B, 53);
     let mut tcp = Session::new(Ends::v4(A, 1_001, B, 80), 1, 1);
-    script.send(&tcp.syn(START_NS))?;
-    script.send(&tcp.syn_ack(START_NS))?;
+    script.send(tcp.syn(START_NS))?;
+    script.send(tcp.syn_ack(START_NS))?;
     let last_second = u64::from(u32::MAX) * SECOND_NS;
     let jumps =
         [START_NS, START_NS - SECOND_NS, START_NS + SECOND_NS, START_NS - 3_600 * SECOND_NS, START_NS, 0, last_second];
     for at_ns in jumps {
         script.now_ns = at_ns;
-        script.send(&tcp.data(Side::Client, b"tick", at_ns))?;
-        script.send(&udp.udp(Side::Client, b"question"))?;
-        script.send(&udp.udp(Side::Server, b"answer"))?;
-        script.send(&tcp.ack(Side::Server, at_ns))?;
+        script.send(tcp.data(Side::Client, b"tick", at_ns))?;
+        script.send(udp.udp(Side::Client, b"question"))?;
+        script.send(udp.udp(Side::Server, b"answer"))?;
+        script.send(tcp.ack(Side::Server, at_ns))?;
     }
     script.now_ns = START_NS + 2 * SECOND_NS;
-    script.send(&tcp.fin(Side::Client, START_NS))?;
-    script.send(&tcp.fin(Side::Server, START_NS))?;
-    script.send(&tcp.ack(Side::Client, START_NS))
+    script.send(tcp.fin(Side::Client, START_NS))?;
+    script.send(tcp.fin(Side::Server, START_NS))?;
+    script.send(tcp.ack(Side::Client, START_NS))
 }

@@ -11,9 +11,9 @@
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::{Options, SECOND_NS, START_NS, Scenario, emit, over_ethernet};
+use super::{Options, Output, SECOND_NS, START_NS, Scenario, emit, over_ethernet};
 use crate::session::{Ends, Session, Side};
-use crate::{FrameSink, Rng, Schedule, splitmix};
+use crate::{Packet, Rng, Schedule, splitmix};
 
 pub(super) const SCENARIO: Scenario =
     over_ethernet("zipf", "benchmark mix: flow sizes fall as 1/rank, 4,000,000 packets of 60 to 96 bytes", run);
@@ -29,7 +29,7 @@ const ECHO_SIZE_MAX: u64 = 20;
 const CLIENTS: u64 = 1 << 16;
 const SERVERS: u64 = 1 << 12;
 
-fn run(options: &Options, sink: &mut dyn FrameSink) -> io::Result<()> {
+fn run(options: &Options, out: &mut Output<'_>) -> io::Result<()> {
     let packets = options.packets.unwrap_or(PACKETS);
     let flows = options.flows.unwrap_or(packets / PACKETS_A_FLOW).clamp(1, packets.max(1));
     let sizes = Sizes::new(packets, flows);
@@ -44,7 +44,7 @@ fn run(options: &Options, sink: &mut dyn FrameSink) -> io::Result<()> {
             schedule.put(birth_ns, talk);
             born += 1;
         } else if let Some((at_ns, mut talk)) = schedule.take() {
-            emit(sink, at_ns, &talk.frame(at_ns, &mut rng))?;
+            emit(out, at_ns, talk.frame(at_ns, &mut rng))?;
             let rest_ns = (START_NS + DURATION_NS).saturating_sub(at_ns);
             if let Some(mean_ns) = rest_ns.checked_div(talk.left) {
                 let mean_ns = mean_ns.min(GAP_NS_MAX);
@@ -145,7 +145,7 @@ impl Talk {
     }
 
     /// The next packet.
-    fn frame(&mut self, at_ns: u64, rng: &mut Rng) -> Vec<u8> {
+    fn frame(&mut self, at_ns: u64, rng: &mut Rng) -> Packet {
         let step = self.size - self.left;
         self.left -= 1;
         match self.kind {
@@ -155,7 +155,7 @@ impl Talk {
         }
     }
 
-    fn segment(&mut self, step: u64, at_ns: u64, rng: &mut Rng) -> Vec<u8> {
+    fn segment(&mut self, step: u64, at_ns: u64, rng: &mut Rng) -> Packet {
         let to_go = self.left;
         // Data begins with the client; both FINs and the last ACK are the end of a whole conversation.
         match (step, self.size, to_go) {
@@ -179,7 +179,7 @@ impl Talk {
         }
     }
 
-    fn echo(&self, step: u64, rng: &mut Rng) -> Vec<u8> {
+    fn echo(&self, step: u64, rng: &mut Rng) -> Packet {
         let side = side_of(step);
         let (id, sequence) = (self.session.ends.client_port, (step / 2) as u16);
         let payload = text(self.room(42, 18, rng));
@@ -190,7 +190,7 @@ impl Talk {
             (true, Side::Client) => packet.icmp6_echo(128, id, sequence),
             (true, Side::Server) => packet.icmp6_echo(129, id, sequence),
         };
-        packet.payload(payload).build()
+        packet.payload(payload)
     }
 
     /// A length of payload that keeps the frame at 60 to 96 bytes after IPv4 headers of `headers` bytes.

@@ -30,7 +30,7 @@ fn link_headers() -> Vec<Case> {
 fn ppp() -> Vec<Case> {
     let ppp = |protocol, bytes: &[u8]| Packet::on(Link::Ppp).ppp_protocol(protocol, bytes).build();
     let on = |event, frame| Case::on(Link::Ppp, event, frame);
-    // A session header whose length says six bytes more than there are bytes of a tag.
+    // A service name, and a host's own tag that ends outside the message.
     let overrun = [1, 1, 0, 0, 1, 3, 0, 60, 0, 0];
     vec![
         on("ppp.pkt_too_small", vec![0xff, 3, 0]),
@@ -41,7 +41,7 @@ fn ppp() -> Vec<Case> {
         on("ppp.unsup_proto", ppp(0x0029, &[0; 40])),
         Case::ethernet("pppoe.pkt_too_small", ether().ether_type(0x8864, &[0x11, 0, 0, 1]).build()),
         Case::ethernet("pppoe.wrong_code", ether().pppoe_discovery(0x55, &[1, 1, 0, 0]).build()),
-        Case::ethernet("pppoe.malformed_tags", ether().pppoe_discovery(9, &overrun).build()),
+        Case::ethernet("pppoe.malformed_tags", ether().pppoe_discovery(9, &overrun).patch(4, &[0, 68]).build()),
     ]
 }
 

@@ -14,14 +14,15 @@ mod tunnel;
 
 use std::io;
 
-use super::{MILLI_NS, Options, START_NS, Scenario};
-use crate::{Frame, FrameSink, Link, Packet};
+use super::{MILLI_NS, Options, Output, START_NS, Scenario};
+use crate::{Link, Packet};
 
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "malformed",
     summary: "one frame for every decoder event; with --rounds also every frame cut at every length",
     links: &Link::ALL,
     snaplen: 262_144,
+    buffers: super::BUFFERS,
     run,
 };
 
@@ -52,25 +53,25 @@ pub fn cases() -> Vec<Case> {
     [link::cases(), ip::v4_cases(), ip::v6_cases(), transport::cases(), tunnel::cases()].concat()
 }
 
-fn run(options: &Options, sink: &mut dyn FrameSink) -> io::Result<()> {
+fn run(options: &Options, out: &mut Output<'_>) -> io::Result<()> {
     let mut at_ns = START_NS;
     let cases = cases();
     for case in &cases {
-        send(sink, &mut at_ns, case.link, &case.frame)?;
+        send(out, &mut at_ns, case.link, &case.frame)?;
     }
     if options.rounds.is_some() {
         for case in &cases {
             for len in 0..case.frame.len() {
-                send(sink, &mut at_ns, case.link, &case.frame[..len])?;
+                send(out, &mut at_ns, case.link, &case.frame[..len])?;
             }
         }
     }
     Ok(())
 }
 
-fn send(sink: &mut dyn FrameSink, at_ns: &mut u64, link: Link, bytes: &[u8]) -> io::Result<()> {
+fn send(out: &mut Output<'_>, at_ns: &mut u64, link: Link, bytes: &[u8]) -> io::Result<()> {
     let interface = Link::ALL.iter().position(|&l| l == link).expect("every link type is listed") as u32;
-    sink.frame(Frame { at_ns: *at_ns, interface, bytes })?;
+    out.send(*at_ns, interface, Packet::bare().payload(bytes))?;
     *at_ns += MILLI_NS;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What can be wrong in headers that carry another packet.
 
-use super::{A, B, Case, udp, v4};
+use super::{A, B, Case, ether, udp, v4};
 use crate::Packet;
 
 const IPV4: u16 = 0x0800;
@@ -42,7 +42,8 @@ fn others() -> Vec<Case> {
     let macs = ([2, 0, 0, 0, 1, 1], [2, 0, 0, 0, 1, 2]);
     let in_erspan = |packet: Packet| udp(packet.ethernet_inside(macs.0, macs.1).ipv4(A, B));
     let erspan_vlans = v4().erspan(1, 9).ethernet_inside(macs.0, macs.1).vlan(1).vlan(2).vlan(3).ipv4(A, B);
-    let nested = (0..17).fold(v4(), |packet, _| packet.ipv4(A, B));
+    let in_wire = |packet: Packet| packet.mpls(16).pseudo_wire(0).ethernet_inside(macs.0, macs.1);
+    let nested = (0..8).fold(ether(), |packet, _| in_wire(packet)).ipv4(A, B);
     [
         (
             "vxlan.unknown_payload_type",

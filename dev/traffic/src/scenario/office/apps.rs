@@ -255,7 +255,7 @@ pub(super) fn refused_questions(scene: &mut Scene<'_>) {
     for id in 1..=3 {
         let asked = ends.udp(Client, &dns_question(id, &["www", "example", "com"], 1));
         let frame = Packet::ethernet(mac_of(FILES.into()), mac_of(client.into())).ipv4(FILES, client);
-        let refusal = frame.icmp(3, 3, [0; 4]).payload(&asked[14..42]).build();
+        let refusal = frame.icmp(3, 3, [0; 4]).payload(&asked.clone().build()[14..42]);
         scene.send(asked);
         scene.wait_micros(200, 500);
         scene.send(refusal);

@@ -18,7 +18,7 @@ pub(super) fn morning(scene: &mut Scene<'_>, number: u8) {
         } else {
             Packet::ethernet(mac_of(ROUTER.into()), mac_of(address.into())).ipv4(ROUTER, address).udp(67, 68)
         };
-        scene.send(frame.payload(&message).build());
+        scene.send(frame.payload(&message));
         scene.wait_micros(300, 9_000);
     }
     arp(scene, address, ROUTER);
@@ -54,9 +54,9 @@ fn dhcp(kind: u8, transaction: u32, address: [u8; 4]) -> Vec<u8> {
 /// Who has that address, and the answer.
 pub(super) fn arp(scene: &mut Scene<'_>, asker: [u8; 4], asked: [u8; 4]) {
     let [ours, theirs] = [asker, asked].map(|address| mac_of(address.into()));
-    scene.send(Packet::ethernet(ours, [0xff; 6]).arp(1, (ours, asker), ([0; 6], asked)).padded().build());
+    scene.send(Packet::ethernet(ours, [0xff; 6]).arp(1, (ours, asker), ([0; 6], asked)).padded());
     scene.wait_micros(100, 700);
-    scene.send(Packet::ethernet(theirs, ours).arp(2, (theirs, asked), (ours, asker)).padded().build());
+    scene.send(Packet::ethernet(theirs, ours).arp(2, (theirs, asked), (ours, asker)).padded());
 }
 
 /// The link-local IPv6 address of a host.
@@ -85,10 +85,10 @@ pub(super) fn ping(scene: &mut Scene<'_>, number: u8) {
     let id = scene.rng.word() as u16;
     for sequence in 1..=4 {
         let text = *b"abcdefghijklmnopqrstuvwabcdefghi";
-        scene.send(ends.packet(Side::Client).icmp_echo(8, id, sequence).payload(&text).build());
+        scene.send(ends.packet(Side::Client).icmp_echo(8, id, sequence).payload(&text));
         scene.wait_micros(150, 600);
         if sequence != 3 {
-            scene.send(ends.packet(Side::Server).icmp_echo(0, id, sequence).payload(&text).build());
+            scene.send(ends.packet(Side::Server).icmp_echo(0, id, sequence).payload(&text));
         }
         scene.wait_micros(999_000, 1_001_000);
     }
@@ -102,7 +102,7 @@ pub(super) fn find_printer(scene: &mut Scene<'_>, number: u8) {
     let group = [224, 0, 0, 251];
     for (from, message) in [(workstation(number), question), (PRINTER, answer)] {
         let frame = Packet::ethernet(mac_of(from.into()), mac_of(group.into())).ipv4(from, group).ttl(255);
-        scene.send(frame.udp(5_353, 5_353).payload(&message).build());
+        scene.send(frame.udp(5_353, 5_353).payload(&message));
         scene.wait_micros(20_000, 120_000);
     }
 }

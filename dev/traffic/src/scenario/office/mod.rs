@@ -13,11 +13,15 @@ mod local;
 
 use std::io;
 
-use super::{MILLI_NS, Options, SECOND_NS, START_NS, Scenario, emit, over_ethernet};
-use crate::{FrameSink, Link, Rng, Schedule};
+use super::{MILLI_NS, Options, Output, SECOND_NS, START_NS, Scenario, over_ethernet};
+use flumen_pbuf::Pbuf;
 
-pub(super) const SCENARIO: Scenario =
-    over_ethernet("office", "twenty minutes of a small office network, between 1 and 2 MB: examples/office.pcap", run);
+use crate::{FramePool, Link, Packet, Rng, Schedule};
+
+pub(super) const SCENARIO: Scenario = Scenario {
+    buffers: HELD,
+    ..over_ethernet("office", "twenty minutes of a small office network, between 1 and 2 MB: examples/office.pcap", run)
+};
 
 /// The same network by a capture that kept 64 bytes of each frame.
 pub(super) const SNAPPED: Scenario = Scenario {
@@ -25,9 +29,12 @@ pub(super) const SNAPPED: Scenario = Scenario {
     summary: "the office network, captured with 64 bytes of each frame",
     links: &[Link::Ethernet],
     snaplen: 64,
+    buffers: HELD,
     run,
 };
 
+/// More frames than the capture has: all are held until they are in order.
+const HELD: usize = 8_192;
 const MINUTE_NS: u64 = 60 * SECOND_NS;
 const DURATION_NS: u64 = 22 * MINUTE_NS;
 /// Nobody starts anything in these minutes.
@@ -43,15 +50,16 @@ const fn workstation(number: u8) -> [u8; 4] {
 
 /// A conversation being written: frames, each with its time.
 struct Scene<'a> {
-    frames: &'a mut Schedule<Vec<u8>>,
+    frames: &'a mut Schedule<Pbuf>,
+    pool: &'a FramePool,
     rng: &'a mut Rng,
     now_ns: u64,
 }
 
 impl Scene<'_> {
     /// A frame now.
-    fn send(&mut self, frame: Vec<u8>) {
-        self.frames.put(self.now_ns, frame);
+    fn send(&mut self, packet: Packet) {
+        self.frames.put(self.now_ns, packet.build_in(self.pool));
     }
 
     /// Lets `low..=high` microseconds pass.
@@ -65,11 +73,12 @@ impl Scene<'_> {
     }
 }
 
-fn run(options: &Options, sink: &mut dyn FrameSink) -> io::Result<()> {
+fn run(options: &Options, out: &mut Output<'_>) -> io::Result<()> {
+    let pool = out.frames;
     let mut frames = Schedule::default();
     let mut rng = Rng::new(options.seed);
     let mut at = |at_ns: u64, act: &mut dyn FnMut(&mut Scene<'_>)| {
-        act(&mut Scene { frames: &mut frames, rng: &mut rng, now_ns: START_NS + at_ns });
+        act(&mut Scene { frames: &mut frames, pool, rng: &mut rng, now_ns: START_NS + at_ns });
     };
 
     at(100 * MILLI_NS, &mut |scene| apps::midstream(scene));
@@ -87,7 +96,7 @@ fn run(options: &Options, sink: &mut dyn FrameSink) -> io::Result<()> {
     at(16 * MINUTE_NS, &mut |scene| apps::reset_upload(scene));
 
     while let Some((at_ns, frame)) = frames.take() {
-        emit(sink, at_ns, &frame)?;
+        out.frame(at_ns, frame)?;
     }
     Ok(())
 }
