@@ -56,7 +56,7 @@ impl Decoder {
     ///
     /// # Errors
     /// What the frame is when it does not belong to a flow by itself; `packet` may then hold anything.
-    #[inline]
+    #[inline(always)]
     pub fn decode_into(
         &mut self,
         link: LinkType,

@@ -26,7 +26,7 @@ struct Network<'a> {
     header_len: usize,
 }
 
-#[inline]
+#[inline(always)]
 pub(crate) fn decode(
     layers: &mut LayerCounters,
     filter: &TunnelFilter,
