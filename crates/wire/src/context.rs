@@ -247,22 +247,23 @@ impl<'c> Context<'c> {
         view: View<'_>,
         inner: Option<Inner>,
     ) -> Step<'a> {
-        *self.packet = FlowPacket {
-            src: ip.src,
-            dst: ip.dst,
-            vlan: self.vlan,
-            ip_version: ip.version,
-            protocol: ip.protocol,
-            ttl: ip.ttl,
-            recursion: self.recursion,
-            tunnel: self.tunnel,
-            transport,
-            transport_offset: view.offset(),
-            transport_len: u32::try_from(view.len()).unwrap_or(u32::MAX),
-            macs: self.macs,
-            event: self.first_event(),
-            inner,
-        };
+        let event = self.first_event();
+        // Field by field, since a whole packet would be put together elsewhere first and then copied.
+        let packet = &mut *self.packet;
+        packet.src = ip.src;
+        packet.dst = ip.dst;
+        packet.vlan = self.vlan;
+        packet.ip_version = ip.version;
+        packet.protocol = ip.protocol;
+        packet.ttl = ip.ttl;
+        packet.recursion = self.recursion;
+        packet.tunnel = self.tunnel;
+        packet.transport = transport;
+        packet.transport_offset = view.offset();
+        packet.transport_len = u32::try_from(view.len()).unwrap_or(u32::MAX);
+        packet.macs = self.macs;
+        packet.event = event;
+        packet.inner = inner;
         *self.outcome = Ok(());
         Step::Done
     }

@@ -48,7 +48,7 @@ pub struct Macs {
     pub dst: [u8; 6],
 }
 
-/// What tells one tunnel between two hosts from another: the innermost one when they are nested.
+/// What tells one tunnel between two hosts from another: the innermost one that has a number, when they are nested.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Tunnel {
     /// Whose number `id` is.
@@ -74,7 +74,7 @@ pub enum TunnelKind {
     GreKey = 2,
     /// Tunnel endpoint identifier of GTP-U (3GPP TS 29.281).
     Teid = 3,
-    /// Security parameters index of AH (RFC 4302).
+    /// Security parameters index of AH (RFC 4302), of what comes in the same packet.
     Spi = 4,
     /// Session of L2TP (RFC 2661: tunnel and session; RFC 3931), PPTP's call, ERSPAN's session.
     Session = 5,
@@ -83,6 +83,14 @@ pub enum TunnelKind {
 impl TunnelKind {
     /// All kinds, by number.
     pub const ALL: [Self; 6] = [Self::None, Self::Vni, Self::GreKey, Self::Teid, Self::Spi, Self::Session];
+
+    /// Whether the receiver chooses the number, so that the two directions of a conversation have different ones: a key that
+    /// holds such a number makes two flows of each conversation. (Of ERSPAN it does not hold, but its session has the same
+    /// kind as L2TP's.)
+    #[must_use]
+    pub const fn is_one_way(self) -> bool {
+        matches!(self, Self::Teid | Self::Spi | Self::Session)
+    }
 }
 
 /// How one packet ended.

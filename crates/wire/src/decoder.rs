@@ -6,11 +6,12 @@
 //! around it, and walked when the caller asks for it.
 
 use crate::context::{Context, Start};
+use crate::fast::Reached;
 use crate::udp_tunnel::TunnelFilter;
 use crate::view::View;
 use crate::{
-    Aside, DecodeCounters, DecodeOptions, Decoded, FlowPacket, Fragment, Inner, IpVersion, LinkType, NonFlow, arp,
-    chdlc, erspan, ethernet, ethertype, fast, ipv4, ipv6, mpls, null, ppp, raw, sll,
+    Aside, DecodeCounters, DecodeOptions, Decoded, FlowPacket, Fragment, Inner, IpVersion, LinkType, NonFlow,
+    Transport, arp, chdlc, erspan, ethernet, ethertype, fast, ipv4, ipv6, mpls, null, ppp, raw, sll, udp, udp_tunnel,
 };
 
 /// Decodes frames and counts what it saw. One for each worker.
@@ -56,7 +57,7 @@ impl Decoder {
     ///
     /// # Errors
     /// What the frame is when it does not belong to a flow by itself; `packet` may then hold anything.
-    #[inline]
+    #[inline(always)]
     pub fn decode_into(
         &mut self,
         link: LinkType,
@@ -69,15 +70,36 @@ impl Decoder {
         layers.pkts += 1;
         layers.bytes += captured_len;
         layers.max_pkt_size = layers.max_pkt_size.max(captured_len);
-        if link == LinkType::Ethernet
-            && self.options.max_layers > fast::LAYERS
-            && fast::decode(layers, &self.filter, data, wire_len, packet).is_some()
-        {
-            return Ok(());
+        if link == LinkType::Ethernet && self.options.max_layers > fast::LAYERS {
+            match fast::decode(layers, &self.filter, data, wire_len, packet) {
+                Some(Reached::End) => return Ok(()),
+                Some(Reached::Tunnel) => {
+                    let invalid = self.look_inside(Start::FRAME, View::new(data, wire_len), packet);
+                    self.counters.layers.invalid += u64::from(invalid);
+                    return Ok(());
+                }
+                None => {}
+            }
         }
         let mut outcome = Ok(());
         self.decode_slow(link, View::new(data, wire_len), packet, &mut outcome);
         outcome
+    }
+
+    /// What is inside of the UDP datagram of `packet`, which the fast path found in `view`. Answers whether it makes the
+    /// packet invalid.
+    #[inline(never)]
+    fn look_inside(&mut self, around: Start, view: View<'_>, packet: &mut FlowPacket) -> bool {
+        let Transport::Udp(ports) = packet.transport else { return false };
+        let headers = u8::from(packet.macs.is_some()) + packet.vlan.count + 1;
+        let start = Start { layers: around.layers.saturating_add(headers), ..around };
+        let payload = udp::payload(view.skip(packet.transport_offset as usize));
+        let mut outcome = Ok(());
+        let mut cx = Context::new(&mut self.counters, &self.options, start, packet, &mut outcome);
+        let inner = udp_tunnel::inside(&mut cx, ports, payload);
+        let (event, invalid) = (cx.first_event(), cx.is_invalid());
+        (packet.inner, packet.event) = (inner, event);
+        invalid
     }
 
     /// The walk through a frame. What does not belong to a flow goes into `outcome`, which is as large as a packet.
@@ -137,16 +159,20 @@ impl Decoder {
 
     #[inline(never)]
     fn decode_inner_fast(&mut self, inner: &Inner, view: View<'_>, packet: &mut FlowPacket) -> Option<()> {
-        if inner.layers.saturating_add(fast::LAYERS) >= self.options.max_layers {
+        // What is only guessed to be a packet may have to be taken back.
+        if inner.layers.saturating_add(fast::LAYERS) >= self.options.max_layers || inner.kind.is_a_guess() {
             return None;
         }
         let layers = &mut self.counters.layers;
         let wire_len = u32::try_from(view.len()).ok()?;
-        match inner.kind.first() {
+        let reached = match inner.kind.first() {
             Layer::Ethernet => fast::decode(layers, &self.filter, view.data(), wire_len, packet)?,
             Layer::Ipv4 => fast::decode_v4(layers, &self.filter, view.data(), wire_len, packet)?,
             Layer::Ipv6 => fast::decode_v6(layers, &self.filter, view.data(), wire_len, packet)?,
             _ => return None,
+        };
+        if reached == Reached::Tunnel {
+            self.look_inside(Start::inner(inner), view, packet);
         }
         packet.transport_offset += inner.offset;
         (packet.recursion, packet.tunnel) = (inner.recursion, inner.tunnel);

@@ -1,5 +1,5 @@
 //! The common frame in a straight line: Ethernet, at most one VLAN tag, an IPv4 header without options that is no
-//! fragment or an IPv6 header without extensions, TCP, or UDP that is no tunnel.
+//! fragment or an IPv6 header without extensions, TCP or UDP.
 //!
 //! It either decodes the whole frame (into `packet`), and then exactly as the walk of [`crate::decoder`] would, or touches nothing and
 //! leaves the frame to that walk. Anything odd is left to the walk: no event is raised here.
@@ -16,6 +16,15 @@ use crate::{
 /// Headers that count as layers here, at most. With a limit this low or lower the walk has to say so.
 pub(crate) const LAYERS: u8 = 3;
 
+/// How far the straight line went.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Reached {
+    /// To the end.
+    End,
+    /// To a UDP datagram that may be a tunnel: all is done but for what may be inside.
+    Tunnel,
+}
+
 /// What stands between the link layer and the transport.
 struct Network<'a> {
     ip: Ip,
@@ -26,14 +35,14 @@ struct Network<'a> {
     header_len: usize,
 }
 
-#[inline]
+#[inline(always)]
 pub(crate) fn decode(
     layers: &mut LayerCounters,
     filter: &TunnelFilter,
     data: &[u8],
     wire_len: u32,
     packet: &mut FlowPacket,
-) -> Option<()> {
+) -> Option<Reached> {
     let missing = (wire_len as usize).saturating_sub(data.len());
     let (header, rest) = data.split_first_chunk::<{ ethernet::HEADER_LEN }>()?;
     let (macs, kind) = ethernet::fields(header);
@@ -60,7 +69,7 @@ pub(crate) fn decode_v4(
     data: &[u8],
     wire_len: u32,
     packet: &mut FlowPacket,
-) -> Option<()> {
+) -> Option<Reached> {
     let missing = (wire_len as usize).saturating_sub(data.len());
     finish(layers, filter, None, VlanTags::default(), &network_v4(data, missing)?, packet)
 }
@@ -73,7 +82,7 @@ pub(crate) fn decode_v6(
     data: &[u8],
     wire_len: u32,
     packet: &mut FlowPacket,
-) -> Option<()> {
+) -> Option<Reached> {
     let missing = (wire_len as usize).saturating_sub(data.len());
     finish(layers, filter, None, VlanTags::default(), &network_v6(data, missing)?, packet)
 }
@@ -87,10 +96,17 @@ fn finish(
     vlan: VlanTags,
     network: &Network<'_>,
     packet: &mut FlowPacket,
-) -> Option<()> {
+) -> Option<Reached> {
+    let mut reached = Reached::End;
     let (transport, counter) = match network.ip.protocol {
         tcp::PROTOCOL => (Transport::Tcp(tcp_segment(network.rest, network.len)?), &mut layers.tcp),
-        udp::PROTOCOL => (Transport::Udp(udp_ports(filter, network.rest, network.len)?), &mut layers.udp),
+        udp::PROTOCOL => {
+            let (ports, passes) = udp_ports(filter, network.rest, network.len)?;
+            if passes {
+                reached = Reached::Tunnel;
+            }
+            (Transport::Udp(ports), &mut layers.udp)
+        }
         _ => return None,
     };
     *counter += 1;
@@ -118,7 +134,7 @@ fn finish(
         event: None,
         inner: None,
     };
-    Some(())
+    Some(reached)
 }
 
 /// `missing` is how many bytes the capture cut from the end of the frame.
@@ -171,8 +187,9 @@ fn tcp_segment(data: &[u8], len: usize) -> Option<TcpSegment> {
     Some(segment)
 }
 
+/// The ports, and whether the datagram may be a tunnel.
 #[inline]
-fn udp_ports(filter: &TunnelFilter, data: &[u8], len: usize) -> Option<Ports> {
+fn udp_ports(filter: &TunnelFilter, data: &[u8], len: usize) -> Option<(Ports, bool)> {
     let (header, payload) = data.split_first_chunk::<{ udp::HEADER_LEN }>()?;
     let &[s_hi, s_lo, d_hi, d_lo, len_hi, len_lo, _, _] = header;
     let own_len = usize::from(be16(len_hi, len_lo));
@@ -182,5 +199,5 @@ fn udp_ports(filter: &TunnelFilter, data: &[u8], len: usize) -> Option<Ports> {
     let ports = Ports { src: be16(s_hi, s_lo), dst: be16(d_hi, d_lo) };
     let payload_len = own_len - udp::HEADER_LEN;
     let payload = payload.get(..payload_len).unwrap_or(payload);
-    (!filter.passes(ports, payload, payload_len)).then_some(ports)
+    Some((ports, filter.passes(ports, payload, payload_len)))
 }

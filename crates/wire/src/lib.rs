@@ -1,15 +1,19 @@
 //! Packet decoding: bytes in, a flow tuple or a stated reason out. Hostile bytes end here.
 //!
 //! A worker owns a [`Decoder`] and hands it one frame at a time; the answer ([`Decoded`]) is plain data and borrows
-//! nothing. There is no allocation, no clock, no input or output, no `unsafe`, no dependency.
+//! nothing. A packet inside of a packet is named in the answer ([`Inner`]) and decoded when the worker asks for it
+//! ([`Decoder::decode_inner`]), and so is a datagram that the worker has put together ([`Decoder::decode_datagram`]).
+//! There is no allocation, no clock, no input or output, no `unsafe`, no dependency.
 //!
-//! 1. Every frame ends in exactly one of three ways: it belongs to a flow, it is a fragment, or it belongs to no flow
-//!    for a reason that has a name ([`NonFlow`]).
+//! 1. Every packet ends in exactly one of four ways: it belongs to a flow, it is a tunnel without a flow around a packet
+//!    that may have one, it is a fragment, or it belongs to no flow for a reason that has a name ([`NonFlow`]).
 //! 2. No input panics, and the work is linear in the bytes of a frame.
 //! 3. What a header claims is believed only within the bytes that were on the wire; what is read lies within the bytes
 //!    that were captured.
 //! 4. Which errors end a packet, which only raise an event, and all counters are Suricata's. Where its way of reading is
-//!    not the standard's, the line says so.
+//!    not the standard's, the line says so. What goes further than it is behind [`DecodeOptions::beyond_suricata`] and
+//!    counted apart ([`BeyondCounters`]).
+//! 5. Tunnels in tunnels end at [`DecodeOptions::max_layers`], which counts the headers around a packet too.
 //!
 //! ```
 //! use flumen_wire::{DecodeOptions, Decoded, Decoder, LinkType, Ports, Transport};
@@ -25,11 +29,13 @@
 //! assert_eq!(decoder.counters.layers.udp, 1);
 //! ```
 //!
-//! Reading order: [`decoder`](Decoder) is the walk, `view` what it walks over, `fast` the shortcut for the common
-//! frame; then one file for each protocol, each with a `decode` that looks at one header and says what follows. Link
-//! layer: `ethernet`, `ethertype`, `vlan`, `tag`, `ieee8021ah`, `mpls`, `nsh`, `ppp`, `pppoe`, `null`, `raw`, `sll`,
-//! `chdlc`, `arp`. Network: `ipv4`, `ipv4_options`, `ipv6`, `ipv6_ext`, `igmp`. Transport: `tcp`, `udp`, `sctp`, `esp`,
-//! `icmpv4`, `icmpv6`, `quoted`. Tunnels: `tunnel`, `gre`.
+//! Reading order: [`decoder`](Decoder) is the walk, `view` what it walks over, `context` what it gathers, `fast` the
+//! shortcut for the common frame; then one file for each protocol, each with a `decode` that looks at one header and says
+//! what follows. Link layer: `ethernet`, `ethertype`, `llc`, `vlan`, `tag`, `ieee8021ah`, `mpls`, `nsh`, `ppp`, `pppoe`,
+//! `null`, `raw`, `sll`, `chdlc`, `arp`. Network: `ipv4`, `ipv4_options`, `ipv6`, `ipv6_ext`, `ah`, `igmp`. Transport:
+//! `tcp`, `udp`, `sctp`, `esp`, `icmpv4`, `icmpv6`, `quoted`. Tunnels: `inner` is what they lead to; `tunnel`, `gre`,
+//! `erspan`, `etherip` and `l2tp` over IP; `udp_tunnel` with `teredo`, `geneve`, `vxlan`, `gtpu`, `gue`, `l2tp` and
+//! `wireguard` over UDP.
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -21,6 +21,12 @@ pub(crate) fn decode<'a>(cx: &mut Context<'_>, ip: &Ip, view: View<'a>) -> Step<
         return cx.invalid(Event::UdpLenInvalid);
     }
     let ports = Ports { src: be16(s_hi, s_lo), dst: be16(d_hi, d_lo) };
-    let inner = udp_tunnel::inside(cx, ports, view.limit(len).skip(HEADER_LEN));
+    let inner = udp_tunnel::inside(cx, ports, payload(view));
     cx.flow_around(ip, Transport::Udp(ports), view, inner)
+}
+
+/// What follows the header, by the length that it says. `view` begins with it.
+pub(crate) fn payload(view: View<'_>) -> View<'_> {
+    let Some(&[_, _, _, _, len_hi, len_lo]) = view.header() else { return view.limit(0) };
+    view.limit(usize::from(be16(len_hi, len_lo))).skip(HEADER_LEN)
 }

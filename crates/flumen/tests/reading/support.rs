@@ -110,7 +110,8 @@ impl Written {
             let (packets, bytes) = of(reason);
             sum = (sum.0 + packets, sum.1 + bytes);
         }
-        assert_eq!(sum, of(&ledger["read"]), "{whose}: {ledger}");
+        let (read, found) = (of(&ledger["read"]), of(&ledger["found"]));
+        assert_eq!(sum, (read.0 + found.0, read.1 + found.1), "{whose}: {ledger}");
         assert_eq!(ledger["unaccounted"], serde_json::json!({"packets": 0, "bytes": 0}), "{whose}");
     }
 

@@ -107,6 +107,8 @@ fn key(out: &mut Text, name: &str, suffix: &[u8]) {
 fn ledger(out: &mut Text, account: &Ledger) {
     out.raw(b"{\"read\":");
     tally(out, account.read);
+    out.raw(b",\"found\":");
+    tally(out, account.found);
     out.raw(b",\"in_flows\":");
     tally(out, account.in_flows);
     out.raw(b",\"non_flow\":{");

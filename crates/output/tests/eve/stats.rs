@@ -34,7 +34,7 @@ const COUNTERS: [(&str, u64); 7] = [
     ("flow.memuse", 0),
     ("single", 4),
 ];
-const LEDGER: &str = r#","flumen":{"ledger":{"read":{"packets":9,"bytes":900},"in_flows":{"packets":6,"bytes":700},"non_flow":{"arp":{"packets":2,"bytes":120}},"unaccounted":{"packets":1,"bytes":80}}}}}"#;
+const LEDGER: &str = r#","flumen":{"ledger":{"read":{"packets":9,"bytes":900},"found":{"packets":0,"bytes":0},"in_flows":{"packets":6,"bytes":700},"non_flow":{"arp":{"packets":2,"bytes":120}},"unaccounted":{"packets":1,"bytes":80}}}}}"#;
 const HEAD: &str = r#"{"timestamp":"2020-09-13T12:26:40.000001+0000","event_type":"stats","stats":{"uptime":12"#;
 
 #[test]
