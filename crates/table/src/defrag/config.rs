@@ -34,6 +34,9 @@ pub struct DefragConfig {
     pub track_device: bool,
     /// `decoder.recursion-level.use-for-tracking`: depth of tunnels, and which tunnel. Neither is in Suricata's key.
     pub track_recursion: bool,
+    /// Whether datagrams that are never completed are told of, one by one: see
+    /// [`Defrag::incomplete`](super::Defrag::incomplete).
+    pub report_incomplete: bool,
     /// `flumen.compat`: keep to what Suricata does where Flumen would do better.
     pub compat: Compat,
 }
@@ -52,6 +55,7 @@ impl Default for DefragConfig {
             track_vlan: true,
             track_device: true,
             track_recursion: true,
+            report_incomplete: false,
             compat: Compat::Flumen,
         }
     }
