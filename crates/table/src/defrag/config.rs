@@ -82,7 +82,8 @@ impl HostPolicies {
     pub fn set_policy(&mut self, network: Network, policy: OverlapPolicy) {
         insert(&mut self.policies, network, policy);
     }
-    /// Hosts of `network` wait as long as `timeout` (`defrag.host-config`).
+    /// Hosts of `network` wait as long as `timeout` (`defrag.host-config`). Every fragment is charged with a look at the
+    /// oldest datagram of each different timeout, so there should be few different ones.
     pub fn set_timeout(&mut self, network: Network, timeout: Span) {
         insert(&mut self.timeouts, network, timeout);
     }

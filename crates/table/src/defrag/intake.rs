@@ -23,6 +23,8 @@ pub(super) struct Incoming<'a> {
 }
 
 impl Defrag {
+    /// The whole way. Until room has been made nothing has changed but for timeouts, and for a datagram that the fragment
+    /// proves to be wrong.
     pub(super) fn take(
         &mut self,
         incoming: Incoming<'_>,

@@ -146,7 +146,8 @@ impl Defrag {
     ///
     /// `header` is its packet from the IP header up to the fragment's payload. `payload` is called at most once, only
     /// when the bytes are wanted, and gives the payload: a reference to where it lies, or a copy, as the caller likes. A
-    /// payload shorter than the IP length says was cut by the capture: it is dropped. What is longer is cut.
+    /// payload shorter than the IP length says was cut by the capture: it is dropped. So who gets no buffer for a copy gives
+    /// an empty one. What is longer is cut.
     pub fn fragment(
         &mut self,
         fragment: &Fragment,
