@@ -39,7 +39,8 @@ mod updates;
 pub use config::{Compat, MemcapPolicy, RateTracking, StateTimeouts, TableConfig, TimeoutClass, Timeouts};
 pub use counters::{EndCounters, LookupCounters};
 pub use defrag::{
-    Datagram, Defrag, DefragConfig, DefragCounters, DropReason, HostPolicies, Network, Outcome, OverlapPolicy,
+    Datagram, Defrag, DefragConfig, DefragCounters, DropReason, HostPolicies, Incomplete, Network, Outcome,
+    OverlapPolicy,
 };
 pub use flow::{Flow, FlowBody};
 pub use guard::{FlowGuard, FlowRef};

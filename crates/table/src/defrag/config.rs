@@ -34,6 +34,9 @@ pub struct DefragConfig {
     pub track_device: bool,
     /// `decoder.recursion-level.use-for-tracking`: depth of tunnels, and which tunnel. Neither is in Suricata's key.
     pub track_recursion: bool,
+    /// Whether datagrams that are never completed are told of, one by one: see
+    /// [`Defrag::incomplete`](super::Defrag::incomplete).
+    pub report_incomplete: bool,
     /// `flumen.compat`: keep to what Suricata does where Flumen would do better.
     pub compat: Compat,
 }
@@ -52,6 +55,7 @@ impl Default for DefragConfig {
             track_vlan: true,
             track_device: true,
             track_recursion: true,
+            report_incomplete: false,
             compat: Compat::Flumen,
         }
     }
@@ -78,7 +82,8 @@ impl HostPolicies {
     pub fn set_policy(&mut self, network: Network, policy: OverlapPolicy) {
         insert(&mut self.policies, network, policy);
     }
-    /// Hosts of `network` wait as long as `timeout` (`defrag.host-config`).
+    /// Hosts of `network` wait as long as `timeout` (`defrag.host-config`). Every fragment is charged with a look at the
+    /// oldest datagram of each different timeout, so there should be few different ones.
     pub fn set_timeout(&mut self, network: Network, timeout: Span) {
         insert(&mut self.timeouts, network, timeout);
     }

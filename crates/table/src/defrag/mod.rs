@@ -30,14 +30,16 @@
 //! Tiny fragments are fragments like any other: [`DefragConfig::max_frags`] bounds them. A datagram is complete with the last byte that was missing,
 //! whoever brought it.
 //!
-//! Reading order: `policy` (who wins an overlap), `assembly` (one datagram's payload), `trackers` (all datagrams),
-//! then this file.
+//! Reading order: this file, `intake` (the way of a fragment), `ending` (how datagrams are given up), `policy` (who wins an
+//! overlap), `assembly` (one datagram's payload), `trackers` (all datagrams).
 #![forbid(unsafe_code)]
 
 mod assembly;
 mod config;
 mod counters;
 mod datagram;
+mod ending;
+mod intake;
 mod key;
 mod policy;
 mod trackers;
@@ -45,19 +47,20 @@ mod trackers;
 pub use config::{DefragConfig, HostPolicies, Network, NotANetwork};
 pub use counters::{DefragCounters, DropReason, VersionCounters};
 pub use datagram::Datagram;
+pub use ending::Incomplete;
 pub use policy::OverlapPolicy;
 
 use flumen_model::Timestamp;
 use flumen_pbuf::Pbuf;
-use flumen_wire::{Event, Fragment, IpVersion};
+use flumen_wire::{Event, Fragment};
 
+#[cfg(doc)]
 use crate::config::Compat;
 use crate::hash::HashSecret;
-use assembly::{Assembly, Meets, Plan};
-use datagram::First;
-use key::Key;
-use policy::Extent;
-use trackers::{Gathering, Id, State, Trackers};
+use assembly::Plan;
+use ending::Incompletes;
+use intake::Incoming;
+use trackers::{Id, Trackers};
 
 /// What became of a fragment.
 #[derive(Debug)]
@@ -84,17 +87,9 @@ pub struct Defrag {
     kept: u32,
     event: Option<Event>,
     plan: Plan,
+    incomplete: Incompletes,
     /// What was counted so far.
     pub counters: DefragCounters,
-}
-
-/// Why a datagram is given up.
-#[derive(Clone, Copy, Debug)]
-enum GivenUp {
-    TimedOut,
-    Evicted,
-    Discarded,
-    Unfinished,
 }
 
 impl Defrag {
@@ -115,6 +110,7 @@ impl Defrag {
             kept: 0,
             event: None,
             plan: Plan::default(),
+            incomplete: Incompletes::default(),
             counters: DefragCounters::default(),
         }
     }
@@ -150,7 +146,8 @@ impl Defrag {
     ///
     /// `header` is its packet from the IP header up to the fragment's payload. `payload` is called at most once, only
     /// when the bytes are wanted, and gives the payload: a reference to where it lies, or a copy, as the caller likes. A
-    /// payload shorter than the IP length says was cut by the capture: it is dropped. What is longer is cut.
+    /// payload shorter than the IP length says was cut by the capture: it is dropped. So who gets no buffer for a copy gives
+    /// an empty one. What is longer is cut.
     pub fn fragment(
         &mut self,
         fragment: &Fragment,
@@ -162,7 +159,7 @@ impl Defrag {
         self.counters.version(fragment.ip_version).fragments += 1;
         self.event = None;
         let mut plan = core::mem::take(&mut self.plan);
-        let outcome = self.take(fragment, device, at, header, payload, &mut plan);
+        let outcome = self.take(Incoming { fragment, device, at, header }, payload, &mut plan);
         self.plan = plan;
         outcome.unwrap_or_else(|reason| {
             self.event = reason.event(fragment.ip_version);
@@ -180,317 +177,21 @@ impl Defrag {
         self.counters.mgr_tracker_timeout += self.expire_some(now, EXPIRE_MAX);
     }
 
-    /// Gives up what is left at the end of a run.
+    /// Datagrams that were never completed since this was asked last, in the order in which they were given up. There
+    /// are none unless [`DefragConfig::report_incomplete`] is set. [`INCOMPLETE_MAX`] are kept at most, beside
+    /// the memory that is charged, and any number after [`Defrag::finish`]: who wants all asks after every call.
+    pub fn incomplete(&mut self) -> impl Iterator<Item = Incomplete> + '_ {
+        self.incomplete.drain()
+    }
+
+    /// Gives up what is left at the end of a run: all of it, at once.
     pub fn finish(&mut self) {
-        while let Some(id) = self.trackers.oldest() {
-            self.give_up(id, GivenUp::Unfinished);
-        }
-    }
-
-    fn take(
-        &mut self,
-        fragment: &Fragment,
-        device: u16,
-        at: Timestamp,
-        header: &[u8],
-        payload: impl FnOnce() -> Pbuf,
-        plan: &mut Plan,
-    ) -> Result<Outcome, DropReason> {
-        let (extent, header) = self.judge(fragment, header)?;
-        self.counters.wrk_tracker_timeout += self.expire_some(at, EXPIRE_WITH_A_FRAGMENT_MAX);
-        let key = Key::of(fragment, device, &self.config);
-        let hash = key.hash(&self.secret);
-        let mut found = self.trackers.find(&key, hash);
-        if let Some(id) = found.take_if(|id| self.trackers.is_due(*id, at)) {
-            self.counters.wrk_tracker_timeout += 1;
-            self.give_up(id, GivenUp::TimedOut);
-        }
-        let payload = match found {
-            Some(id) => match self.check(id, fragment, extent, at, payload)? {
-                Some(payload) => payload,
-                None => return Ok(Outcome::Held),
-            },
-            None => Payload::Later(payload),
-        };
-        let (version, host) = (fragment.ip_version, &fragment.dst);
-        let policy = match found {
-            Some(id) => self.trackers.tracker(id).policy,
-            None => self.config.policies.policy(version, host),
-        };
-        let overlaps = self.plan(found, extent, policy, plan);
-        self.make_room(found, extent, header.len(), plan)?;
-        let bytes = if plan.keeps() { Some(payload.whole(extent)?) } else { None };
-        let id = found.unwrap_or_else(|| {
-            let timeout = self.config.policies.timeout(version, host).unwrap_or(self.config.timeout);
-            self.trackers.insert(key, hash, policy, timeout, at)
-        });
-        if overlaps {
-            self.event = Some(overlap(version));
-            self.counters.overlapping += 1;
-        }
-        self.add(id, fragment, extent, header, bytes, plan);
-        self.complete(id)
-    }
-
-    /// Which bytes a fragment says it has, and its header; or why no datagram can have it.
-    fn judge<'a>(&self, fragment: &Fragment, header: &'a [u8]) -> Result<(Extent, &'a [u8]), DropReason> {
-        if !self.config.enabled {
-            return Err(DropReason::Disabled);
-        }
-        let header_len = fragment.payload_offset.saturating_sub(fragment.ip_offset);
-        if (header_len as usize) < datagram::header_len_min(fragment.ip_version) {
-            return Err(DropReason::Snapped);
-        }
-        let header = header.get(..header_len as usize).ok_or(DropReason::Snapped)?;
-        if fragment.payload_len == 0 {
-            return Err(DropReason::Empty);
-        }
-        let end = fragment.offset.saturating_add(fragment.payload_len);
-        let counted = datagram::counted_header_len(fragment.ip_version, header_len);
-        if end.saturating_add(counted) > u32::from(u16::MAX) {
-            return Err(DropReason::TooLarge);
-        }
-        if fragment.more && !fragment.payload_len.is_multiple_of(8) && self.config.compat == Compat::Flumen {
-            return Err(DropReason::InvalidLength);
-        }
-        Ok((Extent { start: fragment.offset, end }, header))
-    }
-
-    /// Whether the datagram can have the fragment, which is then its last one so far; `None` when it repeats another.
-    fn check<F: FnOnce() -> Pbuf>(
-        &mut self,
-        id: Id,
-        fragment: &Fragment,
-        extent: Extent,
-        at: Timestamp,
-        payload: F,
-    ) -> Result<Option<Payload<F>>, DropReason> {
-        let tracker = self.trackers.tracker(id);
-        let State::Gathering(gathering) = &tracker.state else { return Err(DropReason::Overlap) };
-        let mut payload = Payload::Later(payload);
-        if self.config.compat == Compat::Flumen {
-            if fragment.ip_version == IpVersion::V6 {
-                let repeats = match gathering.payload.meets(extent) {
-                    Meets::Nothing => None,
-                    Meets::Others => Some(false),
-                    Meets::Twin => {
-                        let bytes = payload.whole(extent)?;
-                        let repeats = gathering.payload.repeats(extent, &bytes);
-                        payload = Payload::There(bytes);
-                        Some(repeats)
-                    }
-                };
-                match repeats {
-                    None => {}
-                    Some(true) => {
-                        tracker.fragments += 1;
-                        self.counters.held += 1;
-                        self.trackers.touch(id, at);
-                        return Ok(None);
-                    }
-                    Some(false) => {
-                        self.discard(id);
-                        return Err(DropReason::Overlap);
-                    }
-                }
-            }
-            if !gathering.payload.agrees(extent, fragment.more) {
-                return Err(DropReason::Inconsistent);
-            }
-        }
-        self.trackers.touch(id, at);
-        Ok(Some(payload))
-    }
-
-    /// What taking the fragment would do; says whether it overlaps another.
-    fn plan(&mut self, found: Option<Id>, extent: Extent, policy: OverlapPolicy, plan: &mut Plan) -> bool {
-        match found.map(|id| &self.trackers.tracker(id).state) {
-            Some(State::Gathering(gathering)) => gathering.payload.plan(extent, policy, plan),
-            _ => Assembly::default().plan(extent, policy, plan),
-        }
-    }
-
-    /// Sees to it that the fragment fits within all limits, at the cost of the oldest datagrams but not of its own.
-    fn make_room(
-        &mut self,
-        found: Option<Id>,
-        extent: Extent,
-        header_len: usize,
-        plan: &Plan,
-    ) -> Result<(), DropReason> {
-        let mut need = match found.map(|id| &self.trackers.tracker(id).state) {
-            Some(State::Gathering(gathering)) => gathering.payload.growth(plan, extent.len()),
-            _ => Assembly::default().growth(plan, extent.len()),
-        };
-        if plan.leads {
-            need += trackers::first_cost(header_len);
-        }
-        if plan.keeps() && self.kept >= self.config.max_frags {
-            self.counters.max_frags_reached += 1;
-            while self.kept >= self.config.max_frags {
-                if self.config.compat == Compat::Suricata || !self.evict_other(found) {
-                    return Err(DropReason::MaxFrags);
-                }
-            }
-        }
-        while found.is_none() && self.trackers.in_use() >= self.config.trackers {
-            if !self.evict_other(found) {
-                return Err(self.no_tracker());
-            }
-        }
-        loop {
-            let tracker = if found.is_none() { self.trackers.growth() } else { 0 };
-            if self.memuse() + tracker + need <= self.config.memcap {
-                return Ok(());
-            }
-            if !self.evict_other(found) {
-                let even_the_tracker = self.memuse() + tracker > self.config.memcap;
-                return Err(if even_the_tracker { self.no_tracker() } else { DropReason::Memcap });
-            }
-        }
-    }
-    const fn no_tracker(&mut self) -> DropReason {
-        self.counters.max_trackers_reached += 1;
-        DropReason::Trackers
-    }
-    /// Gives up the oldest datagram, unless it is `own`, and says whether there was one. What was touched just now is
-    /// the oldest only when it is the only one.
-    fn evict_other(&mut self, own: Option<Id>) -> bool {
-        let Some(id) = self.trackers.oldest().filter(|&id| Some(id) != own) else { return false };
-        let reuse = match self.trackers.tracker(id).state {
-            State::Discarded => &mut self.counters.tracker_soft_reuse,
-            _ => &mut self.counters.tracker_hard_reuse,
-        };
-        *reuse += 1;
-        self.give_up(id, GivenUp::Evicted);
-        true
-    }
-
-    /// The datagram gets the fragment, as planned.
-    fn add(
-        &mut self,
-        id: Id,
-        fragment: &Fragment,
-        extent: Extent,
-        header: &[u8],
-        bytes: Option<Pbuf>,
-        plan: &mut Plan,
-    ) {
-        let tracker = self.trackers.tracker(id);
-        tracker.fragments += 1;
-        self.counters.held += 1;
-        let State::Gathering(gathering) = &mut tracker.state else { return };
-        let (memory, kept) = (gathering.memory(), gathering.payload.kept());
-        // Suricata forgets a fragment that loses all bytes, and so that it was the last.
-        let ends = !fragment.more && (plan.keeps() || self.config.compat == Compat::Flumen);
-        gathering.payload.take(extent, ends, plan, bytes);
-        if plan.leads {
-            gathering.first = Some(Box::new(First { fragment: *fragment, header: header.into() }));
-        }
-        self.held_bytes = self.held_bytes + gathering.memory() - memory;
-        self.kept = self.kept + gathering.payload.kept() - kept;
-    }
-
-    /// Takes the datagram out if nothing of it is missing.
-    fn complete(&mut self, id: Id) -> Result<Outcome, DropReason> {
-        let is_complete = |state: &State| matches!(state, State::Gathering(g) if g.payload.is_complete());
-        if !is_complete(&self.trackers.tracker(id).state) {
-            return Ok(Outcome::Held);
-        }
-        let (fragments, state) = self.trackers.remove(id);
-        self.counters.held -= u64::from(fragments);
-        let State::Gathering(Gathering { payload, first: Some(first) }) = self.release(state) else {
-            unreachable!("who has the first byte has brought a header")
-        };
-        match Datagram::new(*first, payload.into_chain(), fragments) {
-            Ok(datagram) => {
-                self.counters.completed += u64::from(fragments);
-                self.counters.version(datagram.first.ip_version).reassembled += 1;
-                Ok(Outcome::Complete(datagram))
-            }
-            Err(datagram::TooLarge) => {
-                // The fragment that completed it is dropped, the others went with it.
-                self.counters.discarded += u64::from(fragments - 1);
-                self.counters.incomplete += 1;
-                Err(DropReason::TooLarge)
-            }
-        }
-    }
-
-    /// Gives up a datagram, and keeps its tracker for what comes late.
-    fn discard(&mut self, id: Id) {
-        let tracker = self.trackers.tracker(id);
-        let fragments = core::mem::take(&mut tracker.fragments);
-        let state = core::mem::replace(&mut tracker.state, State::Discarded);
-        drop(self.release(state));
-        self.count_given_up(fragments, GivenUp::Discarded);
-    }
-    /// Gives up a datagram, and its tracker.
-    fn give_up(&mut self, id: Id, why: GivenUp) {
-        let (fragments, state) = self.trackers.remove(id);
-        if let State::Gathering(_) = self.release(state) {
-            self.count_given_up(fragments, why);
-        }
-    }
-    fn count_given_up(&mut self, fragments: u32, why: GivenUp) {
-        let fragments = u64::from(fragments);
-        let counted = match why {
-            GivenUp::TimedOut => &mut self.counters.timed_out,
-            GivenUp::Evicted => &mut self.counters.evicted,
-            GivenUp::Discarded => &mut self.counters.discarded,
-            GivenUp::Unfinished => &mut self.counters.unfinished,
-        };
-        *counted += fragments;
-        self.counters.held -= fragments;
-        self.counters.incomplete += 1;
-    }
-    /// What a tracker held is not held any more.
-    fn release(&mut self, state: State) -> State {
-        if let State::Gathering(gathering) = &state {
-            self.held_bytes -= gathering.memory();
-            self.kept -= gathering.payload.kept();
-        }
-        state
-    }
-    /// Gives up datagrams by timeout, `max` at most, and says how many trackers that were.
-    fn expire_some(&mut self, now: Timestamp, max: u32) -> u64 {
-        let mut expired = 0;
-        while expired < u64::from(max)
-            && let Some(id) = self.trackers.due(now)
-        {
-            self.give_up(id, GivenUp::TimedOut);
-            expired += 1;
-        }
-        expired
+        self.give_up_all();
     }
 }
 
 /// Trackers that [`Defrag::expire`] gives up at most: some milliseconds of work.
 pub const EXPIRE_MAX: u32 = 4096;
-/// More than one, so that what is due gets less although each fragment may add a tracker.
-const EXPIRE_WITH_A_FRAGMENT_MAX: u32 = 2;
 
-/// A payload, or how to get it.
-enum Payload<F> {
-    Later(F),
-    There(Pbuf),
-}
-
-impl<F: FnOnce() -> Pbuf> Payload<F> {
-    /// All bytes of `extent`, unless the capture has cut them.
-    fn whole(self, extent: Extent) -> Result<Pbuf, DropReason> {
-        let mut bytes = match self {
-            Self::Later(payload) => payload(),
-            Self::There(bytes) => bytes,
-        };
-        bytes.truncate(extent.len() as usize);
-        if bytes.len() == extent.len() as usize { Ok(bytes) } else { Err(DropReason::Snapped) }
-    }
-}
-
-const fn overlap(version: IpVersion) -> Event {
-    match version {
-        IpVersion::V4 => Event::Ipv4FragOverlap,
-        IpVersion::V6 => Event::Ipv6FragOverlap,
-    }
-}
+/// Datagrams that [`Defrag::incomplete`] tells of at most: twice what one call gives up by timeout.
+pub const INCOMPLETE_MAX: usize = 2 * EXPIRE_MAX as usize;

@@ -9,6 +9,7 @@ use flumen_model::{Span, Timestamp};
 
 use super::assembly::Assembly;
 use super::datagram::First;
+use super::ending::Incomplete;
 use super::key::Key;
 use super::policy::OverlapPolicy;
 use crate::hash::FlowHash;
@@ -55,12 +56,15 @@ pub(super) enum State {
 pub(super) struct Gathering {
     pub(super) payload: Assembly,
     pub(super) first: Option<Box<First>>,
+    /// What is told of the datagram should it never be complete, when that is wanted.
+    pub(super) story: Option<Box<Incomplete>>,
 }
 
 impl Gathering {
     /// Bytes of memory taken.
     pub(super) fn memory(&self) -> u64 {
-        self.payload.memory() + self.first.as_ref().map_or(0, |first| first_cost(first.header.len()))
+        let first = self.first.as_ref().map_or(0, |first| first_cost(first.header.len()));
+        self.payload.memory() + first + self.story.as_ref().map_or(0, |_| STORY_BYTES)
     }
 }
 
@@ -246,3 +250,6 @@ impl Trackers {
 
 /// Bytes of memory of one tracker, without what it holds.
 pub(super) const TRACKER_BYTES: u64 = size_of::<Tracker>() as u64;
+
+/// Bytes of memory that it takes to be able to tell of a datagram.
+pub(super) const STORY_BYTES: u64 = size_of::<Incomplete>() as u64;

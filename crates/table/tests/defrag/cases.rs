@@ -2,10 +2,17 @@
 
 use flumen_pbuf::{Pbuf, PbufPool};
 use flumen_table::Compat;
-use flumen_table::defrag::{DefragConfig, DropReason, Outcome};
+use flumen_table::defrag::{Defrag, DefragConfig, DropReason, Outcome};
 use flumen_wire::{DecodeOptions, Decoded, Decoder, Event, Fragment, LinkType, Ports, Transport, Tunnel, TunnelKind};
 
 use crate::bed::{A, B, Bed, at, compat, complete, dropped, header, held, longer_header, payload, small, sum, v4, v6};
+
+/// A worker is a thread: what it owns is made elsewhere and handed to it.
+const _: () = {
+    const fn can_be_handed_over<T: Send>() {}
+    can_be_handed_over::<Defrag>();
+    can_be_handed_over::<Outcome>();
+};
 
 #[test]
 fn two_fragments_in_order_then_the_datagram_is_whole() {

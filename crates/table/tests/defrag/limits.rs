@@ -1,7 +1,7 @@
 //! Limits: what goes when one is met, and that none is ever passed.
 
 use flumen_model::Span;
-use flumen_table::defrag::{Defrag, DefragConfig, DropReason, EXPIRE_MAX, Outcome};
+use flumen_table::defrag::{Defrag, DefragConfig, DropReason, EXPIRE_MAX, INCOMPLETE_MAX, Outcome};
 use flumen_table::{Compat, HashSecret};
 use flumen_wire::{Event, Fragment};
 
@@ -188,9 +188,52 @@ fn many_time_out_at_once_then_each_call_does_a_bounded_part_of_it() {
 }
 
 #[test]
+fn incomplete_datagrams_are_told_of_once_and_complete_ones_never() {
+    let mut bed = Bed::new(DefragConfig { trackers: 2, report_incomplete: true, ..small() });
+    let f = v4(1, 8, 16, true);
+    held(bed.put(Fragment { link_len: 14, ..f }, 0, at(1)));
+    held(bed.put(v4(1, 0, 8, true), 0, at(0)));
+    held(bed.put(v4(2, 0, 8, true), 0, at(2)));
+    complete(bed.put(v4(2, 8, 8, false), 0, at(2)));
+    assert_eq!(bed.defrag.incomplete().count(), 0);
+    bed.defrag.expire(at(61));
+    let told: Vec<_> = bed.defrag.incomplete().collect();
+    assert_eq!(told.len(), 1);
+    assert_eq!((told[0].fragment.link_len, told[0].fragment.offset, told[0].device), (14, 8, 0));
+    assert_eq!((told[0].fragments, told[0].bytes), (2, 14 + 20 + 16 + 20 + 8));
+    assert_eq!((told[0].begin, told[0].end), (at(0), at(1)));
+    // Discarded: told then, and not once more when its tracker is taken.
+    held(bed.put(v6(3, 0, 16, true), 0, at(70)));
+    let _ = dropped(bed.put(v6(3, 8, 16, true), 0, at(70)));
+    assert_eq!(bed.defrag.incomplete().map(|told| (told.fragment.id, told.fragments)).collect::<Vec<_>>(), [(3, 1)]);
+    for id in 4..8 {
+        held(bed.put(v4(id, 0, 8, true), 0, at(70)));
+    }
+    bed.defrag.finish();
+    assert_eq!(bed.defrag.incomplete().map(|told| told.fragment.id).collect::<Vec<_>>(), [4, 5, 6, 7]);
+    assert_eq!(bed.defrag.incomplete().count(), 0);
+    assert_eq!(bed.defrag.counters.incomplete, 6);
+    bed.end();
+}
+
+#[test]
+fn too_many_incomplete_datagrams_then_the_first_are_told_of_and_at_the_end_all() {
+    let extra = if cfg!(miri) { 0 } else { INCOMPLETE_MAX as u32 + 5 };
+    let mut bed = Bed::new(DefragConfig { trackers: 7, report_incomplete: true, ..small() });
+    for id in 0..7 + extra {
+        held(bed.put(v4(id, 0, 8, true), 0, at(0)));
+    }
+    bed.defrag.finish();
+    assert_eq!(bed.defrag.incomplete().count(), 7 + (extra as usize).min(INCOMPLETE_MAX));
+    bed.end();
+}
+
+#[test]
 fn limits_beyond_all_memory_then_nothing_is_asked_for_in_advance() {
     for prealloc in [false, true] {
-        let config = DefragConfig { hash_size: u32::MAX, trackers: u32::MAX, max_frags: u32::MAX, prealloc, ..small() };
+        let memcap = if cfg!(miri) { 1 << 14 } else { 32 << 20 };
+        let config =
+            DefragConfig { memcap, hash_size: u32::MAX, trackers: u32::MAX, max_frags: u32::MAX, prealloc, ..small() };
         let mut bed = Bed::new(config);
         held(bed.put(v4(1, 0, 8, true), 0, at(0)));
         complete(bed.put(v4(1, 8, 8, false), 0, at(0)));

@@ -24,6 +24,8 @@ struct Datagram {
     fragments: Vec<(Fragment, Vec<u8>)>,
     /// Which of `fragments` has the byte.
     owner: Vec<Option<usize>>,
+    /// How many of `fragments` have a byte.
+    kept: usize,
     ended: bool,
     discarded: bool,
 }
@@ -31,9 +33,6 @@ struct Datagram {
 impl Datagram {
     fn reach(&self) -> u32 {
         self.fragments.iter().map(|(f, _)| f.offset + f.payload_len).max().unwrap_or(0)
-    }
-    fn kept(&self) -> usize {
-        self.owner.iter().flatten().collect::<BTreeSet<_>>().len()
     }
     fn due(&self, now: Timestamp) -> bool {
         now > self.last && now.nanos() - self.last.nanos() >= self.timeout.nanos()
@@ -74,7 +73,7 @@ impl Model {
         self.datagrams.len()
     }
     pub(crate) fn kept(&self) -> usize {
-        self.datagrams.iter().map(Datagram::kept).sum()
+        self.datagrams.iter().map(|datagram| datagram.kept).sum()
     }
     pub(crate) fn held(&self) -> usize {
         self.datagrams.iter().map(|datagram| datagram.fragments.len()).sum()
@@ -156,7 +155,7 @@ impl Model {
         }
 
         // Limits. Its own datagram does not go for it, and is as it was when nothing helps.
-        let limits = self.limits(owner.contains(&Some(number)), datagram.kept(), own.is_none(), compat);
+        let limits = self.limits(owner.contains(&Some(number)), datagram.kept, own.is_none(), compat);
         if let Err(reason) = limits {
             if own.is_some() {
                 self.datagrams.push(datagram);
@@ -166,6 +165,7 @@ impl Model {
         if datagram.bytes_of(f).iter().any(Option::is_some) {
             self.event = Some(if v6 { Event::Ipv6FragOverlap } else { Event::Ipv4FragOverlap });
         }
+        datagram.kept = owner.iter().flatten().collect::<BTreeSet<_>>().len();
         datagram.owner = owner;
         datagram.fragments.push((*f, bytes.to_vec()));
         datagram.ended |= !f.more && (!compat || datagram.owner.contains(&Some(number)));
@@ -189,6 +189,7 @@ impl Model {
             self.ends.discarded += datagram.fragments.len() as u64;
             datagram.fragments.clear();
             datagram.owner.clear();
+            datagram.kept = 0;
             datagram.discarded = true;
             return Some(Err(DropReason::Overlap));
         }

@@ -30,6 +30,7 @@ pub(crate) fn run(script: &[u8]) -> Seen {
     let mut model = Model::new(config.clone(), &HOST_TIMEOUTS);
     let mut defrag = Defrag::new(config, HashSecret::from_seed([u64::from(setup[3]), 5]));
     let buffers = Buffers::default();
+    let mut told = 0;
     let mut now = Timestamp::from_nanos(1_600_000_000_000_000_000);
     for (n, step) in steps.chunks_exact(STEP).enumerate() {
         let &[what, place, len, flags, time, content] = step else { continue };
@@ -52,8 +53,9 @@ pub(crate) fn run(script: &[u8]) -> Seen {
             assert_eq!(defrag.event(), model.event, "step {n}: {f:?}");
         }
         compare_state(&defrag, &model, &buffers, n);
+        told += defrag.incomplete().count() as u64;
     }
-    end(defrag, &buffers)
+    end(defrag, &buffers, told)
 }
 
 fn config([policy, sizes, more, _]: [u8; 4]) -> DefragConfig {
@@ -62,6 +64,7 @@ fn config([policy, sizes, more, _]: [u8; 4]) -> DefragConfig {
         trackers: u32::from(sizes & 15),
         max_frags: if sizes >> 4 == 0 { 1000 } else { u32::from(sizes >> 4) * 3 },
         prealloc: more & 8 != 0,
+        report_incomplete: more & 32 != 0,
         memcap: 1 << 30,
         compat: if more & 16 != 0 { Compat::Suricata } else { Compat::Flumen },
         ..DefragConfig::default()
@@ -127,8 +130,11 @@ fn compare_state(defrag: &Defrag, model: &Model, buffers: &Buffers, n: usize) {
     assert!(defrag.memuse() <= defrag.config().memcap);
 }
 
-fn end(mut defrag: Defrag, buffers: &Buffers) -> Seen {
+fn end(mut defrag: Defrag, buffers: &Buffers, told: u64) -> Seen {
     defrag.finish();
+    let told = told + defrag.incomplete().count() as u64;
+    let expected = if defrag.config().report_incomplete { defrag.counters.incomplete } else { 0 };
+    assert_eq!(told, expected, "each incomplete datagram is told of once");
     assert_eq!((defrag.counters.held, defrag.kept(), defrag.trackers(), buffers.held()), (0, 0, 0, 0));
     let counters = &defrag.counters;
     assert_eq!(counters.fragments(), counters.ended());

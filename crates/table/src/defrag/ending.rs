@@ -1,0 +1,192 @@
+//! How datagrams are given up: because a limit is met, by timeout, because they are wrong, or at the end of a run.
+
+use flumen_model::Timestamp;
+use flumen_wire::Fragment;
+
+use super::assembly::{Assembly, Plan};
+use super::intake::Incoming;
+use super::policy::Extent;
+use super::trackers::{self, Id, State};
+use super::{Defrag, DropReason, INCOMPLETE_MAX};
+use crate::config::Compat;
+
+/// What is known of a datagram that was never completed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Incomplete {
+    /// Its fragment that came first; not always the one with the first byte.
+    pub fragment: Fragment,
+    /// The device on which that came in.
+    pub device: u16,
+    /// How many fragments came. One that proved the datagram to be wrong is not counted.
+    pub fragments: u32,
+    /// Bytes of them all, from the link layer on.
+    pub bytes: u64,
+    /// Earliest time of a fragment.
+    pub begin: Timestamp,
+    /// Latest time of a fragment.
+    pub end: Timestamp,
+}
+
+impl Incomplete {
+    pub(super) const fn begin(Incoming { fragment, device, at, .. }: Incoming<'_>) -> Self {
+        Self { fragment: *fragment, device, fragments: 0, bytes: 0, begin: at, end: at }
+    }
+    pub(super) fn go_on(&mut self, Incoming { fragment, at, header, .. }: Incoming<'_>, extent: Extent) {
+        self.fragments += 1;
+        self.bytes += u64::from(fragment.link_len) + header.len() as u64 + u64::from(extent.len());
+        self.begin = self.begin.min(at);
+        self.end = self.end.max(at);
+    }
+}
+
+/// Datagrams never completed, until somebody asks for them.
+#[derive(Debug, Default)]
+pub(super) struct Incompletes(Vec<Incomplete>);
+
+impl Incompletes {
+    /// Tells of a datagram, when it is to be told of and there are not too many.
+    pub(super) fn tell(&mut self, story: Option<Box<Incomplete>>) {
+        if self.0.len() < INCOMPLETE_MAX {
+            self.tell_at_the_end(story);
+        }
+    }
+    /// The same, however many there are.
+    fn tell_at_the_end(&mut self, story: Option<Box<Incomplete>>) {
+        self.0.extend(story.map(|story| *story));
+    }
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = Incomplete> + '_ {
+        self.0.drain(..)
+    }
+}
+
+/// Why a datagram is given up.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum GivenUp {
+    TimedOut,
+    Evicted,
+    Discarded,
+    Unfinished,
+}
+
+impl Defrag {
+    /// Sees to it that the fragment fits within all limits, at the cost of the oldest datagrams but not of its own.
+    pub(super) fn make_room(
+        &mut self,
+        found: Option<Id>,
+        extent: Extent,
+        header_len: usize,
+        plan: &Plan,
+    ) -> Result<(), DropReason> {
+        let mut need = match found.map(|id| &self.trackers.tracker(id).state) {
+            Some(State::Gathering(gathering)) => gathering.payload.growth(plan, extent.len()),
+            _ => Assembly::default().growth(plan, extent.len()),
+        };
+        if plan.leads {
+            need += trackers::first_cost(header_len);
+        }
+        if found.is_none() && self.config.report_incomplete {
+            need += trackers::STORY_BYTES;
+        }
+        if plan.keeps() && self.kept >= self.config.max_frags {
+            self.counters.max_frags_reached += 1;
+            while self.kept >= self.config.max_frags {
+                if self.config.compat == Compat::Suricata || !self.evict_other(found) {
+                    return Err(DropReason::MaxFrags);
+                }
+            }
+        }
+        while found.is_none() && self.trackers.in_use() >= self.config.trackers {
+            if !self.evict_other(found) {
+                return Err(self.no_tracker());
+            }
+        }
+        loop {
+            let tracker = if found.is_none() { self.trackers.growth() } else { 0 };
+            if self.memuse() + tracker + need <= self.config.memcap {
+                return Ok(());
+            }
+            if !self.evict_other(found) {
+                let even_the_tracker = self.memuse() + tracker > self.config.memcap;
+                return Err(if even_the_tracker { self.no_tracker() } else { DropReason::Memcap });
+            }
+        }
+    }
+    const fn no_tracker(&mut self) -> DropReason {
+        self.counters.max_trackers_reached += 1;
+        DropReason::Trackers
+    }
+    /// Gives up the oldest datagram, unless it is `own`, and says whether there was one. What was touched just now is
+    /// the oldest only when it is the only one.
+    fn evict_other(&mut self, own: Option<Id>) -> bool {
+        let Some(id) = self.trackers.oldest().filter(|&id| Some(id) != own) else { return false };
+        let reuse = match self.trackers.tracker(id).state {
+            State::Discarded => &mut self.counters.tracker_soft_reuse,
+            _ => &mut self.counters.tracker_hard_reuse,
+        };
+        *reuse += 1;
+        self.give_up(id, GivenUp::Evicted);
+        true
+    }
+
+    /// Gives up a datagram, and keeps its tracker for what comes late.
+    pub(super) fn discard(&mut self, id: Id) {
+        let tracker = self.trackers.tracker(id);
+        let fragments = core::mem::take(&mut tracker.fragments);
+        let state = core::mem::replace(&mut tracker.state, State::Discarded);
+        let state = self.release(state);
+        self.count_given_up(fragments, state, GivenUp::Discarded);
+    }
+    /// Gives up a datagram, and its tracker.
+    pub(super) fn give_up(&mut self, id: Id, why: GivenUp) {
+        let (fragments, state) = self.trackers.remove(id);
+        let state = self.release(state);
+        self.count_given_up(fragments, state, why);
+    }
+    /// Gives up all of them.
+    pub(super) fn give_up_all(&mut self) {
+        while let Some(id) = self.trackers.oldest() {
+            self.give_up(id, GivenUp::Unfinished);
+        }
+    }
+    /// Counts a datagram, unless the tracker was about one that has been given up before.
+    fn count_given_up(&mut self, fragments: u32, state: State, why: GivenUp) {
+        let State::Gathering(gathering) = state else { return };
+        match why {
+            // What was taken by trackers is taken by this now.
+            GivenUp::Unfinished => self.incomplete.tell_at_the_end(gathering.story),
+            _ => self.incomplete.tell(gathering.story),
+        }
+        let fragments = u64::from(fragments);
+        let counted = match why {
+            GivenUp::TimedOut => &mut self.counters.timed_out,
+            GivenUp::Evicted => &mut self.counters.evicted,
+            GivenUp::Discarded => &mut self.counters.discarded,
+            GivenUp::Unfinished => &mut self.counters.unfinished,
+        };
+        *counted += fragments;
+        self.counters.held -= fragments;
+        self.counters.incomplete += 1;
+    }
+    /// What a tracker held is not held any more.
+    pub(super) fn release(&mut self, state: State) -> State {
+        if let State::Gathering(gathering) = &state {
+            self.held_bytes -= gathering.memory();
+            self.kept -= gathering.payload.kept();
+        }
+        state
+    }
+    /// Gives up datagrams by timeout, `max` at most, and says how many trackers that were.
+    pub(super) fn expire_some(&mut self, now: Timestamp, max: u32) -> u64 {
+        let mut expired = 0;
+        while expired < u64::from(max)
+            && let Some(id) = self.trackers.due(now)
+        {
+            self.give_up(id, GivenUp::TimedOut);
+            expired += 1;
+        }
+        expired
+    }
+}
+
+/// More than one, so that what is due gets less although each fragment may add a tracker.
+pub(super) const EXPIRE_WITH_A_FRAGMENT_MAX: u32 = 2;
