@@ -65,6 +65,8 @@ struct Reader<'s> {
     /// What the source gave, and how much of it is decoded.
     batch: PacketBatch,
     done: usize,
+    /// The source has ended.
+    is_over: bool,
     seen: Seen,
 }
 
@@ -73,9 +75,10 @@ impl Reader<'_> {
     fn fill(&mut self, into: &mut Decoded) -> Result<bool, SourceError> {
         if self.done == self.batch.len() {
             self.done = 0;
-            if !self.source.fill(&mut self.batch)? {
-                self.front.finish();
-                return Ok(false);
+            self.is_over = self.is_over || !self.source.fill(&mut self.batch)?;
+            if self.is_over {
+                into.last = self.seen.last();
+                return Ok(self.front.finish(&mut into.vector));
             }
         }
         for packet in self.batch.packets().skip(self.done) {
@@ -115,7 +118,7 @@ impl Seen {
 
 impl<'s> Feed<'s> {
     pub(crate) fn new(source: &'s mut dyn PacketSource, front: Front<'s>, workers: usize) -> Self {
-        let reader = Reader { source, front, batch: PacketBatch::new(), done: 0, seen: Seen::default() };
+        let reader = Reader { source, front, batch: PacketBatch::new(), done: 0, is_over: false, seen: Seen::default() };
         let state = State {
             reader: Some(reader),
             ring: VecDeque::with_capacity(AHEAD),

@@ -7,11 +7,13 @@
 //!
 //! The account (law 1): every frame read, and every packet found in another, ends in a vector or in the ledger's reasons.
 
+use std::collections::VecDeque;
+
 use flumen_model::source::Packet;
 use flumen_model::{Ledger, Timestamp};
 use flumen_pbuf::{Kind, Pbuf};
-use flumen_table::{Compat, Defrag, DefragCounters, FlowTable, HashSecret, Outcome, PacketKey};
-use flumen_wire::{Aside, DecodeCounters, Decoder, Fragment, Inner, NonFlow, Role};
+use flumen_table::{Compat, Defrag, DefragCounters, FlowTable, HashSecret, Incomplete, Outcome, PacketKey};
+use flumen_wire::{Aside, DecodeCounters, Decoder, FlowPacket, Fragment, Inner, NonFlow, Role};
 
 use crate::checksums::ChecksumTest;
 use crate::config::EngineConfig;
@@ -32,6 +34,8 @@ pub(crate) struct Front<'t> {
     second: u64,
     /// Bytes of the datagram that was put together last.
     datagram: Vec<u8>,
+    /// Datagrams that were given up, to be told of: see [`Front::tell`].
+    given_up: VecDeque<Incomplete>,
 }
 
 /// Whose length a packet counts with.
@@ -51,6 +55,9 @@ pub(crate) struct FrontCounters {
     pub(crate) defrag_memuse: u64,
     pub(crate) ledger: Ledger,
 }
+
+/// Packets that are told of at a time, for datagrams that were given up.
+const TOLD_MAX: usize = 256;
 
 /// A frame, or the datagram that was put together when it came.
 #[derive(Clone, Copy)]
@@ -78,6 +85,7 @@ impl<'t> Front<'t> {
             packets: 0,
             second: 0,
             datagram: Vec::new(),
+            given_up: VecDeque::new(),
         }
     }
 
@@ -92,6 +100,10 @@ impl<'t> Front<'t> {
         if entry.timestamp.secs() != self.second {
             self.second = entry.timestamp.secs();
             self.defrag.expire(entry.timestamp);
+            self.given_up.extend(self.defrag.incomplete());
+        }
+        if !self.given_up.is_empty() {
+            self.tell(into);
         }
         let found = Found {
             at: entry.timestamp,
@@ -109,9 +121,49 @@ impl<'t> Front<'t> {
         }
     }
 
-    /// The source has ended: no datagram that is not complete will be.
-    pub(crate) fn finish(&mut self) {
+    /// The source has ended: no datagram that is not complete will be. Called until it says that nothing is left to tell of.
+    pub(crate) fn finish(&mut self, into: &mut Vector) -> bool {
         self.defrag.finish();
+        self.given_up.extend(self.defrag.incomplete());
+        self.tell(into);
+        into.len() > 0
+    }
+
+    /// What is left of datagrams that were never completed has flows of its own, without ports, when that is asked for: a
+    /// packet for each fragment, which share their bytes. A part of them, so that the vector keeps its size.
+    #[cold]
+    fn tell(&mut self, into: &mut Vector) {
+        while into.len() < TOLD_MAX
+            && let Some(story) = self.given_up.front_mut()
+        {
+            let part = story.bytes / u64::from(story.fragments.max(1));
+            let Incomplete { fragment, device, begin, end, .. } = *story;
+            story.bytes -= part;
+            story.fragments = story.fragments.saturating_sub(1);
+            let is_last = story.fragments == 0;
+            if is_last {
+                self.given_up.pop_front();
+            }
+            let place = into.place();
+            place.packet = FlowPacket {
+                src: fragment.src,
+                dst: fragment.dst,
+                vlan: fragment.vlan,
+                ip_version: fragment.ip_version,
+                protocol: fragment.protocol,
+                ttl: fragment.ttl,
+                recursion: fragment.recursion,
+                tunnel: fragment.tunnel,
+                macs: fragment.macs,
+                ..FlowPacket::EMPTY
+            };
+            let at = if is_last { end } else { begin };
+            let found = Found { at, device, data: &[], wire_len: 0, before: (0, 0), block: None };
+            if self.key(&found, part as u32, Outside::NONE, place).is_ok() {
+                self.ledger.found.add(part);
+                into.keep();
+            }
+        }
     }
 
     /// What was counted so far.

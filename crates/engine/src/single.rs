@@ -184,7 +184,14 @@ impl Single<'_, '_> {
 
     /// The source has ended: what has timed out by the last packet's time has, the rest is shut down.
     fn end(&mut self) {
-        self.front.finish();
+        self.vector.clear();
+        while self.front.finish(&mut self.vector) {
+            let Self { vector, worker, out, ids, .. } = self;
+            let mut outlet = Outlet { ids: *ids, records: &mut |records| out.take(records) };
+            worker.packets(vector, &mut outlet, || false);
+            worker.under_pressure.hand_on(&mut outlet);
+            vector.clear();
+        }
         let last = self.seen.last();
         self.table.set_now(last);
         self.worker.take_ended(&mut self.ended);

@@ -112,6 +112,7 @@ fn put(defrag: &mut Defrag, mapping: &Pbuf, n: u32, offset: u32, len: u32, more:
         payload_len: len,
         protocol_offset: 23,
         link_len: 14,
+        ttl: 64,
         macs: None,
         recursion: 0,
         layers: 2,

@@ -25,9 +25,8 @@ pub struct TableConfig {
     pub track_device: bool,
     /// `decoder.recursion-level.use-for-tracking`.
     pub track_recursion: bool,
-    /// `flumen.tunnel.use-for-tracking`: what tells one tunnel from another (VNI, GRE key, TEID, SPI, session) tells the
-    /// conversations in them apart. Suricata does not.
-    pub track_tunnel: bool,
+    /// `flumen.tunnel.use-for-tracking`: whether what tells one tunnel from another tells the conversations in them apart.
+    pub track_tunnel: TrackTunnel,
     /// `stream.midstream`: a TCP session may begin in its middle.
     pub midstream: bool,
     /// `stream.async-oneside`: a TCP session may be seen from one side only.
@@ -56,6 +55,20 @@ pub enum Compat {
     Flumen,
     /// None of these.
     Suricata,
+}
+
+/// Which numbers of tunnels tell the conversations in them apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TrackTunnel {
+    /// None, as in Suricata.
+    No,
+    /// Those that both directions of a tunnel share: VNI and GRE key. A conversation stays in one flow, and two that differ
+    /// only in a TEID, SPI or session are one.
+    TwoWay,
+    /// All: VNI, GRE key, TEID, SPI, session. Of the last three the receiver chooses the number, so each direction of a
+    /// conversation is a flow of its own.
+    #[default]
+    Yes,
 }
 
 /// `flow.memcap-policy`, as far as it has a meaning for a sensor: what is done with a packet that got no flow. Each
@@ -168,7 +181,7 @@ impl Default for TableConfig {
             track_vlan: true,
             track_device: true,
             track_recursion: true,
-            track_tunnel: true,
+            track_tunnel: TrackTunnel::Yes,
             midstream: true,
             async_oneside: false,
             depth: 1 << 20,

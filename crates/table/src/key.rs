@@ -2,9 +2,9 @@
 
 use flumen_model::key::{Place, Scope};
 use flumen_model::{Address, Direction, FlowKey, Ports};
-use flumen_wire::{FlowPacket, Icmp, Quoted, Transport};
+use flumen_wire::{FlowPacket, Icmp, Quoted, Transport, Tunnel};
 
-use crate::config::{Compat, TableConfig};
+use crate::config::{Compat, TableConfig, TrackTunnel};
 use crate::flow::{PROTO_ESP, PROTO_ICMP, PROTO_ICMPV6, PROTO_SCTP, PROTO_TCP, PROTO_UDP};
 
 /// What a packet has to do with a flow.
@@ -22,18 +22,22 @@ impl PacketKey {
     /// The key of a packet that came in on `device`.
     #[must_use]
     pub fn of(packet: &FlowPacket, device: u16, config: &TableConfig) -> Self {
+        let tunnel = match config.track_tunnel {
+            TrackTunnel::TwoWay if packet.tunnel.kind.is_one_way() => Tunnel::NONE,
+            _ => packet.tunnel,
+        };
         let key = FlowKey {
             client: packet.src,
             server: packet.dst,
             ports: ports_of(&packet.transport),
-            tunnel_id: packet.tunnel.id,
+            tunnel_id: tunnel.id,
             scope: Scope::of(Place {
                 protocol: packet.protocol,
                 ip_version: packet.ip_version,
                 vlan: packet.vlan,
                 device,
                 recursion: packet.recursion,
-                tunnel: packet.tunnel.kind,
+                tunnel: tunnel.kind,
             }),
         };
         match &packet.transport {
@@ -96,13 +100,14 @@ impl KeyMask {
         const fn when(tracked: bool, bits: u64) -> u64 {
             if tracked { bits } else { 0 }
         }
+        let tracks_tunnel = !matches!(config.track_tunnel, TrackTunnel::No);
         Self {
             scope: Scope::PROTOCOL
                 | when(config.track_vlan, Scope::VLAN)
                 | when(config.track_device, Scope::DEVICE)
                 | when(config.track_recursion, Scope::RECURSION)
-                | when(config.track_tunnel, Scope::TUNNEL),
-            tunnel_id: if config.track_tunnel { u32::MAX } else { 0 },
+                | when(tracks_tunnel, Scope::TUNNEL),
+            tunnel_id: if tracks_tunnel { u32::MAX } else { 0 },
             portless_to_server: matches!(config.compat, Compat::Suricata),
         }
     }

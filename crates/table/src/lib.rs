@@ -36,7 +36,7 @@ mod table;
 mod tcp;
 mod updates;
 
-pub use config::{Compat, MemcapPolicy, RateTracking, StateTimeouts, TableConfig, TimeoutClass, Timeouts};
+pub use config::{Compat, MemcapPolicy, RateTracking, StateTimeouts, TableConfig, TimeoutClass, Timeouts, TrackTunnel};
 pub use counters::{EndCounters, LookupCounters};
 pub use defrag::{
     Datagram, Defrag, DefragConfig, DefragCounters, DropReason, HostPolicies, Incomplete, Network, Outcome,

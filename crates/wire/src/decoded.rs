@@ -330,6 +330,8 @@ pub struct Fragment {
     /// Bytes before the IP header, in the frame or in the packet that came out of a tunnel: the datagram that is put together
     /// counts with as many.
     pub link_len: u32,
+    /// Time to live, or hop limit.
+    pub ttl: u8,
     /// MAC addresses, when the link layer has them.
     pub macs: Option<Macs>,
     /// Depth of tunnels, as in [`FlowPacket::recursion`].

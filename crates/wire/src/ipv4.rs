@@ -68,6 +68,7 @@ pub(crate) fn decode<'a>(cx: &mut Context<'_>, view: View<'a>) -> Step<'a> {
             payload_len: payload.len() as u32,
             protocol_offset: view.offset() + PROTOCOL_AT,
             link_len: cx.link_len(view),
+            ttl: ip.ttl,
             macs: cx.macs,
             recursion: cx.recursion(),
             layers: cx.layers(),

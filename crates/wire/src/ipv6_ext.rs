@@ -232,6 +232,7 @@ fn fragment(cx: &mut Context<'_>, seen: &mut Seen, ip: &Ip, start: View<'_>, vie
         payload_len: payload.len() as u32,
         protocol_offset: start.offset(),
         link_len: cx.link_len(start),
+        ttl: ip.ttl,
         macs: cx.macs,
         recursion: cx.recursion(),
         layers: cx.layers(),

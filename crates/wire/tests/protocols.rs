@@ -137,6 +137,7 @@ fn fragments_say_where_they_belong() {
         payload_len: 16,
         protocol_offset: 23,
         link_len: 14,
+        ttl: 64,
         macs: Some(Macs { src: CLIENT_MAC, dst: SERVER_MAC }),
         recursion: 0,
         layers: 2,

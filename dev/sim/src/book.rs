@@ -138,7 +138,7 @@ fn conversation(key: &FlowKey, config: &TableConfig) -> FlowKey {
 /// A key without what tells nothing apart: tags that are not tracked, and how many there were.
 pub(crate) fn tracked(key: &FlowKey, config: &TableConfig) -> FlowKey {
     let place = key.scope.place();
-    let tunnel = if config.track_tunnel { key.tunnel() } else { Tunnel::NONE };
+    let tunnel = if config.track_tunnel != flumen_table::TrackTunnel::No { key.tunnel() } else { Tunnel::NONE };
     let scope = Scope::of(Place {
         vlan: VlanTags { ids: if config.track_vlan { place.vlan.ids } else { [0; 3] }, count: 0 },
         device: if config.track_device { place.device } else { 0 },

@@ -68,6 +68,7 @@ pub(crate) fn v4(id: u32, offset: u32, len: u32, more: bool) -> Fragment {
         payload_len: len,
         protocol_offset: 9,
         link_len: 0,
+        ttl: 64,
         macs: None,
         recursion: 0,
         layers: 1,
