@@ -52,7 +52,7 @@ fn compare(seed: u64, steps: usize) -> Result<Summary, Violation> {
 
 /// One run of the engine, and what must hold of any.
 fn engine(plan: &Plan, packets: &[SimPacket], workers: usize) -> Result<(RunReport, Vec<FlowRecord>), Violation> {
-    let threads = Threads { workers, managers: plan.managers as usize, recyclers: plan.recyclers };
+    let threads = Threads { workers, managers: plan.managers as usize, recyclers: plan.recyclers, affinity: None };
     let config = EngineConfig { table: plan.table.clone(), threads, ..EngineConfig::default() };
     let mut source = Source { packets, rng: Rng::new(plan.seed), batch_max: plan.ahead_max as u64 };
     let mut sink = Sink::default();
