@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use flumen_engine::{Checksums, EngineConfig, Threads};
+use flumen_engine::{Checksums, CpuSet, EngineConfig};
 use flumen_model::Span;
 use flumen_output::eve::{CommunityId, CommunityIdRule, EveConfig, ExistingFile, Ipv6Form, StatsConfig};
 use flumen_table::TableConfig;
@@ -14,6 +14,7 @@ use flumen_wire::DecodeOptions;
 
 use super::problem::{Problem, Problems};
 use super::resolve::{Resolved, Section};
+use super::threads::threads;
 use super::value::{Ports, Value};
 
 /// Everything that can be set for a run.
@@ -82,15 +83,17 @@ pub struct StatsSettings {
 }
 
 impl Settings {
-    /// The settings that the values stand for. A value that a rule replaces is replaced in `values` too, with a warning.
+    /// The settings that the values stand for, on a machine with these CPUs (`None`: threads cannot be bound there). A
+    /// value that a rule replaces is replaced in `values` too, with a warning.
     ///
     /// # Errors
     /// Values that are right alone and not together.
-    pub fn of(values: &mut Resolved) -> Result<Self, Problems> {
+    pub fn of(values: &mut Resolved, available: Option<CpuSet>) -> Result<Self, Problems> {
         lower_emergency_timeouts(values);
         let mut problems = Vec::new();
         check_memory(&values.root, &mut problems);
         let rate_tracking = rate_tracking(&values.root, &mut problems);
+        let threads = threads(values, available, &mut problems);
         let mut eve = Vec::new();
         for section in values.eve.iter().filter(|section| section.flag("outputs.eve-log.enabled")) {
             check_filetype(section, &mut problems);
@@ -109,11 +112,7 @@ impl Settings {
                 max_layers: count(root, "decoder.max-layers") as u8,
                 flow_for_every_protocol: compat(root) == Compat::Flumen,
             },
-            threads: Threads {
-                workers: count(root, "flumen.threads") as usize,
-                managers: count(root, "flow.managers") as usize,
-                recyclers: count(root, "flow.recyclers") as usize,
-            },
+            threads,
             memory_limit: root.number("flumen.memory-limit"),
             active_timeout: root.duration("flumen.active-timeout").filter(|span| *span > Span::ZERO),
             checksums: checksums(root),
@@ -326,7 +325,7 @@ fn checksums(root: &Section) -> Checksums {
 }
 
 /// A number that has a default, within the bounds of its row.
-fn count(section: &Section, name: &str) -> u64 {
+pub(super) fn count(section: &Section, name: &str) -> u64 {
     debug_assert!(section.number(name).is_some(), "{name} has a row with a default");
     section.number(name).unwrap_or(0)
 }

@@ -91,7 +91,7 @@ fn complete_suricata_yaml_then_accepted() {
     assert!(eve.flow && !eve.netflow && eve.stats.is_some(), "only the types that it lists");
     assert_eq!(config.settings.tunnels.teredo, TunnelSettings { enabled: true, ports: Ports::These(vec![3544]) });
     assert_eq!(config.settings.tunnels.vxlan.ports, Ports::These(vec![4789]));
-    for ignored in ["app-layer", "outputs.fast", "outputs.eve-log.types.alert", "stream.inline", "threading"] {
+    for ignored in ["app-layer", "outputs.fast", "outputs.eve-log.types.alert", "stream.inline", "threading.autopin"] {
         assert!(config.values.ignored.iter().any(|name| name == ignored), "{ignored}");
     }
     assert!(!config.values.ignored.iter().any(|name| name == "flow" || name == "vlan"));
@@ -217,6 +217,17 @@ fn settings_given_then_where_they_belong() {
     assert!(config.settings.eve[0].extended && !engine.decode.flow_for_every_protocol);
     assert_eq!(engine.decode.max_layers, 9);
     assert_eq!(config.settings.tunnels.vxlan, TunnelSettings { enabled: false, ports: Ports::These(vec![1, 2]) });
+}
+
+#[test]
+fn tunnels_then_part_of_what_makes_a_flow_unless_switched_off_or_compatible() {
+    let tracked = |text: &str| good(text).settings.engine.table.track_tunnel;
+    assert!(tracked("") && tracked("flumen: {tunnel: {use-for-tracking: yes}}\n"));
+    assert!(!tracked("flumen: {tunnel: {use-for-tracking: no}}\n"));
+    assert!(!tracked("flumen: {compat: suricata}\n"));
+    assert!(!tracked("flumen: {compat: suricata, tunnel: {use-for-tracking: yes}}\n"));
+    assert!(set(&["flumen.compat=suricata"]).is_ok_and(|config| !config.settings.engine.table.track_tunnel));
+    assert!(set(&[]).is_ok_and(|config| config.settings.engine.table.track_tunnel));
 }
 
 #[test]
@@ -355,6 +366,13 @@ fn effective_configuration_then_accepted_again_and_equal() {
         (good(&shape), "shape"),
         (good("outputs: []\n"), "no outputs"),
         (good("outputs:\n- eve-log: {types: []}\n- eve-log: {enabled: no, filename: 'a b#c'}\n"), "odd logs"),
+        (
+            good(
+                "threading: {detect-thread-ratio: 1.5, cpu-affinity: [worker-cpu-set: {cpu: [5, 1-3], threads: 2}]}\n",
+            ),
+            "threads",
+        ),
+        (good("flumen: {threads: auto}\n"), "threads of the machine"),
         (good("flow-timeouts: {tcp: {new: 1500ms, emergency-new: 5}}\nflumen: {hash-seed: 3}\n"), "odd timeouts"),
     ];
     for (config, name) in cases {
@@ -440,7 +458,7 @@ fn random_edits_and_overrides_of_a_configuration_then_never_a_panic() {
             }
         }
         if let Ok(mut values) = resolve::resolve(&root, true) {
-            let _ = Settings::of(&mut values);
+            let _ = Settings::of(&mut values, None);
         }
     }
 }
