@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::node::{Data, Entry, Node, Origin};
-use super::problem::Problem;
+use super::problem::{Problem, shortened};
 use super::yaml;
 
 /// Most bytes of all files together. Suricata's own file has about 90,000.
@@ -145,6 +145,7 @@ impl Reader {
                     Data::Map(entries) => entries.into_iter().for_each(|entry| merged.add(entry, &mut self.warnings)),
                     Data::Null => {}
                     _ => {
+                        let name = shortened(&name);
                         let text = format!("{name} cannot be included here: it holds {}, not keys", included.what());
                         return Err(Problem::new(&at, text));
                     }
@@ -168,7 +169,8 @@ impl Merged {
     fn add(&mut self, entry: Entry, warnings: &mut Vec<Problem>) {
         match self.index.get(&entry.key) {
             Some(&index) => {
-                let text = format!("'{}' replaces all that {} says under this key", entry.key, self.entries[index].at);
+                let (key, first) = (shortened(&entry.key), &self.entries[index].at);
+                let text = format!("'{key}' replaces all that {first} says under this key");
                 warnings.push(Problem::new(&entry.at, text));
                 self.entries[index] = entry;
             }

@@ -343,6 +343,11 @@ fn set_that_is_wrong_then_named_as_such() {
     assert!(refused(&format!("{}=1", "a.".repeat(100))).contains("not a dotted name"));
     assert!(refused("flow.prealloc=[1, 2").contains("not YAML"));
     assert!(refused("flow=1").contains("is a section"));
+    let endless = "x\n".repeat(500);
+    for text in [format!("a.{endless}=["), format!("outputs.0.{endless}=1"), format!("{endless}..=1")] {
+        let told = refused(&text);
+        assert!(told.lines().count() == 1 && told.len() < 400, "{told}");
+    }
     assert!(Override::parse("flow.memcap").is_err() && Override::parse("=1").is_err());
 }
 
