@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
 use traffic::scenario::{ALL, Options, Scenario};
 
 use crate::support::{Scratch, Written, capture_of, count, message, small};
@@ -9,18 +10,35 @@ use crate::support::{Scratch, Written, capture_of, count, message, small};
 #[test]
 fn several_threads_then_the_records_of_one_in_another_order() {
     let scratch = Scratch::new("threads");
+    let settings = [
+        &["--threads", "2"][..],
+        &["--threads", "3", "--set", "flow.managers=2"],
+        &["--threads", "5", "--set", "flow.managers=3", "--set", "flow.recyclers=2", "--hash-size", "300"],
+    ];
     for scenario in ALL {
         let (bytes, _) = capture_of(scenario, &small());
         scratch.put("made.cap", &bytes);
-        let one: BTreeSet<_> = scratch.read(&["made.cap"], 0).lines.into_iter().collect();
-        let more = scratch.read(&["made.cap", "--audit", "--threads", "3", "--set", "flow.managers=2"], 0);
-        more.assert_conserves(scenario.name);
-        let count = more.lines.len();
-        let more: BTreeSet<_> = more.lines.into_iter().collect();
-        assert_eq!(more.len(), count, "{}: a record was written twice", scenario.name);
-        let differing: Vec<_> = one.symmetric_difference(&more).take(2).collect();
-        assert!(differing.is_empty(), "{}: {differing:#?}", scenario.name);
+        let alone = scratch.read(&["made.cap"], 0);
+        let one: BTreeSet<_> = alone.lines.iter().collect();
+        for setting in settings {
+            let more = scratch.read(&[&["made.cap", "--audit"][..], setting].concat(), 0);
+            let whose = format!("{} {setting:?}", scenario.name);
+            more.assert_conserves(&whose);
+            let records: BTreeSet<_> = more.lines.iter().collect();
+            assert_eq!(records.len(), more.lines.len(), "{whose}: a record was written twice");
+            let differing: Vec<_> = one.symmetric_difference(&records).take(2).collect();
+            assert!(differing.is_empty(), "{whose}: {differing:#?}");
+            assert_eq!(counted(&more), counted(&alone), "{whose}");
+        }
     }
+}
+
+/// The counters that are about packets and flows, and not about who did what when.
+fn counted(written: &Written) -> Vec<&Value> {
+    let (stats, flow) = (&written.stats, &written.stats["flow"]);
+    let kinds = ["total", "tcp", "udp", "icmpv4", "icmpv6", "tcp_reuse", "elephant", "memcap", "end"];
+    let flow = kinds.iter().map(|kind| &flow[kind]);
+    [&stats["decoder"], &stats["tcp"], &stats["flumen"]["ledger"]].into_iter().chain(flow).collect()
 }
 
 #[test]
