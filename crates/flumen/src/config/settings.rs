@@ -90,6 +90,7 @@ impl Settings {
     /// Values that are right alone and not together.
     pub fn of(values: &mut Resolved, available: Option<CpuSet>) -> Result<Self, Problems> {
         lower_emergency_timeouts(values);
+        forget_tunnels_for_compatibility(values);
         let mut problems = Vec::new();
         check_memory(&values.root, &mut problems);
         let rate_tracking = rate_tracking(&values.root, &mut problems);
@@ -168,7 +169,7 @@ fn table(root: &Section) -> TableConfig {
         track_vlan: root.flag("vlan.use-for-tracking"),
         track_device: root.flag("livedev.use-for-tracking"),
         track_recursion: root.flag("decoder.recursion-level.use-for-tracking"),
-        track_tunnel: compat(root) == Compat::Flumen && root.flag("flumen.tunnel.use-for-tracking"),
+        track_tunnel: root.flag(TRACK_TUNNEL),
         async_oneside: root.flag("stream.async-oneside"),
         depth: u32::try_from(depth).unwrap_or(0),
         bypass: root.flag("stream.bypass"),
@@ -240,6 +241,19 @@ fn lower_emergency_timeouts(values: &mut Resolved) {
             values.root.replace(&emergency, lowered);
         }
     }
+}
+
+/// With `compat: suricata` tunnels are not told apart, whatever is said; when somebody said it, with a warning.
+fn forget_tunnels_for_compatibility(values: &mut Resolved) {
+    if compat(&values.root) != Compat::Suricata || !values.root.flag(TRACK_TUNNEL) {
+        return;
+    }
+    let at = values.root.origin(TRACK_TUNNEL);
+    if at != super::node::Origin::Default {
+        let text = format!("'{TRACK_TUNNEL}' is off with 'flumen.compat: suricata', which does not tell tunnels apart");
+        values.warnings.push(Problem::new(&at, text));
+    }
+    values.root.replace(TRACK_TUNNEL, Value::Flag(false));
 }
 
 /// The rows alone must fit into the memory of the table.
@@ -340,6 +354,8 @@ fn span(section: &Section, name: &str) -> Span {
 const CLASSES: [&str; 4] = ["default", "tcp", "udp", "icmp"];
 /// States, in the order of [`flumen_model::FlowState`] as timeouts know them.
 const STATES: [&str; 4] = ["new", "established", "closed", "bypassed"];
+/// Whether what tells tunnels apart tells flows apart.
+const TRACK_TUNNEL: &str = "flumen.tunnel.use-for-tracking";
 /// Bytes of a row of the flow table: one cache line.
 const ROW_BYTES: u64 = 64;
 /// Most MAC addresses of a side of a flow, as in Suricata.

@@ -225,7 +225,16 @@ fn tunnels_then_part_of_what_makes_a_flow_unless_switched_off_or_compatible() {
     assert!(tracked("") && tracked("flumen: {tunnel: {use-for-tracking: yes}}\n"));
     assert!(!tracked("flumen: {tunnel: {use-for-tracking: no}}\n"));
     assert!(!tracked("flumen: {compat: suricata}\n"));
-    assert!(!tracked("flumen: {compat: suricata, tunnel: {use-for-tracking: yes}}\n"));
+    let wanted = good("flumen: {compat: suricata, tunnel: {use-for-tracking: yes}}\n");
+    assert!(!wanted.settings.engine.table.track_tunnel);
+    assert_eq!(warnings(&wanted), {
+        let text = "is off with 'flumen.compat: suricata', which does not tell tunnels apart";
+        [format!("1: 'flumen.tunnel.use-for-tracking' {text}")]
+    });
+    for quiet in ["flumen: {compat: suricata}\n", "flumen: {compat: suricata, tunnel: {use-for-tracking: no}}\n"] {
+        assert!(good(quiet).values.warnings.is_empty());
+        assert!(good(quiet).to_yaml().contains("use-for-tracking: no  # "), "what is effective is printed");
+    }
     assert!(set(&["flumen.compat=suricata"]).is_ok_and(|config| !config.settings.engine.table.track_tunnel));
     assert!(set(&[]).is_ok_and(|config| config.settings.engine.table.track_tunnel));
 }
