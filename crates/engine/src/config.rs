@@ -4,6 +4,8 @@ use flumen_model::Span;
 use flumen_table::{DefragConfig, MemcapPolicy, TableConfig};
 use flumen_wire::DecodeOptions;
 
+use crate::affinity::Affinity;
+
 /// Settings of a run.
 #[derive(Clone, Debug, Default)]
 pub struct EngineConfig {
@@ -15,7 +17,7 @@ pub struct EngineConfig {
     pub defrag: DefragConfig,
     /// `defrag.memcap-policy`: what is counted for a fragment for which there is no memory.
     pub defrag_memcap_policy: MemcapPolicy,
-    /// Threads and their numbers.
+    /// Threads, their numbers, and their CPUs.
     pub threads: Threads,
     /// `flumen.memory-limit`: ceiling in bytes of table, queues and output batches together.
     pub memory_limit: Option<u64>,
@@ -32,7 +34,7 @@ impl EngineConfig {
     }
 }
 
-/// Numbers of threads.
+/// Numbers of threads, and where they run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Threads {
     /// Workers. With one worker everything runs in packet time on the caller's thread.
@@ -41,11 +43,13 @@ pub struct Threads {
     pub managers: usize,
     /// `flow.recyclers`.
     pub recyclers: usize,
+    /// `threading.cpu-affinity`, when `threading.set-cpu-affinity` is on; else the system decides.
+    pub affinity: Option<Affinity>,
 }
 
 impl Default for Threads {
     fn default() -> Self {
-        Self { workers: 1, managers: 1, recyclers: 1 }
+        Self { workers: 1, managers: 1, recyclers: 1, affinity: None }
     }
 }
 

@@ -118,7 +118,8 @@ impl Seen {
 
 impl<'s> Feed<'s> {
     pub(crate) fn new(source: &'s mut dyn PacketSource, front: Front<'s>, workers: usize) -> Self {
-        let reader = Reader { source, front, batch: PacketBatch::new(), done: 0, is_over: false, seen: Seen::default() };
+        let reader =
+            Reader { source, front, batch: PacketBatch::new(), done: 0, is_over: false, seen: Seen::default() };
         let state = State {
             reader: Some(reader),
             ring: VecDeque::with_capacity(AHEAD),

@@ -4,6 +4,7 @@
 //! which drives it in packet time on one thread, and `parallel`, which does the same with workers, managers and recyclers.
 #![forbid(unsafe_code)]
 
+pub mod affinity;
 mod budget;
 mod checksums;
 mod clock;
@@ -23,6 +24,7 @@ mod single;
 mod stats;
 mod vector;
 
+pub use affinity::{Affinity, CpuSet, PinError, Placement, Role, Sharing};
 pub use budget::BudgetError;
 pub use config::{Checksums, EngineConfig, Threads};
 pub use monitor::Monitor;

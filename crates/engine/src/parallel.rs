@@ -20,6 +20,7 @@ use std::thread::{Scope, ScopedJoinHandle, Thread, scope};
 use flumen_model::{FlowRecord, Ledger, PacketSource, RecordSink, Timestamp};
 use flumen_table::{EndCounters, EndedFlow, FlowIds, FlowTable, LookupCounters};
 
+use crate::affinity::{PinError, Role};
 use crate::clock::WorkerClocks;
 use crate::config::EngineConfig;
 use crate::feed::Feed;
@@ -54,7 +55,18 @@ struct Shared<'r, 's> {
     /// What all recyclers have counted.
     recycled: Mutex<Recycler>,
     stop_managers: AtomicBool,
+    /// Threads that could not be bound to their CPUs.
+    unbound: Mutex<Vec<PinError>>,
     ids: std::sync::OnceLock<FlowIds>,
+}
+
+impl Shared<'_, '_> {
+    /// Binds the calling thread to its CPUs; that it could not be is told at the end.
+    fn pin(&self, role: Role) {
+        if let Err(error) = self.config.threads.pin(role) {
+            lock(&self.unbound).push(error);
+        }
+    }
 }
 
 /// What a worker has counted.
@@ -97,6 +109,7 @@ pub(crate) fn run<'s>(
         published: (0..workers).map(|_| Mutex::default()).collect(),
         recycled: Mutex::default(),
         stop_managers: AtomicBool::new(false),
+        unbound: Mutex::default(),
         ids: std::sync::OnceLock::new(),
     };
     let mut out = Outflow::new(sink);
@@ -118,7 +131,8 @@ pub(crate) fn run<'s>(
     let (seen, mut front, source_error) = shared.feed.finish();
     let Gathered { lookup, ledger, manager, emergencies, recycler } = gathered;
     front.ledger.merge(&ledger);
-    Done { front, lookup, recycler, manager, emergencies, seen, source_error, out }
+    let unbound = core::mem::take(&mut *lock(&shared.unbound));
+    Done { unbound, front, lookup, recycler, manager, emergencies, seen, source_error, out }
 }
 
 /// Starts all threads; the conductor joins the others.
@@ -141,7 +155,10 @@ fn start<'scope>(
                 number,
                 of: threads.managers.max(1) as u32,
             };
-            scope.spawn(move || manager.run())
+            scope.spawn(move || {
+                shared.pin(Role::Manager(number as usize));
+                manager.run()
+            })
         })
         .collect();
     let first_manager = managers[0].thread().clone();
@@ -151,7 +168,8 @@ fn start<'scope>(
             scope.spawn(move || work(shared, number, &manager))
         })
         .collect();
-    let recyclers: Vec<_> = (0..threads.recyclers.max(1)).map(|_| scope.spawn(|| recycle(shared))).collect();
+    let recyclers: Vec<_> =
+        (0..threads.recyclers.max(1)).map(|number| scope.spawn(move || recycle(shared, number))).collect();
     scope.spawn(move || conduct(shared, workers, managers, recyclers))
 }
 
@@ -200,6 +218,7 @@ fn empty_table(shared: &Shared<'_, '_>) {
 fn work(shared: &Shared<'_, '_>, number: usize, manager: &Thread) -> WorkerDone {
     let share = Share { worker: number as u32, of: shared.config.threads.workers as u32 };
     let mut worker = Worker::new(shared.table, shared.config, share);
+    shared.pin(Role::Worker(number));
     let _alarm = Alarm(&shared.feed);
     let mut clock = PacketClock::default();
     let mut ended = Vec::new();
@@ -262,7 +281,8 @@ impl Drop for Alarm<'_, '_> {
     }
 }
 
-fn recycle(shared: &Shared<'_, '_>) {
+fn recycle(shared: &Shared<'_, '_>, number: usize) {
+    shared.pin(Role::Recycler(number));
     while let Some(mut ended) = shared.ended.take() {
         let mut recycler = Recycler::default();
         recycler.begin(&mut ended);

@@ -6,6 +6,7 @@ use flumen_model::sink::Stats;
 use flumen_model::{Counters, Ledger, PacketSource, RecordSink, SinkError, SourceError, Timestamp};
 use flumen_table::{FlowTable, LookupCounters, TableError};
 
+use crate::affinity::PinError;
 use crate::budget::{self, BudgetError};
 use crate::config::EngineConfig;
 use crate::feed::Seen;
@@ -29,6 +30,8 @@ pub struct RunReport {
     pub elapsed: Duration,
     /// Packet times at which emergency mode began and ended, the first few.
     pub emergencies: Emergencies,
+    /// Threads that could not be bound to their CPUs. With one worker that is the caller's to do.
+    pub unbound: Vec<PinError>,
     /// The error that ended the source, if one did. What came before it is in the records.
     pub source_error: Option<SourceError>,
 }
@@ -83,6 +86,7 @@ pub enum RunError {
 
 /// What a run leaves behind before its report is made.
 pub(crate) struct Done<'s> {
+    pub(crate) unbound: Vec<PinError>,
     pub(crate) front: FrontCounters,
     pub(crate) lookup: LookupCounters,
     pub(crate) recycler: Recycler,
@@ -145,6 +149,7 @@ pub fn run_monitored(
         span: done.seen.span,
         elapsed: started.elapsed(),
         emergencies: done.emergencies,
+        unbound: done.unbound,
         source_error: done.source_error,
     };
     let sink = done.out.finish(&mut report.ledger)?;

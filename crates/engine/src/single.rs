@@ -73,6 +73,7 @@ pub(crate) fn run<'s>(
     let mut end = recycler.end.clone();
     end.merge(&worker.under_pressure.end);
     Done {
+        unbound: Vec::new(),
         front: counted,
         lookup: worker.lookup.counters.clone(),
         recycler: Recycler { end, ..recycler },

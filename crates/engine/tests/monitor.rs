@@ -76,7 +76,10 @@ impl RecordSink for Kept {
 
 #[test]
 fn a_run_of_several_workers_answers_while_a_worker_waits_for_packets() {
-    let config = EngineConfig { threads: Threads { workers: 2, managers: 2, recyclers: 1 }, ..EngineConfig::default() };
+    let config = EngineConfig {
+        threads: Threads { workers: 2, managers: 2, recyclers: 1, ..Threads::default() },
+        ..EngineConfig::default()
+    };
     let monitor = Monitor::default();
     let (reached, wait) = channel();
     let (go, go_on) = channel();

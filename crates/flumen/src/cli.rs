@@ -121,7 +121,7 @@ pub struct FlowOptions {
     /// Do as Suricata does, also where Flumen would do better: suricata or flumen
     #[arg(long, value_name = "WHOM")]
     pub compat: Option<String>,
-    /// Worker threads
+    /// Worker threads; auto: as many as there are CPUs for them
     #[arg(long, value_name = "N")]
     pub threads: Option<String>,
 }

@@ -4,8 +4,10 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
 use clap::ColorChoice;
+use flumen_engine::{Placement, Sharing, Threads};
 
 use crate::cli::{Check, Cli, Command, ConfigSource, Read, Talk};
+use crate::config::keys;
 use crate::config::value::Value;
 use crate::config::{Config, Override, Problems};
 use crate::exit::Exit;
@@ -92,7 +94,11 @@ fn tell_ignored(config: &Config, out: &mut dyn Write) -> io::Result<()> {
     if config.values.ignored.is_empty() {
         return Ok(());
     }
-    writeln!(out, "ignored, as Flumen does not have them: {}", config.values.ignored.join(", "))
+    let ignored = config.values.ignored.iter().map(|name| match keys::reason(name) {
+        Some(reason) => format!("{name} ({reason})"),
+        None => name.clone(),
+    });
+    writeln!(out, "ignored, as Flumen does not have them: {}", ignored.collect::<Vec<_>>().join(", "))
 }
 
 /// The settings that matter most, in a few lines.
@@ -106,6 +112,10 @@ fn summary(config: &Config, out: &mut dyn Write) -> io::Result<()> {
         table.hash_size,
         table.prealloc
     )?;
+    let threads = &config.settings.engine.threads;
+    if threads.workers > 1 || threads.affinity.is_some() {
+        writeln!(out, "threads: {}", threads_text(threads))?;
+    }
     for eve in &config.settings.eve {
         let types = [("flow", eve.flow), ("netflow", eve.netflow), ("stats", eve.stats.is_some())];
         let types: Vec<_> = types.iter().filter(|(_, on)| *on).map(|(name, _)| *name).collect();
@@ -113,4 +123,19 @@ fn summary(config: &Config, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "records: {types} to {}", eve.filename.display())?;
     }
     Ok(())
+}
+
+/// How many threads there are, and where they are bound to.
+fn threads_text(threads: &Threads) -> String {
+    let Threads { workers, managers, recyclers, affinity } = threads;
+    // With one worker there are no others.
+    let others = if *workers > 1 { format!(", managers: {managers}, recyclers: {recyclers}") } else { String::new() };
+    let bound = affinity.map(|affinity| {
+        let on = |placement: Placement| match placement.sharing {
+            Sharing::Balanced => format!("CPU {}", placement.cpus),
+            Sharing::Exclusive => format!("CPU {}, one each", placement.cpus),
+        };
+        format!("; workers on {}; management on {}", on(affinity.workers), on(affinity.management))
+    });
+    format!("workers: {workers}{others}{}", bound.unwrap_or_default())
 }

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use flumen_capture::{Captures, Options, Verdict};
-use flumen_engine::{Emergencies, RunError, RunReport};
+use flumen_engine::{Emergencies, Role, RunError, RunReport};
 use flumen_model::{PacketBatch, PacketSource, SinkError, SourceError};
 use flumen_output::Tee;
 use flumen_output::eve::{EveConfig, EveWriter, time_text};
@@ -57,6 +57,7 @@ pub fn read(job: &Job) -> anyhow::Result<Exit> {
     let mut source = Watched { captures, progress: Progress::new(job.progress), packets: 0 };
     let mut summary = Summary::new();
     let mut sink = sinks(job, &mut summary)?;
+    bind(job);
     let report = flumen_engine::run(&mut source, &mut sink, &job.settings.engine, seed()).map_err(plain)?;
     drop(sink);
     source.progress.finish();
@@ -91,6 +92,19 @@ fn sinks<'s>(job: &Job, summary: &'s mut Summary) -> anyhow::Result<Tee<'s>> {
     Ok(tee)
 }
 
+/// One worker runs on this thread, so this is the one to bind. With several each binds itself.
+fn bind(job: &Job) {
+    let threads = &job.settings.engine.threads;
+    if threads.workers > 1 {
+        return;
+    }
+    if let Err(refused) = threads.pin(Role::Worker(0))
+        && job.verbosity.is_some()
+    {
+        eprintln!("flumen: {refused}");
+    }
+}
+
 /// The secret of the flow table's hash. The standard library draws its hash keys from the operating system.
 fn seed() -> [u64; 2] {
     [0, 1].map(|n: u64| RandomState::new().hash_one(n))
@@ -118,6 +132,7 @@ fn tell(job: &Job, captures: &Captures, report: &RunReport) {
             eprintln!("flumen: {notice}");
         }
     }
+    report.unbound.iter().for_each(|refused| eprintln!("flumen: {refused}"));
     tell_emergencies(&report.emergencies);
     let (packets, bytes) = report.ledger.unaccounted();
     if (packets, bytes) != (0, 0) {

@@ -75,5 +75,8 @@ fn accepts(key: &Key) -> String {
         Kind::Word(words) => words.join(", "),
         Kind::Text => "text".to_owned(),
         Kind::Ports => "ports".to_owned(),
+        Kind::AutoOr { max } => format!("auto, 1 to {max}"),
+        Kind::Ratio => "0.001 to 1000".to_owned(),
+        Kind::Cpus => "CPUs".to_owned(),
     }
 }

@@ -31,5 +31,5 @@ mod world;
 
 pub use law::{Law, Probe, Probes, Violation};
 pub use plan::{Ending, Nature, Plan, STEPS, Share};
-pub use run::{Failure, Summary, run, run_twice};
+pub use run::{Failure, Summary, Way, run, run_twice};
 pub use threads::run_threads;

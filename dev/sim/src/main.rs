@@ -90,3 +90,23 @@ impl Progress {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sim::{Failure, Law, Violation, Way};
+
+    use super::*;
+
+    #[test]
+    fn failure_of_either_way_then_its_command_runs_the_same_again() {
+        for way in [Way::Steps, Way::Threads] {
+            let violation = Violation { law: Law::NoLeak, what: "a slot".to_owned() };
+            let failure = Failure { seed: 18, steps: 70, way, step: 3, violation }.to_string();
+            let (_, command) = failure.split_once("to repeat: cargo run --release -p ").expect("a command");
+            let words = command.split(' ').filter(|&word| word != "--");
+            let arguments = Arguments::try_parse_from(words).expect("is understood");
+            assert_eq!((arguments.seed, arguments.steps), (Some(18), 70), "{failure}");
+            assert_eq!(arguments.threads, way == Way::Threads, "{failure}");
+        }
+    }
+}

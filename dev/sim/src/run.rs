@@ -35,10 +35,21 @@ pub struct Failure {
     pub seed: u64,
     /// Steps of the run at most.
     pub steps: usize,
+    /// What was run.
+    pub way: Way,
     /// The step after which it showed.
     pub step: usize,
     /// What broke.
     pub violation: Violation,
+}
+
+/// What is done with a seed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Step by step on one thread: [`run`] and [`run_twice`].
+    Steps,
+    /// The whole engine with threads: [`run_threads`](crate::run_threads).
+    Threads,
 }
 
 /// Passes of the manager in the quiet at the end.
@@ -46,9 +57,13 @@ const QUIET_PASSES: u32 = 100;
 
 impl core::fmt::Display for Failure {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Self { seed, steps, step, violation } = self;
-        writeln!(f, "seed {seed}, step {step}: {violation}")?;
-        write!(f, "to repeat: cargo run --release -p sim -- --seed {seed} --steps {steps}")
+        let Self { seed, steps, way, step, violation } = self;
+        let (place, option) = match way {
+            Way::Steps => (format!("step {step}"), ""),
+            Way::Threads => ("threads".to_owned(), " --threads"),
+        };
+        writeln!(f, "seed {seed}, {place}: {violation}")?;
+        write!(f, "to repeat: cargo run --release -p sim -- --seed {seed} --steps {steps}{option}")
     }
 }
 
@@ -63,7 +78,7 @@ pub fn run(seed: u64, steps: usize) -> Result<Summary, Box<Failure>> {
         let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
         Err(Violation { law: Law::NoPanic, what: text.unwrap_or("a panic without words").to_owned() })
     });
-    result.map_err(|violation| Box::new(Failure { seed, steps, step, violation }))
+    result.map_err(|violation| Box::new(Failure { seed, steps, way: Way::Steps, step, violation }))
 }
 
 /// Runs a seed twice: the second run must not differ in anything.
@@ -75,7 +90,7 @@ pub fn run_twice(seed: u64, steps: usize) -> Result<Summary, Box<Failure>> {
     let what = || format!("two runs differ: {first:?} and {second:?}");
     match holds(Law::SameOutput, first == second, what) {
         Ok(()) => Ok(first),
-        Err(violation) => Err(Box::new(Failure { seed, steps, step: first.steps, violation })),
+        Err(violation) => Err(Box::new(Failure { seed, steps, way: Way::Steps, step: first.steps, violation })),
     }
 }
 

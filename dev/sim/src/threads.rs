@@ -13,14 +13,14 @@ use crate::frame::frame;
 use crate::law::{Law, Probe, Probes, Violation, holds};
 use crate::packets::{SimPacket, packets};
 use crate::plan::{Nature, Plan};
-use crate::run::{Failure, Summary};
+use crate::run::{Failure, Summary, Way};
 
 /// Runs a seed's traffic with one thread and with several.
 ///
 /// # Errors
 /// When a law is broken.
 pub fn run_threads(seed: u64, steps: usize) -> Result<Summary, Box<Failure>> {
-    compare(seed, steps).map_err(|violation| Box::new(Failure { seed, steps, step: 0, violation }))
+    compare(seed, steps).map_err(|violation| Box::new(Failure { seed, steps, way: Way::Threads, step: 0, violation }))
 }
 
 fn compare(seed: u64, steps: usize) -> Result<Summary, Violation> {
@@ -52,7 +52,7 @@ fn compare(seed: u64, steps: usize) -> Result<Summary, Violation> {
 
 /// One run of the engine, and what must hold of any.
 fn engine(plan: &Plan, packets: &[SimPacket], workers: usize) -> Result<(RunReport, Vec<FlowRecord>), Violation> {
-    let threads = Threads { workers, managers: plan.managers as usize, recyclers: plan.recyclers };
+    let threads = Threads { workers, managers: plan.managers as usize, recyclers: plan.recyclers, affinity: None };
     let config = EngineConfig { table: plan.table.clone(), threads, ..EngineConfig::default() };
     let mut source = Source { packets, rng: Rng::new(plan.seed), batch_max: plan.ahead_max as u64 };
     let mut sink = Sink::default();

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::node::{Data, Entry, Node, Origin};
-use super::problem::Problem;
+use super::problem::{Problem, shortened};
 use super::yaml;
 
 /// Most bytes of all files together. Suricata's own file has about 90,000.
@@ -38,24 +38,51 @@ pub struct Loaded {
 /// # Errors
 /// The first file that cannot be read, is not YAML, or goes beyond a limit; at the line that includes it.
 pub fn load(path: &Path) -> Result<Loaded, Problem> {
-    let mut reader =
-        Reader { files: Vec::new(), bytes_left: BYTES_MAX, nodes_left: yaml::NODES_MAX, warnings: Vec::new() };
+    let mut reader = Reader::new(Includes::Followed);
     let command_line = Origin::Option("-c");
     let root = reader.file(path, &command_line, 0)?;
     Ok(Loaded { root, files: reader.files, warnings: reader.warnings })
 }
 
+/// Takes `text` for the content of a file called `name`. No file is opened: an include is an error.
+///
+/// # Errors
+/// When it is not YAML, includes a file, or goes beyond a limit.
+pub fn parse(text: &str, name: &str) -> Result<Loaded, Problem> {
+    let mut reader = Reader::new(Includes::Refused);
+    if text.len() as u64 > BYTES_MAX {
+        return Err(Problem::new(&Origin::line(&name.into(), 1), too_large()));
+    }
+    let root = reader.text(text, &name.into(), Path::new(""), 0)?;
+    Ok(Loaded { root, files: reader.files, warnings: reader.warnings })
+}
+
 /// What is being read.
 struct Reader {
+    includes: Includes,
     files: Vec<PathBuf>,
     bytes_left: u64,
     nodes_left: usize,
     warnings: Vec<Problem>,
 }
 
+/// What becomes of an `include`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Includes {
+    Followed,
+    Refused,
+}
+
 impl Reader {
+    fn new(includes: Includes) -> Self {
+        Self { includes, files: Vec::new(), bytes_left: BYTES_MAX, nodes_left: yaml::NODES_MAX, warnings: Vec::new() }
+    }
+
     /// One file with what it includes; `asked` is the place that names it.
     fn file(&mut self, path: &Path, asked: &Origin, depth: usize) -> Result<Node, Problem> {
+        if self.includes == Includes::Refused {
+            return Err(Problem::new(asked, "a file cannot be included here"));
+        }
         if depth > INCLUDE_DEPTH_MAX {
             return Err(Problem::new(
                 asked,
@@ -69,12 +96,17 @@ impl Reader {
             .map_err(|reason| Problem::new(asked, format!("{}: {reason}", path.display())))?;
         self.files.push(path.to_owned());
         let name: Arc<str> = path.to_string_lossy().into();
-        let (root, more) = yaml::parse_within(&text, &name, &mut self.nodes_left)?;
+        let directory = path.parent().unwrap_or_else(|| Path::new(""));
+        self.text(&text, &name, directory, depth)
+    }
+
+    /// The content of a file with what it includes.
+    fn text(&mut self, text: &str, name: &Arc<str>, directory: &Path, depth: usize) -> Result<Node, Problem> {
+        let (root, more) = yaml::parse_within(text, name, &mut self.nodes_left)?;
         if more > 0 {
             let text = "only the first document of this file counts; what follows its second '---' is not read";
-            self.warnings.push(Problem::new(&Origin::line(&name, 1), text));
+            self.warnings.push(Problem::new(&Origin::line(name, 1), text));
         }
-        let directory = path.parent().unwrap_or_else(|| Path::new(""));
         self.expand(root, directory, depth)
     }
 
@@ -113,6 +145,7 @@ impl Reader {
                     Data::Map(entries) => entries.into_iter().for_each(|entry| merged.add(entry, &mut self.warnings)),
                     Data::Null => {}
                     _ => {
+                        let name = shortened(&name);
                         let text = format!("{name} cannot be included here: it holds {}, not keys", included.what());
                         return Err(Problem::new(&at, text));
                     }
@@ -136,7 +169,8 @@ impl Merged {
     fn add(&mut self, entry: Entry, warnings: &mut Vec<Problem>) {
         match self.index.get(&entry.key) {
             Some(&index) => {
-                let text = format!("'{}' replaces all that {} says under this key", entry.key, self.entries[index].at);
+                let (key, first) = (shortened(&entry.key), &self.entries[index].at);
+                let text = format!("'{key}' replaces all that {first} says under this key");
                 warnings.push(Problem::new(&entry.at, text));
                 self.entries[index] = entry;
             }
@@ -168,12 +202,14 @@ fn read_text(path: &Path, bytes_left: &mut u64) -> Result<String, String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
     let mut bytes = Vec::new();
     file.take(*bytes_left + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-    *bytes_left = bytes_left
-        .checked_sub(bytes.len() as u64)
-        .ok_or_else(|| format!("too large: a configuration has at most {} MiB", BYTES_MAX >> 20))?;
+    *bytes_left = bytes_left.checked_sub(bytes.len() as u64).ok_or_else(too_large)?;
     let text = String::from_utf8(bytes)
         .map_err(|error| format!("is not UTF-8 text (byte {})", error.utf8_error().valid_up_to()))?;
     Ok(text.strip_prefix('\u{feff}').map_or_else(|| text.clone(), str::to_owned))
+}
+
+fn too_large() -> String {
+    format!("too large: a configuration has at most {} MiB", BYTES_MAX >> 20)
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! Every key there is: those that Flumen honours, one row each, and those of Suricata that it accepts and ignores.
 //!
 //! The rows drive everything: what is read, what is checked, defaults, `flumen config`, `docs/configuration.md` (a test
-//! compares them). Keys that are ignored stand in `suricata-keys.txt`, one a line; a line covers all that is below it.
+//! compares them). Keys that are ignored stand in `suricata-keys.txt`, one a line, perhaps with the reason; a line covers
+//! all that is below it.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
+use super::threads::WORKERS_MAX;
 use super::value::Kind;
 
 /// A key that Flumen honours.
@@ -45,6 +47,8 @@ pub enum Known {
 
 /// Where EVE logs are configured; there may be several.
 pub const EVE: &str = "outputs.eve-log";
+/// The sets of CPUs: a list of named elements, or a section.
+pub const CPU_SETS: &str = "threading.cpu-affinity";
 /// The record types of an EVE log.
 pub const EVE_TYPES: &str = "outputs.eve-log.types";
 
@@ -52,6 +56,12 @@ pub const EVE_TYPES: &str = "outputs.eve-log.types";
 #[must_use]
 pub fn known(name: &str) -> Option<Known> {
     index().get(name).copied()
+}
+
+/// Why an ignored key is ignored, when there is more to say than that Flumen does not have it.
+#[must_use]
+pub fn reason(name: &str) -> Option<&'static str> {
+    ignored().find(|(ignored, _)| *ignored == name)?.1
 }
 
 /// The rows, in the order of documentation.
@@ -92,7 +102,7 @@ fn index() -> &'static HashMap<&'static str, Known> {
     static INDEX: OnceLock<HashMap<&'static str, Known>> = OnceLock::new();
     INDEX.get_or_init(|| {
         let honoured = KEYS.iter().map(|key| (key.name, Known::Honoured(key)));
-        let ignored = ignored().map(|name| (name, Known::Ignored));
+        let ignored = ignored().map(|(name, _)| (name, Known::Ignored));
         let mut index: HashMap<_, _> = honoured.chain(ignored).collect();
         let names: Vec<_> = index.keys().copied().collect();
         for name in names {
@@ -104,10 +114,11 @@ fn index() -> &'static HashMap<&'static str, Known> {
     })
 }
 
-/// Suricata's keys that Flumen ignores.
-fn ignored() -> impl Iterator<Item = &'static str> {
+/// Suricata's keys that Flumen ignores, some with the reason.
+fn ignored() -> impl Iterator<Item = (&'static str, Option<&'static str>)> {
     let lines = include_str!("suricata-keys.txt").lines().map(str::trim);
-    lines.filter(|line| !line.is_empty() && !line.starts_with('#'))
+    let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines.map(|line| line.split_once(": ").map_or((line, None), |(name, reason)| (name, Some(reason))))
 }
 
 const fn row(
@@ -124,8 +135,10 @@ const fn row(
 const COMPARED_MAX: usize = 100;
 
 const DURATION: Kind = Kind::Duration;
+const CPU_MODES: Kind = Kind::Word(&["balanced", "exclusive"]);
 const SWITCH: Kind = Kind::Word(&["auto", "yes", "no"]);
 const CHECKS: Kind = Kind::Word(&["none", "all"]);
+const TRACKED: Kind = Kind::Word(&["yes", "no", "two-way"]);
 const RESERVED: Kind = Kind::Word(&["strict", "permissive"]);
 const COMPAT: Kind = Kind::Word(&["flumen", "suricata"]);
 /// Kinds of output that Suricata knows. All are words here, so that the message can say which of them Flumen writes.
@@ -237,14 +250,24 @@ const KEYS: &[Key] = &[
     row("pcap-file.checksum-checks", SWITCH, Some("auto"), Effect::Now, "Trust checksums of a capture: `auto` looks whether most are wrong"),
     row("capture.checksum-validation", CHECKS, None, Effect::Now, "`none` overrules both checksum keys, as `-k none` does; `all` forces them"),
     row("exception-policy", POLICIES, Some("auto"), Effect::Now, "Policy where none of its own is set; `auto` is `ignore`, since Flumen only watches"),
+    row("threading.set-cpu-affinity", Kind::Flag, Some("no"), Effect::Now, "Bind threads to the sets below (Linux); otherwise the sets have no effect"),
+    row("threading.cpu-affinity.management-cpu-set.cpu", Kind::Cpus, Some("all"), Effect::Now, "CPUs of managers and recyclers"),
+    row("threading.cpu-affinity.management-cpu-set.mode", CPU_MODES, Some("balanced"), Effect::Now, "`exclusive`: one CPU each, in turn; `balanced`: each on all of them"),
+    row("threading.cpu-affinity.receive-cpu-set.cpu", Kind::Cpus, Some("all"), Effect::Now, "CPUs of threads that only read packets"),
+    row("threading.cpu-affinity.receive-cpu-set.mode", CPU_MODES, Some("exclusive"), Effect::Now, "As above"),
+    row("threading.cpu-affinity.worker-cpu-set.cpu", Kind::Cpus, Some("all"), Effect::Now, "CPUs of workers"),
+    row("threading.cpu-affinity.worker-cpu-set.mode", CPU_MODES, Some("exclusive"), Effect::Now, "As above"),
+    row("threading.cpu-affinity.worker-cpu-set.threads", Kind::Count { min: 1, max: WORKERS_MAX }, None, Effect::Now, "Worker threads when `flumen.threads` is not set"),
+    row("threading.detect-thread-ratio", Kind::Ratio, Some("1"), Effect::Now, "Worker threads for each CPU with `flumen.threads: auto`, and only then"),
     row("sensor-name", Kind::Text, None, Effect::Now, "Name of the sensor, written as `host` into every record"),
     row("flumen.compat", COMPAT, Some("flumen"), Effect::Now, "`suricata` keeps to what Suricata does where Flumen would do better"),
     row("flumen.memory-limit", Kind::Size { min: 1_048_576 }, None, Effect::Now, "Ceiling for table, queues and output together"),
     row("flumen.active-timeout", DURATION, None, Effect::Now, "Write an update of every flow that lives this long, again and again; 0: never"),
     row("flumen.hash-seed", Kind::Count { min: 0, max: u64::MAX }, None, Effect::Now, "Fixes the secret of the hash, to repeat an experiment; a known seed can be flooded"),
     row("flumen.extended", Kind::Flag, Some("no"), Effect::Now, "Add exact times in nanoseconds to records, under a key of their own"),
-    row("flumen.tunnel.use-for-tracking", Kind::Flag, Some("yes"), Effect::Now, "What tells one tunnel from another (VNI, GRE key, TEID, SPI, session) is part of what makes a flow; never with `compat: suricata`"),
-    row("flumen.threads", Kind::Count { min: 1, max: 255 }, Some("1"), Effect::Now, "Worker threads"),
+    row("flumen.tunnel.use-for-tracking", TRACKED, Some("yes"), Effect::Now, "What tells one tunnel from another (VNI, GRE key, TEID, SPI, session) is part of what makes a flow; `two-way`: only what both directions share (VNI, GRE key); always `no` with `compat: suricata`"),
+    row("flumen.incomplete-datagrams", Kind::Flag, Some("no"), Effect::Now, "Write a flow, without ports, for fragments whose datagram was never complete"),
+    row("flumen.threads", Kind::AutoOr { max: WORKERS_MAX }, None, Effect::Now, "Worker threads; `auto`: `threading.detect-thread-ratio` for each CPU that workers may run on. Not set: `threads` of the worker set, else 1"),
 ];
 
 #[cfg(test)]
@@ -263,7 +286,7 @@ mod tests {
     #[test]
     fn every_key_stands_once_and_none_below_an_ignored_one() {
         let mut seen = std::collections::HashSet::new();
-        for name in rows().iter().map(|key| key.name).chain(ignored()) {
+        for name in rows().iter().map(|key| key.name).chain(ignored().map(|(name, _)| name)) {
             assert!(seen.insert(name), "{name} twice");
             assert!(!name.contains(char::is_whitespace), "{name}");
         }

@@ -5,6 +5,7 @@
 //! of them what a run takes. [`emit`] writes the effective configuration. Everything that is wrong becomes a [`problem`] with
 //! its place; nothing here panics, and files, nesting and numbers of values are bounded.
 
+pub mod cpus;
 pub mod emit;
 pub mod include;
 pub mod keys;
@@ -13,6 +14,7 @@ pub mod overrides;
 pub mod problem;
 pub mod resolve;
 pub mod settings;
+mod threads;
 pub mod value;
 pub mod yaml;
 
@@ -23,10 +25,13 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
+use flumen_engine::CpuSet;
+
 pub use overrides::Override;
 pub use problem::{Problem, Problems};
 pub use settings::Settings;
 
+use include::Loaded;
 use node::{Node, Origin};
 use resolve::Resolved;
 
@@ -47,19 +52,29 @@ impl Config {
     /// # Errors
     /// Everything that is wrong, each with its place.
     pub fn load(file: Option<&Path>, overrides: &[Override]) -> Result<Self, Problems> {
-        let (mut root, files, warnings) = match file {
-            Some(path) => {
-                let loaded = include::load(path)?;
-                (loaded.root, loaded.files, loaded.warnings)
-            }
-            None => (Node::empty_map(Origin::Default), Vec::new(), Vec::new()),
-        };
+        let loaded = file.map(include::load).transpose()?;
+        Self::of(loaded, overrides, CpuSet::available())
+    }
+
+    /// The same with the text of a file in place of the file, for a machine with the CPUs `available` (`None`: threads
+    /// cannot be bound there). Opens no files: a text that includes one is wrong.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(text: &str, overrides: &[Override], available: Option<CpuSet>) -> Result<Self, Problems> {
+        Self::of(Some(include::parse(text, "suricata.yaml")?), overrides, available)
+    }
+
+    fn of(loaded: Option<Loaded>, overrides: &[Override], available: Option<CpuSet>) -> Result<Self, Problems> {
+        let from_file = loaded.is_some();
+        let nothing = || Loaded { root: Node::empty_map(Origin::Default), files: Vec::new(), warnings: Vec::new() };
+        let Loaded { mut root, files, warnings } = loaded.unwrap_or_else(nothing);
         for given in overrides {
             overrides::apply(&mut root, given)?;
         }
-        let mut values = resolve::resolve(&root, file.is_some())?;
+        let mut values = resolve::resolve(&root, from_file)?;
         values.warnings.splice(..0, warnings);
-        let settings = Settings::of(&mut values)?;
+        let settings = Settings::of(&mut values, available)?;
         Ok(Self { settings, values, files })
     }
 

@@ -5,7 +5,7 @@
 
 use super::keys::{EVE, EVE_TYPES};
 use super::node::{Data, Entry, Node, Origin};
-use super::problem::Problem;
+use super::problem::{Problem, shortened};
 use super::yaml;
 
 /// One value from the command line.
@@ -47,7 +47,7 @@ impl Override {
 pub fn apply(root: &mut Node, given: &Override) -> Result<(), Problem> {
     let parts: Vec<&str> = given.key.split('.').collect();
     if parts.len() > yaml::DEPTH_MAX || parts.contains(&"") {
-        return Err(Problem::new(&given.at, format!("'{}' is not a dotted name", given.key)));
+        return Err(Problem::new(&given.at, format!("'{}' is not a dotted name", shortened(&given.key))));
     }
     let mut walk = Walk { given, path: String::new() };
     let mut here = root;
@@ -124,14 +124,18 @@ impl Walk<'_> {
                 (_, Some(_)) if default => Ok(Place::Stay),
                 (Some(item), Some(next)) if !is_named(item, next) => {
                     let name = element_name(item);
-                    Err(self.refuse(&format!("element {index} of '{}' is {name}, not '{next}'", self.path)))
+                    Err(self.refuse(&format!(
+                        "element {index} of '{}' is {name}, not '{}'",
+                        shortened(&self.path),
+                        shortened(next)
+                    )))
                 }
                 (Some(_), None) => Ok(Place::Element(index)),
                 (Some(_), Some(next)) => {
                     named(items, index, next);
                     Ok(Place::Element(index))
                 }
-                (None, _) => Err(self.refuse(&format!("'{}' has no element {index}", self.path))),
+                (None, _) => Err(self.refuse(&format!("'{}' has no element {index}", shortened(&self.path)))),
             };
         }
         let index = items.iter().position(|item| is_named(item, part)).unwrap_or_else(|| {
@@ -143,7 +147,7 @@ impl Walk<'_> {
     }
 
     fn refuse(&self, text: &str) -> Problem {
-        Problem::new(&self.given.at, format!("{}: {text}", self.given.key))
+        Problem::new(&self.given.at, format!("{}: {text}", shortened(&self.given.key)))
     }
 }
 
@@ -174,7 +178,7 @@ fn value(given: &Override) -> Result<Node, Problem> {
         return Ok(Node::text(&given.value, given.at.clone()));
     }
     let (mut node, _) = yaml::parse(&given.value, &"--set".into())
-        .map_err(|problem| Problem::new(&given.at, format!("{}: {}", given.key, problem.text)))?;
+        .map_err(|problem| Problem::new(&given.at, format!("{}: {}", shortened(&given.key), problem.text)))?;
     stamp(&mut node, &given.at);
     Ok(node)
 }
@@ -198,8 +202,8 @@ fn is_named(item: &Node, name: &str) -> bool {
 
 fn element_name(item: &Node) -> String {
     match &item.data {
-        Data::Text(name) => format!("'{name}'"),
-        Data::Map(entries) if !entries.is_empty() => format!("'{}'", entries[0].key),
+        Data::Text(name) => format!("'{}'", shortened(name)),
+        Data::Map(entries) if !entries.is_empty() => format!("'{}'", shortened(&entries[0].key)),
         _ => item.what().to_owned(),
     }
 }

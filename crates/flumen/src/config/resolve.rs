@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::keys::{self, EVE, EVE_TYPES, Key, Known};
+use super::keys::{self, CPU_SETS, EVE, EVE_TYPES, Key, Known};
 use super::node::{Data, Entry, Node, Origin};
 use super::problem::{Problem, Problems, shortened};
 use super::value::{Kind, Ports, Value};
@@ -107,6 +107,7 @@ impl Walk<'_> {
             Some(Known::Honoured(key)) => self.value(key, node),
             Some(Known::Section) if name == "outputs" => self.outputs(node),
             Some(Known::Section) if name == EVE_TYPES => self.types(node),
+            Some(Known::Section) if name == CPU_SETS => self.cpu_sets(node),
             Some(Known::Section) => match &node.data {
                 Data::Map(entries) => self.keys(name, entries),
                 Data::Null => {}
@@ -175,6 +176,30 @@ impl Walk<'_> {
         }
     }
 
+    /// `threading.cpu-affinity`: a list whose elements are named in old files, a section in new ones.
+    fn cpu_sets(&mut self, node: &Node) {
+        const OLD_NAME: (&str, &str) = ("detect-cpu-set", "worker-cpu-set");
+        let mut seen = BTreeMap::<String, u32>::new();
+        for (mut name, at, value) in self.elements(node, CPU_SETS) {
+            if !self.is_plain(name, &at) {
+                continue;
+            }
+            if name == OLD_NAME.0 {
+                let text = format!("'{CPU_SETS}.{name}' is the old name of '{CPU_SETS}.{}'", OLD_NAME.1);
+                self.out.warnings.push(Problem::new(&at, text));
+                name = OLD_NAME.1;
+            }
+            let full = format!("{CPU_SETS}.{name}");
+            let times = seen.entry(full.clone()).or_default();
+            *times += 1;
+            if *times == 2 {
+                let text = format!("'{full}' is here again; its keys replace the earlier ones");
+                self.out.warnings.push(Problem::new(&at, text));
+            }
+            self.key(&full, &at, value);
+        }
+    }
+
     /// The elements of a list by name: `- name`, `- name: value`; a section in place of the list will do.
     fn elements<'n>(&mut self, node: &'n Node, list: &str) -> Vec<(&'n str, Origin, &'n Node)> {
         let mut named = Vec::new();
@@ -213,6 +238,11 @@ impl Walk<'_> {
             (Data::List(items), Kind::Ports) => {
                 let ports: Vec<_> = items.iter().filter_map(Node::as_text).collect();
                 if ports.len() == items.len() { self.expand(&ports.join(",")) } else { Err("a nested list".to_owned()) }
+            }
+            (Data::List(items), Kind::Cpus) if items.is_empty() => Err("an empty list".to_owned()),
+            (Data::List(items), Kind::Cpus) => {
+                let cpus: Vec<_> = items.iter().filter_map(Node::as_text).collect();
+                if cpus.len() == items.len() { Ok(cpus.join(",")) } else { Err("a nested list".to_owned()) }
             }
             (Data::Text(text), _) => Ok(text.clone()),
             (Data::Null, _) => {
@@ -312,6 +342,15 @@ impl Section {
         match self.setting(name)?.value {
             Value::Size(number) | Value::Count(number) => Some(number),
             _ => None,
+        }
+    }
+
+    /// A ratio in thousandths; 0 when there is none of that name, which a test rules out.
+    #[must_use]
+    pub fn ratio(&self, name: &str) -> u64 {
+        match self.setting(name) {
+            Some(Setting { value: Value::Ratio(thousandths), .. }) => *thousandths,
+            _ => 0,
         }
     }
 

@@ -5,15 +5,16 @@
 
 use std::path::PathBuf;
 
-use flumen_engine::{Checksums, EngineConfig, Threads};
+use flumen_engine::{Checksums, CpuSet, EngineConfig};
 use flumen_model::Span;
 use flumen_output::eve::{CommunityId, CommunityIdRule, EveConfig, ExistingFile, Ipv6Form, StatsConfig};
-use flumen_table::config::{Compat, MemcapPolicy, RateTracking, StateTimeouts, Timeouts};
+use flumen_table::config::{Compat, MemcapPolicy, RateTracking, StateTimeouts, Timeouts, TrackTunnel};
 use flumen_table::{DefragConfig, TableConfig};
 use flumen_wire::{DecodeOptions, PortList, ReservedBits, TunnelOptions, TunnelPorts};
 
 use super::problem::{Problem, Problems};
 use super::resolve::{Resolved, Section};
+use super::threads::threads;
 use super::value::{Ports, Value};
 
 /// Everything that can be set for a run.
@@ -39,15 +40,18 @@ pub struct StatsSettings {
 }
 
 impl Settings {
-    /// The settings that the values stand for. A value that a rule replaces is replaced in `values` too, with a warning.
+    /// The settings that the values stand for, on a machine with these CPUs (`None`: threads cannot be bound there). A
+    /// value that a rule replaces is replaced in `values` too, with a warning.
     ///
     /// # Errors
     /// Values that are right alone and not together.
-    pub fn of(values: &mut Resolved) -> Result<Self, Problems> {
+    pub fn of(values: &mut Resolved, available: Option<CpuSet>) -> Result<Self, Problems> {
         lower_emergency_timeouts(values);
+        forget_tunnels_for_compatibility(values);
         let mut problems = Vec::new();
         check_memory(&values.root, &mut problems);
         let rate_tracking = rate_tracking(&values.root, &mut problems);
+        let threads = threads(values, available, &mut problems);
         let mut eve = Vec::new();
         for section in values.eve.iter().filter(|section| section.flag("outputs.eve-log.enabled")) {
             check_filetype(section, &mut problems);
@@ -70,11 +74,7 @@ impl Settings {
             },
             defrag: defrag(root),
             defrag_memcap_policy: memcap_policy(policy(root, "defrag.memcap-policy")),
-            threads: Threads {
-                workers: count(root, "flumen.threads") as usize,
-                managers: count(root, "flow.managers") as usize,
-                recyclers: count(root, "flow.recyclers") as usize,
-            },
+            threads,
             memory_limit: root.number("flumen.memory-limit"),
             active_timeout: root.duration("flumen.active-timeout").filter(|span| *span > Span::ZERO),
             checksums: checksums(root),
@@ -125,6 +125,7 @@ fn defrag(root: &Section) -> DefragConfig {
         track_device: root.flag("livedev.use-for-tracking"),
         track_recursion: root.flag("decoder.recursion-level.use-for-tracking"),
         compat: compat(root),
+        report_incomplete: root.flag("flumen.incomplete-datagrams"),
         ..DefragConfig::default()
     }
 }
@@ -145,7 +146,11 @@ fn table(root: &Section) -> TableConfig {
         track_vlan: root.flag("vlan.use-for-tracking"),
         track_device: root.flag("livedev.use-for-tracking"),
         track_recursion: root.flag("decoder.recursion-level.use-for-tracking"),
-        track_tunnel: compat(root) == Compat::Flumen && root.flag("flumen.tunnel.use-for-tracking"),
+        track_tunnel: match root.word(TRACK_TUNNEL) {
+            Some("no") => TrackTunnel::No,
+            Some("two-way") => TrackTunnel::TwoWay,
+            _ => TrackTunnel::Yes,
+        },
         async_oneside: root.flag("stream.async-oneside"),
         depth: u32::try_from(depth).unwrap_or(0),
         bypass: root.flag("stream.bypass"),
@@ -217,6 +222,19 @@ fn lower_emergency_timeouts(values: &mut Resolved) {
             values.root.replace(&emergency, lowered);
         }
     }
+}
+
+/// With `compat: suricata` tunnels are not told apart, whatever is said; when somebody said it, with a warning.
+fn forget_tunnels_for_compatibility(values: &mut Resolved) {
+    if compat(&values.root) != Compat::Suricata || values.root.word(TRACK_TUNNEL) == Some("no") {
+        return;
+    }
+    let at = values.root.origin(TRACK_TUNNEL);
+    if at != super::node::Origin::Default {
+        let text = format!("'{TRACK_TUNNEL}' is off with 'flumen.compat: suricata', which does not tell tunnels apart");
+        values.warnings.push(Problem::new(&at, text));
+    }
+    values.root.replace(TRACK_TUNNEL, Value::Word("no"));
 }
 
 /// The rows alone must fit into the memory of the table.
@@ -302,7 +320,7 @@ fn checksums(root: &Section) -> Checksums {
 }
 
 /// A number that has a default, within the bounds of its row.
-fn count(section: &Section, name: &str) -> u64 {
+pub(super) fn count(section: &Section, name: &str) -> u64 {
     debug_assert!(section.number(name).is_some(), "{name} has a row with a default");
     section.number(name).unwrap_or(0)
 }
@@ -317,6 +335,8 @@ fn span(section: &Section, name: &str) -> Span {
 const CLASSES: [&str; 4] = ["default", "tcp", "udp", "icmp"];
 /// States, in the order of [`flumen_model::FlowState`] as timeouts know them.
 const STATES: [&str; 4] = ["new", "established", "closed", "bypassed"];
+/// Whether what tells tunnels apart tells flows apart.
+const TRACK_TUNNEL: &str = "flumen.tunnel.use-for-tracking";
 /// Bytes of a row of the flow table: one cache line.
 const ROW_BYTES: u64 = 64;
 /// Most MAC addresses of a side of a flow, as in Suricata.

@@ -4,7 +4,7 @@ use flumen_engine::Checksums;
 use flumen_model::{FlowState, Span};
 use flumen_output::eve::{CommunityId, CommunityIdRule, Ipv6Form};
 use flumen_table::TableConfig;
-use flumen_table::config::{Compat, MemcapPolicy, RateTracking, TimeoutClass};
+use flumen_table::config::{Compat, MemcapPolicy, RateTracking, TimeoutClass, TrackTunnel};
 use flumen_wire::{PortList, TunnelPorts};
 
 use super::scratch::Scratch;
@@ -90,7 +90,7 @@ fn complete_suricata_yaml_then_accepted() {
     assert!(eve.flow && !eve.netflow && eve.stats.is_some(), "only the types that it lists");
     assert_eq!(config.settings.engine.decode.tunnels.teredo, TunnelPorts::only(3544));
     assert_eq!(config.settings.engine.decode.tunnels.vxlan, TunnelPorts::only(4789));
-    for ignored in ["app-layer", "outputs.fast", "outputs.eve-log.types.alert", "stream.inline", "threading"] {
+    for ignored in ["app-layer", "outputs.fast", "outputs.eve-log.types.alert", "stream.inline", "threading.autopin"] {
         assert!(config.values.ignored.iter().any(|name| name == ignored), "{ignored}");
     }
     assert!(!config.values.ignored.iter().any(|name| name == "flow" || name == "vlan"));
@@ -219,6 +219,31 @@ fn settings_given_then_where_they_belong() {
 }
 
 #[test]
+fn tunnels_then_part_of_what_makes_a_flow_unless_switched_off_or_compatible() {
+    let of = |text: &str| good(text).settings.engine.table.track_tunnel;
+    assert_eq!(of("flumen: {tunnel: {use-for-tracking: two-way}}\n"), TrackTunnel::TwoWay);
+    let tracked = |text: &str| of(text) == TrackTunnel::Yes;
+    assert!(tracked("") && tracked("flumen: {tunnel: {use-for-tracking: yes}}\n"));
+    assert!(!tracked("flumen: {tunnel: {use-for-tracking: no}}\n"));
+    assert!(!tracked("flumen: {compat: suricata}\n"));
+    let wanted = good("flumen: {compat: suricata, tunnel: {use-for-tracking: yes}}\n");
+    assert_eq!(wanted.settings.engine.table.track_tunnel, TrackTunnel::No);
+    assert_eq!(warnings(&wanted), {
+        let text = "is off with 'flumen.compat: suricata', which does not tell tunnels apart";
+        [format!("1: 'flumen.tunnel.use-for-tracking' {text}")]
+    });
+    for quiet in ["flumen: {compat: suricata}\n", "flumen: {compat: suricata, tunnel: {use-for-tracking: no}}\n"] {
+        assert!(good(quiet).values.warnings.is_empty());
+        assert!(good(quiet).to_yaml().contains("use-for-tracking: no  # "), "what is effective is printed");
+    }
+    assert!(
+        set(&["flumen.compat=suricata"])
+            .is_ok_and(|config| config.settings.engine.table.track_tunnel == TrackTunnel::No)
+    );
+    assert!(set(&[]).is_ok_and(|config| config.settings.engine.table.track_tunnel == TrackTunnel::Yes));
+}
+
+#[test]
 fn checksum_keys_then_the_stronger_one_decides() {
     let checksums = |text: &str| good(text).settings.engine.checksums;
     assert_eq!(checksums("pcap-file: {checksum-checks: yes}\n"), Checksums::All);
@@ -336,6 +361,11 @@ fn set_that_is_wrong_then_named_as_such() {
     assert!(refused(&format!("{}=1", "a.".repeat(100))).contains("not a dotted name"));
     assert!(refused("flow.prealloc=[1, 2").contains("not YAML"));
     assert!(refused("flow=1").contains("is a section"));
+    let endless = "x\n".repeat(500);
+    for text in [format!("a.{endless}=["), format!("outputs.0.{endless}=1"), format!("{endless}..=1")] {
+        let told = refused(&text);
+        assert!(told.lines().count() == 1 && told.len() < 400, "{told}");
+    }
     assert!(Override::parse("flow.memcap").is_err() && Override::parse("=1").is_err());
 }
 
@@ -359,6 +389,13 @@ fn effective_configuration_then_accepted_again_and_equal() {
         (good(&shape), "shape"),
         (good("outputs: []\n"), "no outputs"),
         (good("outputs:\n- eve-log: {types: []}\n- eve-log: {enabled: no, filename: 'a b#c'}\n"), "odd logs"),
+        (
+            good(
+                "threading: {detect-thread-ratio: 1.5, cpu-affinity: [worker-cpu-set: {cpu: [5, 1-3], threads: 2}]}\n",
+            ),
+            "threads",
+        ),
+        (good("flumen: {threads: auto}\n"), "threads of the machine"),
         (good("flow-timeouts: {tcp: {new: 1500ms, emergency-new: 5}}\nflumen: {hash-seed: 3}\n"), "odd timeouts"),
     ];
     for (config, name) in cases {
@@ -444,7 +481,7 @@ fn random_edits_and_overrides_of_a_configuration_then_never_a_panic() {
             }
         }
         if let Ok(mut values) = resolve::resolve(&root, true) {
-            let _ = Settings::of(&mut values);
+            let _ = Settings::of(&mut values, None);
         }
     }
 }

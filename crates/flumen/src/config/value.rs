@@ -4,6 +4,8 @@ use std::fmt;
 
 use flumen_model::Span;
 
+use super::cpus::Cpus;
+
 /// A kind of value: what a key accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -21,6 +23,13 @@ pub enum Kind {
         /// Largest.
         max: u64,
     },
+    /// `auto`, or a whole number from 1.
+    AutoOr {
+        /// Largest.
+        max: u64,
+    },
+    /// A number above 0 and up to 1,000 with up to three decimals.
+    Ratio,
     /// Seconds, or a number with a unit.
     Duration,
     /// One of these words, in any case; a list with `yes` and `no` also takes their synonyms.
@@ -29,6 +38,8 @@ pub enum Kind {
     Text,
     /// UDP ports: one, a list of up to [`PORTS_MAX`], or `any`; also a `$NAME` of `vars.port-groups`.
     Ports,
+    /// CPUs: numbers, ranges, a list of them, or `all`.
+    Cpus,
 }
 
 /// A value that is of its [`Kind`].
@@ -38,8 +49,10 @@ pub enum Value {
     Flag(bool),
     /// Of [`Kind::Size`], bytes.
     Size(u64),
-    /// Of [`Kind::Count`].
+    /// Of [`Kind::Count`], or of [`Kind::AutoOr`] when it is not the word.
     Count(u64),
+    /// Of [`Kind::Ratio`], in thousandths.
+    Ratio(u64),
     /// Of [`Kind::Duration`].
     Duration(Span),
     /// Of [`Kind::Word`].
@@ -48,6 +61,8 @@ pub enum Value {
     Text(String),
     /// Of [`Kind::Ports`].
     Ports(Ports),
+    /// Of [`Kind::Cpus`].
+    Cpus(Cpus),
 }
 
 /// The UDP ports of a tunnel.
@@ -74,10 +89,14 @@ impl Kind {
             Self::Flag => flag(text).map(Value::Flag),
             Self::Size { min } => size(text).filter(|&bytes| bytes >= min).map(Value::Size),
             Self::Count { min, max } => count(text).filter(|n| (min..=max).contains(n)).map(Value::Count),
+            Self::AutoOr { .. } if text.eq_ignore_ascii_case("auto") => Some(Value::Word("auto")),
+            Self::AutoOr { max } => count(text).filter(|n| (1..=max).contains(n)).map(Value::Count),
+            Self::Ratio => scaled(text, 1000).filter(|n| (1..=1_000_000).contains(n)).map(Value::Ratio),
             Self::Duration => duration(text).map(Value::Duration),
             Self::Word(words) => word(text, words).map(Value::Word),
             Self::Text => (!text.is_empty()).then(|| Value::Text(text.to_owned())),
             Self::Ports => ports(text).map(Value::Ports),
+            Self::Cpus => Cpus::parse(text).map(Value::Cpus),
         };
         value.ok_or_else(|| self.accepted())
     }
@@ -91,10 +110,13 @@ impl Kind {
             Self::Size { min } => format!("a size of at least {min} bytes such as 64mb, 128 MiB or a number of bytes"),
             Self::Count { min, max: u64::MAX } => format!("a whole number from {min}"),
             Self::Count { min, max } => format!("a whole number from {min} to {max}"),
+            Self::AutoOr { max } => format!("auto, or a whole number from 1 to {max}"),
+            Self::Ratio => "a number from 0.001 to 1000 such as 1.5".to_owned(),
             Self::Duration => "seconds, or a duration such as 500ms, 30s, 5m, 2h".to_owned(),
             Self::Word(words) => format!("one of {}", words.join(", ")),
             Self::Text => "a text that is not empty".to_owned(),
             Self::Ports => format!("'any', a port, or a list of up to {PORTS_MAX} ports such as [4789, 8472]"),
+            Self::Cpus => Cpus::ACCEPTED.to_owned(),
         }
     }
 }
@@ -112,6 +134,10 @@ impl fmt::Display for Value {
                 }
             }
             Self::Count(count) => write!(f, "{count}"),
+            Self::Ratio(thousandths) => {
+                let text = format!("{}.{:03}", thousandths / 1000, thousandths % 1000);
+                f.write_str(text.trim_end_matches('0').trim_end_matches('.'))
+            }
             Self::Duration(span) if span.nanos().is_multiple_of(1_000_000_000) => write!(f, "{}", span.secs()),
             Self::Duration(span) if span.nanos().is_multiple_of(1_000_000) => {
                 write!(f, "{}ms", span.nanos() / 1_000_000)
@@ -124,6 +150,7 @@ impl fmt::Display for Value {
                 let ports: Vec<_> = ports.iter().map(u16::to_string).collect();
                 write!(f, "[{}]", ports.join(", "))
             }
+            Self::Cpus(cpus) => write!(f, "{cpus}"),
         }
     }
 }
@@ -306,6 +333,20 @@ mod tests {
     }
 
     #[test]
+    fn ratios_and_numbers_or_auto_then_within_their_bounds() {
+        for (text, thousandths) in [("1.0", 1000), ("1.5", 1500), ("0.001", 1), ("1000", 1_000_000), ("2.0009", 2000)] {
+            assert_eq!(Kind::Ratio.parse(text), Ok(Value::Ratio(thousandths)), "{text}");
+        }
+        for text in ["", "0", "0.0009", "-1", "1000.1", "1.5x", "."] {
+            assert!(Kind::Ratio.parse(text).is_err(), "{text}");
+        }
+        for text in ["0", "10", "automatic", ""] {
+            let accepted = "auto, or a whole number from 1 to 9".to_owned();
+            assert_eq!(Kind::AutoOr { max: 9 }.parse(text), Err(accepted), "{text}");
+        }
+    }
+
+    #[test]
     fn ports_then_any_or_a_short_list() {
         let these = |ports: &[u16]| Ok(Value::Ports(Ports::These(ports.to_vec())));
         assert_eq!(Kind::Ports.parse("any"), Ok(Value::Ports(Ports::Any)));
@@ -325,6 +366,13 @@ mod tests {
             (Kind::Duration, "250ms"),
             (Kind::Duration, "7ns"),
             (Kind::Ports, "[1,2]"),
+            (Kind::AutoOr { max: 9 }, "Auto"),
+            (Kind::AutoOr { max: 9 }, "9"),
+            (Kind::Ratio, "1.0"),
+            (Kind::Ratio, "0.25"),
+            (Kind::Ratio, "1000"),
+            (Kind::Cpus, "ALL"),
+            (Kind::Cpus, "5"),
             (Kind::Text, "a b: #c \"q\" \\"),
             (Kind::Text, "null"),
             (Kind::Text, "-x"),

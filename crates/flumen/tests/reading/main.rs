@@ -1,5 +1,6 @@
 //! `flumen read` from end to end: the binary on captures made here, and what it wrote.
 
+mod bypass;
 mod corpus;
 mod damage;
 mod inputs;

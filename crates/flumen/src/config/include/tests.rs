@@ -94,3 +94,18 @@ fn file_of_another_kind_then_refused() {
     scratch.write("l.yaml", "[1, 2]\n");
     assert!(refused(&scratch).contains("holds a list"));
 }
+
+#[test]
+fn text_in_place_of_a_file_then_the_same_tree_and_no_file_opened() {
+    let loaded = parse("a: 1\n---\nb: 2\n", "t.yaml").expect("right");
+    assert_eq!(loaded.root.child("a").map(|node| node.at.to_string()), Some("t.yaml:1".to_owned()));
+    assert_eq!((loaded.files.len(), loaded.warnings.len()), (0, 1));
+    for text in ["include: /dev/null\n", "a:\n  b: !include /dev/null\n", "a: 1\ninclude: [x]\n"] {
+        let problem = parse(text, "t.yaml").expect_err("is refused").to_string();
+        assert!(problem.ends_with("a file cannot be included here"), "{problem}");
+    }
+    let large = " ".repeat(BYTES_MAX as usize + 1);
+    assert_eq!(parse(&large, "t.yaml").expect_err("is refused").to_string(), {
+        "t.yaml:1: too large: a configuration has at most 4 MiB"
+    });
+}
