@@ -1,0 +1,218 @@
+//! A program that is known to be sound: what [`Program::new`] accepts runs to an end on every frame.
+//!
+//! The rules are those which the kernel applies to a filter it is given:
+//!
+//! 1. From 1 to [`MAX_INSTRUCTIONS`] instructions, each with a code that classic BPF has.
+//! 2. Jumps go forward and stay inside, so every run ends; the last instruction returns.
+//! 3. No division by a constant zero, no shift by a constant of 32 or more.
+//! 4. Scratch slots are numbered below [`SCRATCH_SLOTS`], and no slot is read that was not written on every way there.
+//! 5. No absolute load beyond 2 GiB: the kernel has other things there.
+
+use core::fmt;
+
+use crate::instruction::{Instruction, code};
+
+/// As many as the kernel takes for one socket (`BPF_MAXINSNS`).
+pub const MAX_INSTRUCTIONS: usize = 4096;
+/// Words of scratch memory (`BPF_MEMWORDS`).
+pub const SCRATCH_SLOTS: usize = 16;
+
+/// A verified program.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Program {
+    instructions: Vec<Instruction>,
+}
+
+/// Why a list of instructions is no program.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ProgramError {
+    /// No instruction, or more than [`MAX_INSTRUCTIONS`].
+    Length(usize),
+    /// The code at this index is none of classic BPF.
+    UnknownCode(usize),
+    /// The jump at this index leaves the program.
+    JumpOutside(usize),
+    /// The division or remainder at this index has a constant zero divisor.
+    DivisionByZero(usize),
+    /// The shift at this index is by more than 31 bits.
+    Shift(usize),
+    /// The instruction at this index names a scratch slot that does not exist.
+    NoSuchSlot(usize),
+    /// The load at this index reads a scratch slot that may not have been written.
+    SlotNotWritten(usize),
+    /// The load at this index lies beyond any frame.
+    LoadBeyondFrame(usize),
+    /// The last instruction does not return.
+    NoReturn,
+}
+
+impl fmt::Display for ProgramError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Length(count) => write!(f, "{count} instructions; a program has 1 to {MAX_INSTRUCTIONS}"),
+            Self::UnknownCode(at) => write!(f, "instruction {at} is unknown"),
+            Self::JumpOutside(at) => write!(f, "instruction {at} jumps outside"),
+            Self::DivisionByZero(at) => write!(f, "instruction {at} divides by zero"),
+            Self::Shift(at) => write!(f, "instruction {at} shifts by more than 31 bits"),
+            Self::NoSuchSlot(at) => write!(f, "instruction {at} names a scratch slot that does not exist"),
+            Self::SlotNotWritten(at) => write!(f, "instruction {at} reads a scratch slot before it is written"),
+            Self::LoadBeyondFrame(at) => write!(f, "instruction {at} loads from beyond any frame"),
+            Self::NoReturn => write!(f, "the last instruction does not return"),
+        }
+    }
+}
+
+impl std::error::Error for ProgramError {}
+
+impl Program {
+    /// Takes a list of instructions that keeps the rules above.
+    ///
+    /// # Errors
+    /// The first rule that is broken.
+    pub fn new(instructions: Vec<Instruction>) -> Result<Self, ProgramError> {
+        Self::verify(&instructions)?;
+        Ok(Self { instructions })
+    }
+
+    /// The instructions, in the layout that `SO_ATTACH_FILTER` wants.
+    #[must_use]
+    pub fn instructions(&self) -> &[Instruction] {
+        &self.instructions
+    }
+
+    /// Checks a list of instructions against the rules above.
+    ///
+    /// # Errors
+    /// The first rule that is broken.
+    pub fn verify(instructions: &[Instruction]) -> Result<(), ProgramError> {
+        let count = instructions.len();
+        if count == 0 || count > MAX_INSTRUCTIONS {
+            return Err(ProgramError::Length(count));
+        }
+        for (at, instruction) in instructions.iter().enumerate() {
+            check_one(at, instruction, count)?;
+        }
+        // Jumps stay inside, so only the last instruction could run off the end.
+        match instructions.last() {
+            Some(last) if last.code & code::CLASS == code::RET => check_slots(instructions),
+            _ => Err(ProgramError::NoReturn),
+        }
+    }
+}
+
+impl fmt::Display for Program {
+    /// One line an instruction, targets of jumps as line numbers, as `tcpdump -d` prints a program.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, instruction) in self.instructions.iter().enumerate() {
+            let is_jump = instruction.code & code::CLASS == code::JMP;
+            if is_jump && instruction.code & code::OPERATION == code::JA {
+                writeln!(f, "({at:03}) ja       {}", at + 1 + instruction.k as usize)?;
+            } else if is_jump {
+                let yes = at + 1 + usize::from(instruction.jt);
+                let no = at + 1 + usize::from(instruction.jf);
+                writeln!(f, "({at:03}) {:<24} jt {yes}\tjf {no}", instruction.to_string())?;
+            } else {
+                writeln!(f, "({at:03}) {instruction}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What can be seen from one instruction alone.
+fn check_one(at: usize, instruction: &Instruction, count: usize) -> Result<(), ProgramError> {
+    if !is_known(instruction.code) {
+        return Err(ProgramError::UnknownCode(at));
+    }
+    let k = instruction.k;
+    let operation = instruction.code & code::OPERATION;
+    let constant = instruction.code & code::X == 0;
+    match instruction.code & code::CLASS {
+        code::LD if instruction.code & code::MODE == code::ABS && k > i32::MAX as u32 => {
+            Err(ProgramError::LoadBeyondFrame(at))
+        }
+        code::LDX if instruction.code & code::MODE == code::MSH && k > i32::MAX as u32 => {
+            Err(ProgramError::LoadBeyondFrame(at))
+        }
+        code::LD | code::LDX if instruction.code & code::MODE == code::MEM => check_slot(at, k),
+        code::ST | code::STX => check_slot(at, k),
+        code::ALU if matches!(operation, code::DIV | code::MOD) && constant && k == 0 => {
+            Err(ProgramError::DivisionByZero(at))
+        }
+        code::ALU if matches!(operation, code::LSH | code::RSH) && constant && k > 31 => Err(ProgramError::Shift(at)),
+        code::JMP => {
+            let left = count - at - 1;
+            let inside = if operation == code::JA {
+                usize::try_from(k).is_ok_and(|k| k < left)
+            } else {
+                usize::from(instruction.jt) < left && usize::from(instruction.jf) < left
+            };
+            if inside { Ok(()) } else { Err(ProgramError::JumpOutside(at)) }
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_slot(at: usize, k: u32) -> Result<(), ProgramError> {
+    if (k as usize) < SCRATCH_SLOTS { Ok(()) } else { Err(ProgramError::NoSuchSlot(at)) }
+}
+
+/// Rule 4. Jumps go forward only, so one pass in order sees every way to an instruction before the instruction.
+fn check_slots(instructions: &[Instruction]) -> Result<(), ProgramError> {
+    // The slots surely written when control arrives; all of them where it never does.
+    let mut arriving = vec![u16::MAX; instructions.len()];
+    arriving[0] = 0;
+    for (at, instruction) in instructions.iter().enumerate() {
+        let mut written = arriving[at];
+        let class = instruction.code & code::CLASS;
+        match class {
+            code::LD | code::LDX if instruction.code & code::MODE == code::MEM => {
+                if written & 1 << instruction.k == 0 {
+                    return Err(ProgramError::SlotNotWritten(at));
+                }
+            }
+            code::ST | code::STX => written |= 1 << instruction.k,
+            _ => {}
+        }
+        match class {
+            code::RET => {}
+            code::JMP if instruction.code & code::OPERATION == code::JA => {
+                arriving[at + 1 + instruction.k as usize] &= written;
+            }
+            code::JMP => {
+                arriving[at + 1 + usize::from(instruction.jt)] &= written;
+                arriving[at + 1 + usize::from(instruction.jf)] &= written;
+            }
+            // The last instruction returns: there is a next one.
+            _ => arriving[at + 1] &= written,
+        }
+    }
+    Ok(())
+}
+
+fn is_known(code: u16) -> bool {
+    use code::*;
+    match code & CLASS {
+        LD => match code & MODE {
+            ABS | IND => matches!(code & !MODE, W | H | B),
+            IMM | MEM | LEN => code & !MODE == LD,
+            _ => false,
+        },
+        LDX => match code & MODE {
+            IMM | MEM | LEN => code & !MODE == LDX,
+            MSH => code & !MODE == LDX | B,
+            _ => false,
+        },
+        ST | STX => code == ST || code == STX,
+        ALU => match code & OPERATION {
+            NEG => code == ALU | NEG,
+            operation => operation <= XOR && code & !(CLASS | OPERATION | X) == 0,
+        },
+        JMP => match code & OPERATION {
+            JA => code == JMP | JA,
+            operation => operation <= JSET && code & !(CLASS | OPERATION | X) == 0,
+        },
+        RET => code == RET | K || code == RET | A,
+        _ => code == MISC | TAX || code == MISC | TXA,
+    }
+}
