@@ -14,8 +14,8 @@ pub(crate) const MAX_DEPTH: usize = 200;
 #[derive(Debug)]
 pub(crate) enum Condition {
     /// From left to right; `and` and `or` bind alike.
-    Chain(Box<Condition>, Vec<(Join, Condition)>),
-    Not(Box<Condition>),
+    Chain(Box<Self>, Vec<(Join, Self)>),
+    Not(Box<Self>),
     Id(Qualifiers, Id, Span),
     Relation(Relation),
     Primitive(Primitive, Span),

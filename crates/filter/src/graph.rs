@@ -44,7 +44,7 @@ pub(crate) enum Source {
 }
 
 /// How a block ends.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Test {
     /// Takes the way of "true".
     Always,
@@ -52,7 +52,7 @@ pub(crate) enum Test {
     Compare(Compare, Source),
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Compare {
     Equal,
     Greater,
@@ -72,7 +72,7 @@ impl Compare {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Target {
     Block(usize),
     Accept,

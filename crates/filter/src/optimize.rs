@@ -1,10 +1,11 @@
 //! Fewer tests and loads, the same verdict on every frame.
 //!
-//! Two passes over the blocks, which run in order and without loops:
+//! Three passes over the blocks, which run in order and without loops:
 //!
 //! 1. [`thread`]: where a way leads to a test whose outcome is known from the tests before, it leads past it. A fact is
 //!    only known when its load succeeded on that way, so no load that could have ended the run is skipped.
-//! 2. [`drop_loads`]: where every way to a block leaves the wanted value in a register already, the block does not load
+//! 2. [`merge`]: blocks that do the same and lead to the same places become one.
+//! 3. [`drop_loads`]: where every way to a block leaves the wanted value in a register already, the block does not load
 //!    it again.
 //!
 //! Blocks that touch scratch slots are neither skipped nor trusted.
@@ -25,6 +26,7 @@ pub(crate) fn optimize(graph: &mut Graph) {
             break;
         }
     }
+    merge(&mut graph.blocks);
     drop_loads(&mut graph.blocks, &values);
 }
 
@@ -38,7 +40,7 @@ impl Values {
     fn of(blocks: &[Block]) -> Self {
         let mut numbers: HashMap<&[Step], usize> = HashMap::new();
         let number = |block| {
-            let steps: &[Step] = &Block::steps(block);
+            let steps = Block::steps(block);
             if steps.is_empty() || steps.iter().any(|step| step.touches_scratch()) {
                 return None;
             }
@@ -126,6 +128,23 @@ fn tested(block: &Block, value: Option<usize>) -> Option<(usize, Compare, u32)> 
     match block.test {
         Test::Compare(compare, Source::K(operand)) => Some((value?, compare, operand)),
         _ => None,
+    }
+}
+
+/// Later blocks first, so that the ways of a block are known when it is compared with others.
+fn merge(blocks: &mut [Block]) {
+    // Where the ways to each block lead instead.
+    let mut merged: Vec<Target> = (0..blocks.len()).map(Target::Block).collect();
+    let mut known: HashMap<(Vec<Step>, Test, Target, Target), usize> = HashMap::new();
+    for at in (0..blocks.len()).rev() {
+        for holds in [true, false] {
+            if let Some(Target::Block(next)) = blocks[at].way(holds) {
+                *blocks[at].way_mut(holds) = merged[next];
+            }
+        }
+        let block = &blocks[at];
+        let twin = *known.entry((block.steps.clone(), block.test, block.yes, block.no)).or_insert(at);
+        merged[at] = Target::Block(twin);
     }
 }
 

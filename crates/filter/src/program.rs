@@ -166,16 +166,13 @@ fn check_slots(instructions: &[Instruction]) -> Result<(), ProgramError> {
         let mut written = arriving[at];
         let class = instruction.code & code::CLASS;
         match class {
-            code::LD | code::LDX if instruction.code & code::MODE == code::MEM => {
-                if written & 1 << instruction.k == 0 {
-                    return Err(ProgramError::SlotNotWritten(at));
-                }
+            code::LD | code::LDX if instruction.code & code::MODE == code::MEM && written & 1 << instruction.k == 0 => {
+                return Err(ProgramError::SlotNotWritten(at));
             }
             code::ST | code::STX => written |= 1 << instruction.k,
             _ => {}
         }
         match class {
-            code::RET => {}
             code::JMP if instruction.code & code::OPERATION == code::JA => {
                 arriving[at + 1 + instruction.k as usize] &= written;
             }
@@ -183,8 +180,12 @@ fn check_slots(instructions: &[Instruction]) -> Result<(), ProgramError> {
                 arriving[at + 1 + usize::from(instruction.jt)] &= written;
                 arriving[at + 1 + usize::from(instruction.jf)] &= written;
             }
-            // The last instruction returns: there is a next one.
-            _ => arriving[at + 1] &= written,
+            // Behind a return as well, unreachable as it is from there: the kernel reads on in the same way.
+            _ => {
+                if let Some(next) = arriving.get_mut(at + 1) {
+                    *next &= written;
+                }
+            }
         }
     }
     Ok(())

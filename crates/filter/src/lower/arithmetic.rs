@@ -19,9 +19,9 @@ use super::port::IPV6_HEADER;
 enum Folded<'a> {
     Number(u32),
     Length,
-    Load { protocol: Protocol, offset: Box<Folded<'a>>, size: Size, span: &'a Span },
-    Negate(Box<Folded<'a>>),
-    Binary { operator: Operator, left: Box<Folded<'a>>, right: Box<Folded<'a>>, span: &'a Span },
+    Load { protocol: Protocol, offset: Box<Self>, size: Size, span: &'a Span },
+    Negate(Box<Self>),
+    Binary { operator: Operator, left: Box<Self>, right: Box<Self>, span: &'a Span },
 }
 
 impl Lowering {
