@@ -181,3 +181,51 @@ fn mac(text: &str) -> Option<[u8; 6]> {
     }
     Some(mac)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kinds(text: &str) -> Vec<TokenKind> {
+        let mut kinds: Vec<TokenKind> = tokens(text).expect(text).into_iter().map(|token| token.kind).collect();
+        assert_eq!(kinds.pop(), Some(TokenKind::End));
+        kinds
+    }
+
+    #[test]
+    fn the_longest_word_wins() {
+        let name = |text: &str| TokenKind::Name(text.to_owned());
+        let minus = TokenKind::Symbol(Symbol::Minus);
+        assert_eq!(kinds("80-90"), [name("80-90")]);
+        assert_eq!(kinds("len-5"), [name("len-5")]);
+        assert_eq!(kinds("len -5"), [TokenKind::Word(Word::Len), minus.clone(), TokenKind::Number(5)]);
+        assert_eq!(kinds("tcp-syn"), [TokenKind::Number(2)]);
+        assert_eq!(kinds("ftp- "), [name("ftp"), minus]);
+        assert_eq!(kinds("\\tcp"), [name("tcp")]);
+    }
+
+    #[test]
+    fn numbers_are_those_of_c() {
+        assert_eq!(kinds("0 10 010 0x1F 4294967295").len(), 5);
+        assert_eq!(kinds("010"), [TokenKind::Number(8)]);
+        assert_eq!(kinds("0x1F"), [TokenKind::Number(31)]);
+        for wrong in ["09", "4294967296", "0x100000000"] {
+            assert_eq!(tokens(wrong).expect_err(wrong).span(), 0..wrong.len());
+        }
+    }
+
+    #[test]
+    fn addresses_are_told_apart() {
+        let mac = TokenKind::Mac([1, 2, 3, 4, 5, 6]);
+        for text in ["1:2:3:4:5:6", "01-02-03-04-05-06", "1.2.3.4.5.6", "0102.0304.0506", "010203040506"] {
+            assert_eq!(kinds(text), std::slice::from_ref(&mac), "{text}");
+        }
+        assert_eq!(kinds("1:2:3:4:5:6:7:8").len(), 1);
+        assert_eq!(kinds("::"), [TokenKind::Ipv6(Ipv6Addr::UNSPECIFIED)]);
+        assert_eq!(kinds("10.1"), [TokenKind::Dotted(Dotted { address: 0x0a01_0000, bits: 16 })]);
+        assert_eq!(kinds("0:2").len(), 3);
+        for wrong in ["1:2:3", "1.2.3.256", "1::2::3"] {
+            assert!(tokens(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -34,6 +34,12 @@
 //! a link, `optimize` leaves out what is known, `layout` makes instructions. `program` verifies, `machine` runs.
 #![forbid(unsafe_code)]
 
+#[cfg(test)]
+extern crate self as flumen_filter;
+#[cfg(test)]
+#[path = "../tests/random.rs"]
+mod random;
+
 mod ast;
 mod error;
 mod graph;
@@ -50,6 +56,8 @@ mod program;
 mod token;
 
 use core::fmt;
+
+use lower::Frames;
 
 pub use error::FilterError;
 pub use instruction::Instruction;
@@ -76,18 +84,7 @@ impl Filter {
     /// What is wrong and where: outside the grammar, not on this link, a name that is not known, a value out of range,
     /// too long or too deep.
     pub fn compile(expression: &str, link: LinkLayer, snaplen: u32) -> Result<Self, FilterError> {
-        let whole = 0..expression.len();
-        if expression.len() > MAX_EXPRESSION {
-            return Err(FilterError::new(format!("an expression has at most {MAX_EXPRESSION} bytes"), whole));
-        }
-        let condition = parser::parse(expression)?;
-        let mut graph = lower::lower(condition.as_ref(), link)?;
-        optimize::optimize(&mut graph);
-        let instructions = layout::instructions(&graph, if snaplen == 0 { WHOLE_FRAME } else { snaplen });
-        match Program::new(instructions) {
-            Ok(program) => Ok(Self { program }),
-            Err(error) => Err(FilterError::new(format!("the expression is too long: {error}"), whole)),
-        }
+        compile(expression, link, snaplen, Frames::File).map(|program| Self { program })
     }
 
     /// Whether a frame is wanted: its captured bytes, and its length on the wire.
@@ -103,7 +100,7 @@ impl Filter {
         self.program().iter().all(|i| i.code & instruction::code::CLASS != instruction::code::RET || i.k == 0)
     }
 
-    /// The instructions, ready for `SO_ATTACH_FILTER`.
+    /// The instructions. For a socket [`socket_program`] makes better ones.
     #[must_use]
     pub fn program(&self) -> &[Instruction] {
         self.program.instructions()
@@ -115,4 +112,29 @@ impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.program.fmt(f)
     }
+}
+
+/// Compiles an expression for `SO_ATTACH_FILTER` on a packet socket of Linux; the rest is as for [`Filter::compile`].
+///
+/// The kernel takes the outer VLAN tag out of a frame and keeps it beside; a program from here looks there for `vlan`,
+/// and finds headers behind the tag wherever it was. Behind a `vlan` that did not hold
+/// (`vlan or ip`, `not vlan and ip`) they are looked for where a frame without a tag has them; in a file always behind a
+/// tag. tcpdump makes the same difference. It also asks the kernel for `inbound`, `outbound` and `ifindex`. In the machine of this crate, which has only the frame, such tests fail.
+///
+/// # Errors
+/// As [`Filter::compile`].
+pub fn socket_program(expression: &str, link: LinkLayer, snaplen: u32) -> Result<Program, FilterError> {
+    compile(expression, link, snaplen, Frames::Socket)
+}
+
+fn compile(expression: &str, link: LinkLayer, snaplen: u32, frames: Frames) -> Result<Program, FilterError> {
+    let whole = 0..expression.len();
+    if expression.len() > MAX_EXPRESSION {
+        return Err(FilterError::new(format!("an expression has at most {MAX_EXPRESSION} bytes"), whole));
+    }
+    let condition = parser::parse(expression)?;
+    let mut graph = lower::lower(condition.as_ref(), link, frames)?;
+    optimize::optimize(&mut graph);
+    let instructions = layout::instructions(&graph, if snaplen == 0 { WHOLE_FRAME } else { snaplen });
+    Program::new(instructions).map_err(|error| FilterError::new(format!("the expression is too long: {error}"), whole))
 }

@@ -22,16 +22,31 @@ use crate::error::{FilterError, Span};
 use crate::graph::{Compare, Fragment, Graph, Source, Step};
 use crate::link::LinkLayer;
 use crate::names;
+use crate::program::ancillary;
 use crate::token::Protocol;
 use layers::{Layers, Position};
+
+/// Where the frames come from.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) enum Frames {
+    /// All bytes as they were on the wire.
+    File,
+    /// A socket of Linux: the outer VLAN tag may have been taken out, and the kernel knows it and more beside the frame.
+    Socket,
+}
 
 /// The graph of a tree; block 0 is where it begins.
 ///
 /// # Errors
 /// What the link does not have, values out of range, names that are not known, expressions that are too long.
-pub(crate) fn lower(condition: Option<&Condition>, link: LinkLayer) -> Result<Graph, FilterError> {
-    let mut lowering =
-        Lowering { graph: Graph::default(), link, layers: Layers::of(link), slots: Slots { carried: 0, in_use: 0 } };
+pub(crate) fn lower(condition: Option<&Condition>, link: LinkLayer, frames: Frames) -> Result<Graph, FilterError> {
+    let mut lowering = Lowering {
+        graph: Graph::default(),
+        link,
+        frames,
+        layers: Layers::of(link),
+        slots: Slots { carried: 0, in_use: 0 },
+    };
     let start = lowering.graph.run(Vec::new());
     let mut whole = start;
     if let Some(condition) = condition {
@@ -56,6 +71,7 @@ struct Lowering {
     graph: Graph,
     /// The link of the frame; `layers` knows that of the innermost header.
     link: LinkLayer,
+    frames: Frames,
     layers: Layers,
     slots: Slots,
 }
@@ -65,6 +81,9 @@ struct Slots {
     carried: u8,
     in_use: u8,
 }
+
+/// The others are left for arithmetic.
+const MAX_CARRIED: u8 = 10;
 
 /// More blocks than that cannot become a program that fits.
 const MAX_BLOCKS: usize = 1 << 16;
@@ -124,6 +143,7 @@ impl Lowering {
             Primitive::Outbound => self.outbound(span),
             Primitive::IfIndex(index) => match self.link {
                 LinkLayer::Sll2 => Ok(self.equal(Position::fixed(4), Size::Word, index)),
+                _ if self.frames == Frames::Socket => Ok(self.known_beside(ancillary::INTERFACE, Size::Word, index)),
                 _ => Err(self.not_on_link("the index of an interface", span)),
             },
             Primitive::Vlan(tag) => self.vlan(tag, span),
@@ -155,12 +175,18 @@ impl Lowering {
         match self.link {
             LinkLayer::Sll => Ok(self.equal(Position::fixed(0), Size::Half, 4)),
             LinkLayer::Sll2 => Ok(self.equal(Position::fixed(10), Size::Byte, 4)),
+            _ if self.frames == Frames::Socket => Ok(self.known_beside(ancillary::PACKET_TYPE, Size::Byte, 4)),
             _ => Err(self.not_on_link("the direction of a packet", span)),
         }
     }
 
     fn equal(&mut self, at: Position, size: Size, value: u32) -> Fragment {
         self.graph.test(at.load(0, size), Compare::Equal, Source::K(value))
+    }
+
+    /// What the kernel knows beside the frame.
+    fn known_beside(&mut self, what: u32, size: Size, value: u32) -> Fragment {
+        self.graph.test(vec![Step::Load(size, what)], Compare::Equal, Source::K(value))
     }
 
     /// Equal under a mask; a mask of zero is equal without a look.
@@ -200,6 +226,16 @@ impl Lowering {
                 Ok(self.graph.or(source, destination))
             }
         }
+    }
+
+    /// Slots that keep positions for the rest of the text: the first of so many.
+    fn carry(&mut self, count: u8, span: &Span) -> Lowered<u8> {
+        let first = self.slots.carried;
+        if first + count > MAX_CARRIED {
+            return Err(FilterError::new("too many headers of changing length in one expression", span.clone()));
+        }
+        self.slots.carried += count;
+        Ok(first)
     }
 
     fn not_on_link(&self, what: &str, span: &Span) -> FilterError {

@@ -122,3 +122,59 @@ pub(crate) fn arithmetic(code: u16, a: u32, operand: u32) -> Option<u32> {
         _ => a.wrapping_neg(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a program of steps leaves in A.
+    fn a_after(steps: &[(u16, u32)], frame: &[u8]) -> u32 {
+        let mut program: Vec<Instruction> = steps.iter().map(|&(code, k)| Instruction::plain(code, k)).collect();
+        program.push(Instruction::plain(code::RET | code::A, 0));
+        Program::new(program).expect("a sound program").run(frame, 99)
+    }
+
+    #[test]
+    fn loads_are_big_endian_and_stop_at_the_end() {
+        let frame = [0x11, 0x22, 0x33, 0x44, 0x55];
+        let load = |size, k| a_after(&[(code::LD | code::ABS | size, k)], &frame);
+        assert_eq!(load(code::W, 1), 0x2233_4455);
+        assert_eq!(load(code::H, 3), 0x4455);
+        assert_eq!(load(code::B, 4), 0x55);
+        assert_eq!((load(code::W, 2), load(code::H, 4), load(code::B, 5)), (0, 0, 0));
+    }
+
+    #[test]
+    fn an_indexed_load_does_not_wrap_around() {
+        let load = |x, k| a_after(&[(code::LDX | code::IMM, x), (code::LD | code::IND | code::B, k)], &[7, 8, 9]);
+        assert_eq!(load(1, 1), 9);
+        assert_eq!(load(u32::MAX, 2), 0);
+        assert_eq!(load(2, u32::MAX), 0);
+    }
+
+    #[test]
+    fn a_header_length_counts_words() {
+        let steps = [(code::LDX | code::MSH | code::B, 0), (code::MISC | code::TXA, 0)];
+        assert_eq!(a_after(&steps, &[0x4f]), 60);
+        assert_eq!(a_after(&steps, &[]), 0);
+    }
+
+    #[test]
+    fn arithmetic_wraps_and_a_zero_divisor_ends_it() {
+        assert_eq!(arithmetic(code::ADD, u32::MAX, 2), Some(1));
+        assert_eq!(arithmetic(code::SUB, 0, 1), Some(u32::MAX));
+        assert_eq!(arithmetic(code::MUL, 1 << 31, 2), Some(0));
+        assert_eq!(arithmetic(code::NEG, 1, 0), Some(u32::MAX));
+        assert_eq!(arithmetic(code::LSH, 1, 32), Some(0));
+        assert_eq!(arithmetic(code::RSH, 8, 3), Some(1));
+        assert_eq!(arithmetic(code::DIV, 1, 0), None);
+        assert_eq!(arithmetic(code::MOD, 1, 0), None);
+        let steps = [(code::LD | code::IMM, 5), (code::LDX | code::IMM, 0), (code::ALU | code::DIV | code::X, 0)];
+        assert_eq!(a_after(&steps, &[]), 0);
+    }
+
+    #[test]
+    fn the_length_is_that_on_the_wire() {
+        assert_eq!(a_after(&[(code::LD | code::LEN, 0)], &[1]), 99);
+    }
+}

@@ -121,3 +121,27 @@ const CONSTANTS: &[(&str, u32)] = &[
     ("tcp-ece", 0x40),
     ("tcp-cwr", 0x80),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_in_order_and_without_doubles() {
+        assert!(ports::PORTS.is_sorted_by(|a, b| a.0 < b.0));
+        assert!(protocols::PROTOCOLS.is_sorted_by(|a, b| a.0 < b.0));
+    }
+
+    #[test]
+    fn well_known_names_have_their_numbers() {
+        assert_eq!(port("https"), Some((443, Transport::Both)));
+        assert_eq!(port("domain"), Some((53, Transport::Both)));
+        assert_eq!(port("http"), Some((80, Transport::Tcp)));
+        assert_eq!(port("ntp"), Some((123, Transport::Udp)));
+        assert_eq!(port("no-such-service"), None);
+        assert_eq!(ip_protocol("ipv6-icmp"), Some(58));
+        assert_eq!(ethernet_protocol("ip6"), Some(0x86dd));
+        assert_eq!(osi_protocol("isis"), Some(0x83));
+        assert_eq!(constant("tcp-syn"), Some(2));
+    }
+}

@@ -224,3 +224,62 @@ impl Block {
         if holds { &mut self.yes } else { &mut self.no }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::LinkLayer;
+    use crate::program::Program;
+    use crate::random::{self, Random};
+    use crate::{layout, lower, parser};
+
+    fn program(graph: &Graph) -> Program {
+        Program::new(layout::instructions(graph, 1)).expect("an expression of the list fits")
+    }
+
+    #[test]
+    fn optimized_programs_decide_as_the_plain_ones_do() {
+        let seed = 0x006f_7074;
+        println!("seed {seed:#x}");
+        let mut random = Random::new(seed);
+        let expressions = random::expressions();
+        let (mut plain_count, mut optimized_count) = (0, 0);
+        for round in 0..expressions.len() * 4 {
+            // All alone first, then pairs, which have more in common than the list shows.
+            let mut text = expressions[round % expressions.len()].clone();
+            if round >= expressions.len() {
+                let other = &expressions[random.below(expressions.len())];
+                text = format!("({text}) {} ({other})", random.one_of(&["and", "or", "and not", "or not"]));
+            }
+            let link = LinkLayer::from_dlt(random.one_of(&[0, 1, 1, 1, 12, 113]));
+            let Ok(condition) = parser::parse(&text) else { continue };
+            let Ok(mut graph) = lower::lower(condition.as_ref(), link, lower::Frames::File) else { continue };
+            let plain = program(&graph);
+            optimize(&mut graph);
+            let optimized = program(&graph);
+            plain_count += plain.instructions().len();
+            optimized_count += optimized.instructions().len();
+            for _ in 0..24 {
+                let frame = random.frame();
+                let wire_len = u32::try_from(random.below(200)).expect("a small number");
+                assert_eq!(plain.run(&frame, wire_len), optimized.run(&frame, wire_len), "{text}: {frame:02x?}");
+            }
+        }
+        assert!(optimized_count * 4 < plain_count * 3, "{optimized_count} instructions instead of {plain_count}");
+    }
+
+    #[test]
+    fn what_was_tested_is_not_tested_again() {
+        let length = |text: &str| {
+            let condition = parser::parse(text).expect("it parses");
+            let mut graph =
+                lower::lower(condition.as_ref(), LinkLayer::Ethernet, lower::Frames::File).expect("it is on the link");
+            optimize(&mut graph);
+            program(&graph).instructions().len()
+        };
+        assert_eq!(length("ip and ip and ip"), length("ip"));
+        assert_eq!(length("tcp or not tcp and not tcp"), length("tcp or not tcp"));
+        assert_eq!(length("ip[0] = 1 or ip[0] = 2"), length("ip[0] = 1") + 1);
+        assert_eq!(length("tcp src port 80 and tcp"), length("tcp src port 80"));
+    }
+}

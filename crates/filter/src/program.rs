@@ -6,7 +6,8 @@
 //! 2. Jumps go forward and stay inside, so every run ends; the last instruction returns.
 //! 3. No division by a constant zero, no shift by a constant of 32 or more.
 //! 4. Scratch slots are numbered below [`SCRATCH_SLOTS`], and no slot is read that was not written on every way there.
-//! 5. No absolute load beyond 2 GiB: the kernel has other things there.
+//! 5. No absolute load beyond 2 GiB, where the kernel has other things, but for the [`ancillary`] words that programs
+//!    for sockets use. On a frame of a file there are none: to load one is to load from beyond the frame.
 
 use core::fmt;
 
@@ -16,6 +17,21 @@ use crate::instruction::{Instruction, code};
 pub const MAX_INSTRUCTIONS: usize = 4096;
 /// Words of scratch memory (`BPF_MEMWORDS`).
 pub const SCRATCH_SLOTS: usize = 16;
+
+/// What the kernel knows about a packet on a socket and programs read as if it were far behind the frame (`SKF_AD_OFF`
+/// and so on in `linux/filter.h`).
+pub(crate) mod ancillary {
+    const START: u32 = 0xffff_f000;
+    /// Who sent the packet (`PACKET_OUTGOING` and so on).
+    pub(crate) const PACKET_TYPE: u32 = START + 4;
+    /// The index of the interface.
+    pub(crate) const INTERFACE: u32 = START + 8;
+    /// The VLAN tag that was taken out of the frame.
+    pub(crate) const VLAN_TAG: u32 = START + 44;
+    /// 1 when there was one.
+    pub(crate) const VLAN_TAG_PRESENT: u32 = START + 48;
+    pub(crate) const ALL: [u32; 4] = [PACKET_TYPE, INTERFACE, VLAN_TAG, VLAN_TAG_PRESENT];
+}
 
 /// A verified program.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -128,7 +144,9 @@ fn check_one(at: usize, instruction: &Instruction, count: usize) -> Result<(), P
     let operation = instruction.code & code::OPERATION;
     let constant = instruction.code & code::X == 0;
     match instruction.code & code::CLASS {
-        code::LD if instruction.code & code::MODE == code::ABS && k > i32::MAX as u32 => {
+        code::LD
+            if instruction.code & code::MODE == code::ABS && k > i32::MAX as u32 && !ancillary::ALL.contains(&k) =>
+        {
             Err(ProgramError::LoadBeyondFrame(at))
         }
         code::LDX if instruction.code & code::MODE == code::MSH && k > i32::MAX as u32 => {
@@ -215,5 +233,77 @@ fn is_known(code: u16) -> bool {
         },
         RET => code == RET | K || code == RET | A,
         _ => code == MISC | TAX || code == MISC | TXA,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RETURN: Instruction = Instruction::plain(code::RET | code::K, 1);
+
+    fn verdict(instructions: &[Instruction]) -> Result<(), ProgramError> {
+        Program::verify(instructions)
+    }
+
+    fn with_return(instruction: Instruction) -> Result<(), ProgramError> {
+        verdict(&[instruction, RETURN])
+    }
+
+    #[test]
+    fn lengths_outside_the_limits_are_refused() {
+        assert_eq!(verdict(&[]), Err(ProgramError::Length(0)));
+        assert_eq!(verdict(&vec![RETURN; MAX_INSTRUCTIONS]), Ok(()));
+        assert_eq!(verdict(&vec![RETURN; MAX_INSTRUCTIONS + 1]), Err(ProgramError::Length(MAX_INSTRUCTIONS + 1)));
+    }
+
+    #[test]
+    fn a_program_that_does_not_return_is_refused() {
+        assert_eq!(verdict(&[Instruction::plain(code::LD | code::IMM, 1)]), Err(ProgramError::NoReturn));
+    }
+
+    #[test]
+    fn jumps_that_leave_the_program_are_refused() {
+        let jump = |jt, jf| Instruction { code: code::JMP | code::JEQ, jt, jf, k: 0 };
+        assert_eq!(with_return(jump(0, 0)), Ok(()));
+        assert_eq!(with_return(jump(1, 0)), Err(ProgramError::JumpOutside(0)));
+        assert_eq!(with_return(jump(0, 1)), Err(ProgramError::JumpOutside(0)));
+        assert_eq!(verdict(&[jump(0, 0)]), Err(ProgramError::JumpOutside(0)));
+        let always = |k| Instruction::plain(code::JMP | code::JA, k);
+        assert_eq!(with_return(always(0)), Ok(()));
+        assert_eq!(with_return(always(1)), Err(ProgramError::JumpOutside(0)));
+        // A jump backwards, as libpcap makes them for its own machine.
+        assert_eq!(with_return(always(u32::MAX)), Err(ProgramError::JumpOutside(0)));
+    }
+
+    #[test]
+    fn constants_that_no_operation_takes_are_refused() {
+        let operation = |operation, k| with_return(Instruction::plain(code::ALU | operation | code::K, k));
+        assert_eq!(operation(code::DIV, 0), Err(ProgramError::DivisionByZero(0)));
+        assert_eq!(operation(code::MOD, 0), Err(ProgramError::DivisionByZero(0)));
+        assert_eq!(operation(code::DIV, 1), Ok(()));
+        assert_eq!(operation(code::LSH, 32), Err(ProgramError::Shift(0)));
+        assert_eq!(operation(code::RSH, 31), Ok(()));
+        let load = Instruction::plain(code::LD | code::ABS | code::W, 1 << 31);
+        assert_eq!(with_return(load), Err(ProgramError::LoadBeyondFrame(0)));
+    }
+
+    #[test]
+    fn codes_that_classic_bpf_has_not_are_refused() {
+        for unknown in [0x0100, 0x0018, 0x00e0, 0x0021, 0x00a0, 0x000a, 0x00b4, 0x0055, 0x0017] {
+            assert_eq!(with_return(Instruction::plain(unknown, 0)), Err(ProgramError::UnknownCode(0)), "{unknown:#x}");
+        }
+    }
+
+    #[test]
+    fn a_slot_has_to_be_written_on_every_way() {
+        let recall = Instruction::plain(code::LD | code::MEM, 3);
+        let store = Instruction::plain(code::ST, 3);
+        let skip = |jt, jf| Instruction { code: code::JMP | code::JEQ, jt, jf, k: 0 };
+        assert_eq!(verdict(&[recall, RETURN]), Err(ProgramError::SlotNotWritten(0)));
+        assert_eq!(verdict(&[store, recall, RETURN]), Ok(()));
+        assert_eq!(verdict(&[skip(1, 0), store, recall, RETURN]), Err(ProgramError::SlotNotWritten(2)));
+        assert_eq!(verdict(&[skip(0, 0), store, recall, RETURN]), Ok(()));
+        assert_eq!(with_return(Instruction::plain(code::ST, 16)), Err(ProgramError::NoSuchSlot(0)));
     }
 }

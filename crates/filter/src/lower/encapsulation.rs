@@ -4,11 +4,12 @@
 use super::layers::{GeneveSlots, Layers, Position};
 use super::link_type::{IPV4, IPV6, MPLS, PPPOE_SESSION, VLAN};
 use super::port::IPV6_HEADER;
-use super::{Lowered, Lowering};
+use super::{Frames, Lowered, Lowering};
 use crate::ast::{Operator, Size};
 use crate::error::{FilterError, Span};
 use crate::graph::{Compare, Fragment, Source, Step};
 use crate::link::LinkLayer;
+use crate::program::ancillary;
 
 const PPP_MPLS: u32 = 0x0281;
 const UDP: u32 = 17;
@@ -25,6 +26,16 @@ impl Lowering {
             return Err(self.not_on_link("a VLAN tag", span));
         };
         within(tag, 0x0fff, "a VLAN", span)?;
+        if self.frames == Frames::Socket && self.layers.network == Layers::of(LinkLayer::Ethernet).network {
+            return self.vlan_beside_or_inside(kind, tag, span);
+        }
+        let tagged = self.tagged_inside(kind, tag);
+        self.layers.kind = Some(kind.plus(4));
+        self.layers.network = self.layers.network.plus(4);
+        Ok(tagged)
+    }
+
+    fn tagged_inside(&mut self, kind: Position, tag: Option<u32>) -> Fragment {
         let mut tagged = self.equal(kind, Size::Half, VLAN[0]);
         for protocol in &VLAN[1..] {
             let next = self.equal(kind, Size::Half, *protocol);
@@ -34,9 +45,31 @@ impl Lowering {
             let is_tag = self.equal_masked(self.layers.network, Size::Half, tag, 0x0fff);
             tagged = self.graph.and(tagged, is_tag);
         }
-        self.layers.kind = Some(kind.plus(4));
-        self.layers.network = self.layers.network.plus(4);
-        Ok(tagged)
+        tagged
+    }
+
+    /// On a socket the outer tag is beside the frame or inside. A slot keeps by how much it moves what is behind.
+    fn vlan_beside_or_inside(&mut self, kind: Position, tag: Option<u32>, span: &Span) -> Lowered<Fragment> {
+        let slot = self.carry(1, span)?;
+        let mut beside = self.known_beside(ancillary::VLAN_TAG_PRESENT, Size::Byte, 1);
+        if let Some(tag) = tag {
+            let steps =
+                vec![Step::Load(Size::Half, ancillary::VLAN_TAG), Step::Compute(Operator::And, Source::K(0x0fff))];
+            let is_tag = self.graph.test(steps, Compare::Equal, Source::K(tag));
+            beside = self.graph.and(beside, is_tag);
+        }
+        let by_nothing = self.graph.run(vec![Step::Immediate(0), Step::Store(slot)]);
+        let beside = self.graph.and(beside, by_nothing);
+
+        let not_beside = self.known_beside(ancillary::VLAN_TAG_PRESENT, Size::Byte, 1).not();
+        let inside = self.tagged_inside(kind, tag);
+        let inside = self.graph.and(not_beside, inside);
+        let by_the_tag = self.graph.run(vec![Step::Immediate(4), Step::Store(slot)]);
+        let inside = self.graph.and(inside, by_the_tag);
+
+        self.layers.kind = Some(Position { slot: Some(slot), ..kind });
+        self.layers.network.slot = Some(slot);
+        Ok(self.graph.or(beside, inside))
     }
 
     pub(super) fn mpls(&mut self, label: Option<u32>, span: &Span) -> Lowered<Fragment> {
@@ -80,12 +113,8 @@ impl Lowering {
 
     pub(super) fn geneve(&mut self, identifier: Option<u32>, span: &Span) -> Lowered<Fragment> {
         within(identifier, 0xff_ffff, "a Geneve network", span)?;
-        let first = self.slots.carried;
-        if first + 3 > 9 {
-            return Err(FilterError::new("more than three Geneve headers in one expression", span.clone()));
-        }
+        let first = self.carry(3, span)?;
         let slots = GeneveSlots { kind: first, inner: first + 1, network: first + 2 };
-        self.slots.carried += 3;
         let over_ipv4 = self.geneve_over_ipv4(identifier, slots, span)?;
         let over_ipv6 = self.geneve_over_ipv6(identifier, slots, span)?;
         let is_geneve = self.graph.or(over_ipv4, over_ipv6);

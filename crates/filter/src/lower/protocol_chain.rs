@@ -50,7 +50,7 @@ impl Lowering {
 
     fn chain_over_ipv4(&mut self, number: u32, qualifiers: &Qualifiers) -> Lowered<Fragment> {
         let is_ip = self.link_type(IPV4, &qualifiers.span)?;
-        let walk = self.walk(qualifiers)?;
+        let walk = self.walk();
         let network = walk.network;
         let mut steps = network.x_to_ipv4_end();
         steps.extend([Step::ToA, Step::Store(walk.at)]);
@@ -64,7 +64,7 @@ impl Lowering {
 
     fn chain_over_ipv6(&mut self, number: u32, qualifiers: &Qualifiers) -> Lowered<Fragment> {
         let is_ip = self.link_type(IPV6, &qualifiers.span)?;
-        let walk = self.walk(qualifiers)?;
+        let walk = self.walk();
         let mut steps = match walk.network.slot {
             None => vec![Step::Immediate(IPV6_HEADER)],
             Some(slot) => vec![Step::Recall(slot), Step::Compute(Operator::Add, Source::K(IPV6_HEADER))],
@@ -116,12 +116,10 @@ impl Lowering {
         passed
     }
 
-    fn walk(&self, qualifiers: &Qualifiers) -> Lowered<Walk> {
+    fn walk(&self) -> Walk {
+        // The first slots that carry nothing: the walk is over before anything else uses them.
         let next = self.slots.carried;
-        if next > 8 {
-            return Err(FilterError::new("too many positions to remember", qualifiers.span.clone()));
-        }
-        Ok(Walk { next, at: next + 1, network: self.layers.network })
+        Walk { next, at: next + 1, network: self.layers.network }
     }
 }
 

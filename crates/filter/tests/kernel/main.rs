@@ -11,7 +11,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use flumen_filter::{Filter, Instruction, LinkLayer, Program};
+use flumen_filter::{Filter, Instruction, LinkLayer, Program, socket_program};
 use random::Random;
 
 #[test]
@@ -36,6 +36,43 @@ fn programs_of_the_compiler_run_in_the_kernel_as_in_the_machine() {
         assert_eq!(&case.verdicts(&program), answer, "{}\n{program}", case.what);
     }
     println!("{} programs", cases.len());
+}
+
+/// The packets of these sockets have no tag beside the frame and no device, so the tests for those are false, and what
+/// is in the frame decides.
+#[test]
+fn programs_for_sockets_decide_in_the_kernel_as_filters_of_files() {
+    let mut random = Random::new(0x736f_636b);
+    let (mut cases, mut filters) = (Vec::new(), Vec::new());
+    for expression in random::expressions() {
+        // Behind a tag that is not there the two differ on purpose.
+        if expression.contains("vlan") && (expression.contains(" or ") || expression.contains("not")) {
+            continue;
+        }
+        let Ok(filter) = Filter::compile(&expression, LinkLayer::Ethernet, 0) else { continue };
+        let program = socket_program(&expression, LinkLayer::Ethernet, 0).expect("a socket knows more than a file");
+        let frames = (0..40).map(|_| random.frame()).collect();
+        filters.push(Program::new(filter.program().to_vec()).expect("a filter has a verified program"));
+        cases.push(Case { what: expression, program: program.instructions().to_vec(), frames });
+    }
+    let Some(answers) = kernel(&cases, "socket") else { return };
+    for ((case, filter), answer) in cases.iter().zip(&filters).zip(&answers) {
+        assert_eq!(&case.verdicts(filter), answer, "{}", case.what);
+    }
+}
+
+#[test]
+fn what_only_a_socket_knows_is_taken_by_the_kernel() {
+    let expressions =
+        ["inbound", "outbound and tcp", "ifindex 3", "vlan 5 and vlan 6 and tcp[13] = 2", "vlan or geneve and ip"];
+    let case = |expression: &&str| Case {
+        what: (*expression).to_owned(),
+        program: socket_program(expression, LinkLayer::Ethernet, 0).expect(expression).instructions().to_vec(),
+        frames: Vec::new(),
+    };
+    let cases: Vec<Case> = expressions.iter().map(case).collect();
+    let Some(answers) = kernel(&cases, "only-socket") else { return };
+    assert!(answers.iter().all(|answer| answer.is_empty()), "{answers:?}");
 }
 
 #[test]
