@@ -117,9 +117,8 @@ impl fmt::Display for Filter {
 /// Compiles an expression for `SO_ATTACH_FILTER` on a packet socket of Linux; the rest is as for [`Filter::compile`].
 ///
 /// The kernel takes the outer VLAN tag out of a frame and keeps it beside; a program from here looks there for `vlan`,
-/// and finds headers behind the tag wherever it was. Behind a `vlan` that did not hold
-/// (`vlan or ip`, `not vlan and ip`) they are looked for where a frame without a tag has them; in a file always behind a
-/// tag. tcpdump makes the same difference. It also asks the kernel for `inbound`, `outbound` and `ifindex`. In the machine of this crate, which has only the frame, such tests fail.
+/// and finds headers behind the tag wherever it was. It also asks the
+/// kernel for `inbound`, `outbound` and `ifindex`. In the machine of this crate, which has only the frame, such tests fail.
 ///
 /// # Errors
 /// As [`Filter::compile`].

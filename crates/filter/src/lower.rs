@@ -45,7 +45,7 @@ pub(crate) fn lower(condition: Option<&Condition>, link: LinkLayer, frames: Fram
         link,
         frames,
         layers: Layers::of(link),
-        slots: Slots { carried: 0, in_use: 0 },
+        slots: Slots { carried: Vec::new(), in_use: 0 },
     };
     let start = lowering.graph.run(Vec::new());
     let mut whole = start;
@@ -53,13 +53,10 @@ pub(crate) fn lower(condition: Option<&Condition>, link: LinkLayer, frames: Fram
         let wanted = lowering.condition(condition)?;
         whole = lowering.graph.and(whole, wanted);
     }
-    // What a slot carries is unset on ways around the primitive that sets it. Zero is as good as anything there, but it
-    // has to be the same always, and the kernel wants every slot written before it is read.
-    let carried = lowering.slots.carried;
-    if carried > 0 {
-        let steps = &mut lowering.graph.blocks[0].steps;
-        steps.push(Step::Immediate(0));
-        steps.extend((0..carried).map(Step::Store));
+    // What a slot carries is not set on ways around the primitive that sets it. It has to be the same there always, and
+    // the kernel wants every slot written before it is read.
+    for (slot, &initial) in (0..).zip(&lowering.slots.carried) {
+        lowering.graph.blocks[0].steps.extend([Step::Immediate(initial), Step::Store(slot)]);
     }
     lowering.graph.finish(&whole);
     Ok(lowering.graph)
@@ -78,12 +75,20 @@ struct Lowering {
 
 /// Scratch slots: the first carry positions of headers from block to block, the others are for arithmetic.
 struct Slots {
-    carried: u8,
+    /// What each of the first holds at the beginning.
+    carried: Vec<u32>,
     in_use: u8,
 }
 
+impl Slots {
+    /// The first slot that carries nothing.
+    fn first_free(&self) -> u8 {
+        u8::try_from(self.carried.len()).unwrap_or(u8::MAX)
+    }
+}
+
 /// The others are left for arithmetic.
-const MAX_CARRIED: u8 = 10;
+const MAX_CARRIED: usize = 10;
 
 /// More blocks than that cannot become a program that fits.
 const MAX_BLOCKS: usize = 1 << 16;
@@ -228,13 +233,13 @@ impl Lowering {
         }
     }
 
-    /// Slots that keep positions for the rest of the text: the first of so many.
-    fn carry(&mut self, count: u8, span: &Span) -> Lowered<u8> {
-        let first = self.slots.carried;
-        if first + count > MAX_CARRIED {
+    /// Takes slots that keep positions for the rest of the text, with what they hold at the beginning: the first of them.
+    fn carry(&mut self, initial: &[u32], span: &Span) -> Lowered<u8> {
+        let first = self.slots.first_free();
+        self.slots.carried.extend(initial);
+        if self.slots.carried.len() > MAX_CARRIED {
             return Err(FilterError::new("too many headers of changing length in one expression", span.clone()));
         }
-        self.slots.carried += count;
         Ok(first)
     }
 

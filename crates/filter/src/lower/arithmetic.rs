@@ -31,7 +31,7 @@ impl Lowering {
         let mut tests = None;
         self.tests_for(&left, &mut tests)?;
         self.tests_for(&right, &mut tests)?;
-        self.slots.in_use = self.slots.carried;
+        self.slots.in_use = self.slots.first_free();
         let compared = self.compare(&left, relation.comparison, &right, &relation.span)?;
         Ok(match tests {
             Some(tests) => self.graph.and(tests, compared),

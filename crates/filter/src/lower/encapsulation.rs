@@ -48,9 +48,10 @@ impl Lowering {
         tagged
     }
 
-    /// On a socket the outer tag is beside the frame or inside. A slot keeps by how much it moves what is behind.
+    /// On a socket the outer tag is beside the frame or inside. A slot keeps by how much it moves what is behind: as long
+    /// as no tag is found beside, by the four bytes that it moves it in a file.
     fn vlan_beside_or_inside(&mut self, kind: Position, tag: Option<u32>, span: &Span) -> Lowered<Fragment> {
-        let slot = self.carry(1, span)?;
+        let slot = self.carry(&[4], span)?;
         let mut beside = self.known_beside(ancillary::VLAN_TAG_PRESENT, Size::Byte, 1);
         if let Some(tag) = tag {
             let steps =
@@ -64,8 +65,6 @@ impl Lowering {
         let not_beside = self.known_beside(ancillary::VLAN_TAG_PRESENT, Size::Byte, 1).not();
         let inside = self.tagged_inside(kind, tag);
         let inside = self.graph.and(not_beside, inside);
-        let by_the_tag = self.graph.run(vec![Step::Immediate(4), Step::Store(slot)]);
-        let inside = self.graph.and(inside, by_the_tag);
 
         self.layers.kind = Some(Position { slot: Some(slot), ..kind });
         self.layers.network.slot = Some(slot);
@@ -113,7 +112,7 @@ impl Lowering {
 
     pub(super) fn geneve(&mut self, identifier: Option<u32>, span: &Span) -> Lowered<Fragment> {
         within(identifier, 0xff_ffff, "a Geneve network", span)?;
-        let first = self.carry(3, span)?;
+        let first = self.carry(&[0; 3], span)?;
         let slots = GeneveSlots { kind: first, inner: first + 1, network: first + 2 };
         let over_ipv4 = self.geneve_over_ipv4(identifier, slots, span)?;
         let over_ipv6 = self.geneve_over_ipv6(identifier, slots, span)?;

@@ -118,7 +118,7 @@ impl Lowering {
 
     fn walk(&self) -> Walk {
         // The first slots that carry nothing: the walk is over before anything else uses them.
-        let next = self.slots.carried;
+        let next = self.slots.first_free();
         Walk { next, at: next + 1, network: self.layers.network }
     }
 }
