@@ -25,10 +25,19 @@
 //! 2. What compiles is a [`Program`] that verifies, so the kernel takes it and running it ends.
 //! 3. An error has a place inside the expression.
 //!
-//! What libpcap takes and this refuses: names of hosts and networks (nothing is looked up), `gateway`, link layers and
-//! primitives of 802.11, ATM, SS7, ARCnet and BSD's packet filter log; DECnet areas above 63;
-//! nesting deeper than 200. What differs: `byte N & M` and `byte N | M` look at the byte
-//! (libpcap 1.10 forgets to); `protochain` passes authentication headers by their length, and at most 32 headers.
+//! What libpcap 1.10 takes and this refuses: names of hosts and networks (nothing is looked up); `gateway`; link layers
+//! and primitives of 802.11, ATM, SS7, ARCnet and BSD's packet filter log; DECnet areas above 63; nesting deeper than 200.
+//!
+//! What it decides otherwise, and why:
+//!
+//! * `byte N & M` and `byte N | M` look at the byte; libpcap forgets to load it.
+//! * In `1 + tcp[0]` the right side of an operator brings its tests too (IPv4, TCP, first fragment), as pcap-filter(7) says
+//!   of all such bytes; libpcap keeps those of the left side only and looks at any packet.
+//! * `protochain` passes authentication headers by their length, where libpcap loses its place; it passes at most 32
+//!   headers, since a program here has no loops (and so a kernel takes it); it works behind `geneve` too.
+//! * Behind a `geneve` that did not hold (`geneve or ip`) libpcap reads scratch memory that nobody wrote; here it is 0.
+//! * `ip broadcast` knows no netmask: it is 0.0.0.0 and 255.255.255.255, as when tcpdump reads a file.
+//! * An expression that cannot match is not refused; [`Filter::rejects_all`] says so.
 //!
 //! Reading order: `token` and `lexer` make words of the text, `ast` and `parser` a tree, `lower` a `graph` of blocks for
 //! a link, `optimize` leaves out what is known, `layout` makes instructions. `program` verifies, `machine` runs.

@@ -111,6 +111,15 @@ fn a_byte_is_looked_at_for_bits_too() {
     assert!(!matches("byte 15 | 0", TCP));
 }
 
+/// libpcap looks at any packet when the load is on the right of an operator.
+#[test]
+fn bytes_on_either_side_of_an_operator_need_their_header() {
+    for expression in ["1 + udp[0] > 0", "udp[0] + 1 > 0", "len - udp[0] > 0", "0 < udp[0] | 1", "ip[0] + udp[0] > 0"] {
+        assert!(!matches(expression, TCP), "{expression}");
+        assert!(matches(&expression.replace("udp", "tcp"), TCP), "{expression}");
+    }
+}
+
 #[test]
 fn loopback_of_either_byte_order_is_understood() {
     let filter = Filter::compile("ip", LinkLayer::Null, 0).expect("it compiles");
