@@ -17,7 +17,7 @@ mod port;
 mod protocol;
 mod protocol_chain;
 
-use crate::ast::{ByteTest, Condition, Direction, Id, Join, Kind, Operator, Primitive, Qualifiers, Size};
+use crate::ast::{ByteTest, Condition, Direction, Id, Join, Kind, Operator, Primitive, Qualifiers, Relation, Size};
 use crate::error::{FilterError, Span};
 use crate::graph::{Compare, Fragment, Graph, Source, Step};
 use crate::link::LinkLayer;
@@ -108,6 +108,11 @@ impl Lowering {
                 Ok(whole)
             }
             Condition::Not(inner) => Ok(self.condition(inner)?.not()),
+            Condition::Id(_, _, span) | Condition::Primitive(_, span) | Condition::Relation(Relation { span, .. })
+                if self.graph.blocks.len() > MAX_BLOCKS =>
+            {
+                Err(FilterError::new("the expression is too long from here", span.clone()))
+            }
             Condition::Id(qualifiers, id, span) => self.id(qualifiers, id, span),
             Condition::Relation(relation) => self.relation(relation),
             Condition::Primitive(primitive, span) => self.primitive(primitive, span),
@@ -115,9 +120,6 @@ impl Lowering {
     }
 
     fn id(&mut self, qualifiers: &Qualifiers, id: &Id, span: &Span) -> Lowered<Fragment> {
-        if self.graph.blocks.len() > MAX_BLOCKS {
-            return Err(FilterError::new("the expression is too long", span.clone()));
-        }
         match qualifiers.kind {
             Kind::Unsaid | Kind::Host | Kind::Net => self.address(qualifiers, id, span),
             Kind::Port | Kind::PortRange => self.port(qualifiers, id, span),

@@ -14,7 +14,8 @@ use std::collections::HashMap;
 
 use crate::graph::{Block, Compare, Graph, Source, Step, Target, Test};
 
-/// How many facts are kept for a block; older ones are forgotten. Bounds the work for long expressions.
+/// How many facts are kept for a block; older ones are forgotten. Bounds the work for long expressions. Only facts that a
+/// later test can use count, and those are few even then.
 const MAX_FACTS: usize = 24;
 /// Threading opens further ways; two rounds find nearly all.
 const ROUNDS: usize = 3;
@@ -73,9 +74,41 @@ impl Fact {
     }
 }
 
+/// The last blocks that can use a fact.
+struct LastUses {
+    /// Of a value at all.
+    value: HashMap<usize, usize>,
+    /// Of the very same test.
+    test: HashMap<(usize, Compare, u32), usize>,
+}
+
+impl LastUses {
+    fn of(blocks: &[Block], values: &Values) -> Self {
+        let mut uses = Self { value: HashMap::new(), test: HashMap::new() };
+        for (at, block) in blocks.iter().enumerate() {
+            if let Some(test) = tested(block, values.of_block[at]) {
+                uses.value.insert(test.0, at);
+                uses.test.insert(test, at);
+            }
+        }
+        uses
+    }
+
+    /// Whether a block behind this one can use what its test came to.
+    fn is_useful(&self, fact: Fact, at: usize) -> bool {
+        let last = if fact.compare == Compare::Equal && fact.holds {
+            self.value.get(&fact.value)
+        } else {
+            self.test.get(&(fact.value, fact.compare, fact.operand))
+        };
+        last.is_some_and(|last| *last > at)
+    }
+}
+
 /// One round; whether anything changed.
 fn thread(blocks: &mut [Block], values: &Values) -> bool {
     let mut changed = false;
+    let uses = LastUses::of(blocks, values);
     // What is known at the beginning of each block; `None` while no way leads there.
     let mut known: Vec<Option<Vec<Fact>>> = vec![None; blocks.len()];
     if let Some(first) = known.first_mut() {
@@ -88,6 +121,7 @@ fn thread(blocks: &mut [Block], values: &Values) -> bool {
             let mut facts_there = facts.clone();
             if let Some((value, compare, operand)) = tested(&blocks[at], values.of_block[at]) {
                 facts_there.push(Fact { value, compare, operand, holds });
+                facts_there.retain(|fact| uses.is_useful(*fact, at));
                 if facts_there.len() > MAX_FACTS {
                     facts_there.remove(0);
                 }
