@@ -26,7 +26,8 @@
 //! 3. An error has a place inside the expression.
 //!
 //! What libpcap 1.10 takes and this refuses: names of hosts and networks (nothing is looked up); `gateway`; link layers
-//! and primitives of 802.11, ATM, SS7, ARCnet and BSD's packet filter log; DECnet areas above 63; nesting deeper than 200.
+//! and primitives of 802.11, ATM, SS7, ARCnet and BSD's packet filter log; DECnet addresses other than AREA.NODE; nesting
+//! deeper than 200.
 //!
 //! What it decides otherwise, and why:
 //!
