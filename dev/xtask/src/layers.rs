@@ -24,6 +24,7 @@ enum Others {
 const ROWS: &[Row] = &[
     Row { package: "flumen-kref", may: &[], others: Others::Only(&["loom"]) },
     Row { package: "flumen-wire", may: &[], others: Others::Only(&[]) },
+    Row { package: "flumen-filter", may: &[], others: Others::Only(&[]) },
     Row { package: "flumen-pbuf", may: &["flumen-kref"], others: Others::Only(&["libc", "loom"]) },
     Row { package: "flumen-model", may: &["flumen-wire", "flumen-pbuf"], others: Others::Only(&["thiserror"]) },
     Row {
@@ -33,7 +34,7 @@ const ROWS: &[Row] = &[
     },
     Row {
         package: "flumen-capture",
-        may: &["flumen-model", "flumen-pbuf"],
+        may: &["flumen-model", "flumen-pbuf", "flumen-filter"],
         others: Others::Except(&["anyhow", "clap", "serde", "serde_json"]),
     },
     Row { package: "flumen-output", may: &["flumen-model"], others: Others::Except(&["anyhow", "clap"]) },
@@ -48,6 +49,7 @@ const ROWS: &[Row] = &[
         may: &[
             "flumen-kref",
             "flumen-wire",
+            "flumen-filter",
             "flumen-pbuf",
             "flumen-model",
             "flumen-table",
