@@ -41,8 +41,9 @@ pub(crate) fn decode<'a>(cx: &mut Context<'_>, ip: &Ip, view: View<'a>) -> Step<
         Ok(payload) => payload,
         Err(event) => return cx.invalid(event),
     };
-    // An acknowledgement of PPTP carries nothing.
-    let is_empty = flags_version & VERSION_MASK == 1 && view.skip(HEADER_LEN).header() == Some(&[0, 0]);
+    // An acknowledgement of PPTP carries nothing; of what the capture cut off nothing can be said.
+    let is_acknowledgement = flags_version & VERSION_MASK == 1 && view.skip(HEADER_LEN).header() == Some(&[0, 0]);
+    let is_empty = is_acknowledgement || (payload.data().is_empty() && view.is_snapped());
     let inner = match kind(cx, protocol, flags) {
         Some(kind) if !is_empty => cx.open(kind, payload, identity(cx, flags, flags_version, protocol, view)),
         _ => None,

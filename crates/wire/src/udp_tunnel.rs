@@ -21,9 +21,10 @@ pub(crate) fn inside(cx: &mut Context<'_>, ports: Ports, payload: View<'_>) -> O
     let (teredo, geneve, vxlan) = (either(&tunnels.teredo), either(&tunnels.geneve), tunnels.vxlan.has(ports.dst));
     if cx.options.beyond_suricata {
         let fou = either(&tunnels.fou);
+        // Either end may have the port, and often both do: it is one header all the same.
+        let port = if PORTS_BEYOND.contains(&ports.dst) { ports.dst } else { ports.src };
         by_port(cx, geneve, vxlan, payload)
-            .or_else(|| beyond(cx, ports.dst, payload))
-            .or_else(|| beyond(cx, ports.src, payload))
+            .or_else(|| beyond(cx, port, payload))
             .or_else(|| if fou { gue::decode_fou(cx, payload) } else { None })
             .or_else(|| if teredo { teredo::decode(cx, payload) } else { None })
     } else {

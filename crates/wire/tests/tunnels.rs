@@ -272,6 +272,19 @@ fn what_only_looks_like_a_tunnel_stays_closed() {
 }
 
 #[test]
+fn a_tunnel_with_its_port_at_both_ends_is_counted_once() {
+    let between = |port: u16, payload: &[u8]| {
+        let mut datagram = udp_to(port, payload);
+        datagram[..2].copy_from_slice(&port.to_be_bytes());
+        all(&eth4(17, &datagram)).1.beyond
+    };
+    assert_eq!(between(2152, &gtpu(0, 1, 0, &[0; 4], &[])).gtpu, 1, "an echo request");
+    assert_eq!(between(2152, &gtpu(0, 255, 1, &[], &ipv4(6, &segment()))).gtpu, 1);
+    assert_eq!(between(1701, &[0xc8, 2, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0]).l2tp, 1);
+    assert_eq!(between(51820, &[[4, 0, 0, 0], [0; 4], [0; 4], [0; 4]].concat().repeat(2)).wireguard, 1);
+}
+
+#[test]
 fn wireguard_is_counted_by_its_messages() {
     let message = |kind: u8, len: usize| {
         let mut payload = vec![kind, 0, 0, 0];
