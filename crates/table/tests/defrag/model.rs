@@ -1,8 +1,6 @@
 //! Defragmentation as slow and as obvious as it can be: for every byte of every datagram, the number of the fragment that
 //! has it. Of memory it knows nothing.
 
-use std::collections::BTreeSet;
-
 use flumen_model::{Span, Timestamp};
 use flumen_table::Compat;
 use flumen_table::defrag::{DefragConfig, DropReason, OverlapPolicy};
@@ -165,7 +163,9 @@ impl Model {
         if datagram.bytes_of(f).iter().any(Option::is_some) {
             self.event = Some(if v6 { Event::Ipv6FragOverlap } else { Event::Ipv4FragOverlap });
         }
-        datagram.kept = owner.iter().flatten().collect::<BTreeSet<_>>().len();
+        let mut keeps = vec![false; number + 1];
+        owner.iter().flatten().for_each(|n| keeps[*n] = true);
+        datagram.kept = keeps.iter().filter(|keeps| **keeps).count();
         datagram.owner = owner;
         datagram.fragments.push((*f, bytes.to_vec()));
         datagram.ended |= !f.more && (!compat || datagram.owner.contains(&Some(number)));
