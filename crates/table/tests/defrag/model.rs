@@ -1,8 +1,6 @@
 //! Defragmentation as slow and as obvious as it can be: for every byte of every datagram, the number of the fragment that
 //! has it. Of memory it knows nothing.
 
-use std::collections::BTreeSet;
-
 use flumen_model::{Span, Timestamp};
 use flumen_table::Compat;
 use flumen_table::defrag::{DefragConfig, DropReason, OverlapPolicy};
@@ -23,7 +21,7 @@ struct Datagram {
     last: Timestamp,
     fragments: Vec<(Fragment, Vec<u8>)>,
     /// Which of `fragments` has the byte.
-    owner: Vec<Option<usize>>,
+    owner: Vec<Option<u16>>,
     /// How many of `fragments` have a byte.
     kept: usize,
     ended: bool,
@@ -37,7 +35,7 @@ impl Datagram {
     fn due(&self, now: Timestamp) -> bool {
         now > self.last && now.nanos() - self.last.nanos() >= self.timeout.nanos()
     }
-    fn bytes_of(&self, f: &Fragment) -> Vec<Option<usize>> {
+    fn bytes_of(&self, f: &Fragment) -> Vec<Option<u16>> {
         (f.offset..f.offset + f.payload_len).map(|at| self.owner.get(at as usize).copied().flatten()).collect()
     }
 }
@@ -144,12 +142,14 @@ impl Model {
         datagram.last = datagram.last.max(at);
 
         // Who has which byte afterwards.
-        let number = datagram.fragments.len();
+        let number = datagram.fragments.len() as u16;
         let mut owner = datagram.owner.clone();
         owner.resize(owner.len().max((f.offset + f.payload_len) as usize), None);
         for place in &mut owner[f.offset as usize..(f.offset + f.payload_len) as usize] {
             *place = match *place {
-                Some(older) if !newer_wins(datagram.policy, &datagram.fragments[older].0, f) => Some(older),
+                Some(older) if !newer_wins(datagram.policy, &datagram.fragments[usize::from(older)].0, f) => {
+                    Some(older)
+                }
                 _ => Some(number),
             };
         }
@@ -165,7 +165,9 @@ impl Model {
         if datagram.bytes_of(f).iter().any(Option::is_some) {
             self.event = Some(if v6 { Event::Ipv6FragOverlap } else { Event::Ipv4FragOverlap });
         }
-        datagram.kept = owner.iter().flatten().collect::<BTreeSet<_>>().len();
+        let mut keeps = vec![false; usize::from(number) + 1];
+        owner.iter().flatten().for_each(|n| keeps[usize::from(*n)] = true);
+        datagram.kept = keeps.iter().filter(|keeps| **keeps).count();
         datagram.owner = owner;
         datagram.fragments.push((*f, bytes.to_vec()));
         datagram.ended |= !f.more && (!compat || datagram.owner.contains(&Some(number)));
@@ -226,13 +228,14 @@ impl Model {
             return Ok(Answer::Held);
         }
         let fragments = datagram.fragments.len() as u32;
-        let first = datagram.fragments[datagram.owner[0].expect("no holes")].0;
+        let owner = |at: usize| usize::from(datagram.owner[at].expect("no holes"));
+        let first = datagram.fragments[owner(0)].0;
         if length_field(&first, reach as u32) > 65_535 {
             self.ends.discarded += u64::from(fragments) - 1;
             return Err(DropReason::TooLarge);
         }
         let byte = |at: usize| {
-            let (f, bytes) = &datagram.fragments[datagram.owner[at].expect("no holes")];
+            let (f, bytes) = &datagram.fragments[owner(at)];
             bytes[at - f.offset as usize]
         };
         let payload = (0..reach).map(byte).collect();

@@ -78,7 +78,7 @@ fn config([policy, sizes, more, _]: [u8; 4]) -> DefragConfig {
 
 /// `what` says of which datagram, `place` and `len` where in it, mostly in units of eight bytes.
 fn fragment(what: u8, place: u8, len: u8, flags: u8) -> Fragment {
-    let far = flags & 2 != 0 && flags & 4 != 0 && flags & 8 != 0;
+    let far = flags & 0b1100_1110 == 0b1100_1110;
     let offset = if far { 65_536 - 8 - u32::from(place) * 8 } else { u32::from(place & 31) * 8 };
     let odd = if flags & 16 != 0 { u32::from(place >> 5) } else { 0 };
     let len = (u32::from(len & 15) * 8 + odd) * if len & 0xe0 == 0xe0 { 8 } else { 1 };
