@@ -13,6 +13,8 @@ pub struct EngineConfig {
     pub table: TableConfig,
     /// Decoding.
     pub decode: DecodeOptions,
+    /// Whether sinks are told of every packet that raises an event (`types: - anomaly` of the EVE log).
+    pub anomalies: bool,
     /// Reassembly of IP datagrams.
     pub defrag: DefragConfig,
     /// `defrag.memcap-policy`: what is counted for a fragment for which there is no memory.

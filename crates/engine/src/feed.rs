@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use flumen_kref::{Boxed, Ref, Unique};
+use flumen_model::sink::Anomaly;
 use flumen_model::{PacketBatch, PacketSource, SourceError, Timestamp};
 
 use crate::front::{Front, FrontCounters};
@@ -20,8 +21,17 @@ use crate::vector::Vector;
 #[derive(Debug, Default)]
 pub(crate) struct Decoded {
     pub(crate) vector: Vector,
+    /// What was odd about the packets, when that is wanted.
+    pub(crate) anomalies: Vec<Anomaly>,
     /// Time of the last frame.
     pub(crate) last: Timestamp,
+}
+
+impl Decoded {
+    fn clear(&mut self) {
+        self.vector.clear();
+        self.anomalies.clear();
+    }
 }
 
 /// A batch that several workers read.
@@ -89,6 +99,9 @@ impl Reader<'_> {
             self.seen.note(into.last);
             self.front.frame(&packet, self.batch.block(), &mut into.vector);
             self.done += 1;
+        }
+        if let Some(anomalies) = &mut self.front.anomalies {
+            into.anomalies.append(anomalies);
         }
         Ok(true)
     }
@@ -188,7 +201,7 @@ impl<'s> Feed<'s> {
     /// Takes a batch back; the last one makes it ready to be filled again.
     pub(crate) fn give_back(&self, batch: SharedBatch) {
         if let Some(mut batch) = Ref::into_unique_or_drop(batch) {
-            batch.vector.clear();
+            batch.clear();
             lock(&self.spare).push(batch);
         }
     }
@@ -240,7 +253,7 @@ impl State<'_> {
         let slowest = self.next.iter().copied().min().unwrap_or(self.first);
         for _ in self.first..slowest {
             if let Some(mut batch) = self.ring.pop_front().and_then(Ref::into_unique_or_drop) {
-                batch.vector.clear();
+                batch.clear();
                 lock(spare).push(batch);
             }
         }

@@ -9,11 +9,12 @@
 
 use std::collections::VecDeque;
 
+use flumen_model::sink::{Anomaly, AnomalyEnds};
 use flumen_model::source::Packet;
 use flumen_model::{Ledger, Timestamp};
 use flumen_pbuf::{Kind, Pbuf};
 use flumen_table::{Compat, Defrag, DefragCounters, FlowTable, HashSecret, Incomplete, Outcome, PacketKey};
-use flumen_wire::{Aside, DecodeCounters, Decoder, FlowPacket, Fragment, Inner, NonFlow, Role};
+use flumen_wire::{Aside, DecodeCounters, Decoder, FlowPacket, Fragment, Inner, NonFlow, Role, Transport};
 
 use crate::checksums::ChecksumTest;
 use crate::config::EngineConfig;
@@ -36,6 +37,8 @@ pub(crate) struct Front<'t> {
     datagram: Vec<u8>,
     /// Datagrams that were given up, to be told of: see [`Front::tell`].
     given_up: VecDeque<Incomplete>,
+    /// What was odd about packets, when that is wanted, until it is taken.
+    pub(crate) anomalies: Option<Vec<Anomaly>>,
 }
 
 /// Whose length a packet counts with.
@@ -86,6 +89,7 @@ impl<'t> Front<'t> {
             second: 0,
             datagram: Vec::new(),
             given_up: VecDeque::new(),
+            anomalies: config.anomalies.then(Vec::new),
         }
     }
 
@@ -145,18 +149,7 @@ impl<'t> Front<'t> {
                 self.given_up.pop_front();
             }
             let place = into.place();
-            place.packet = FlowPacket {
-                src: fragment.src,
-                dst: fragment.dst,
-                vlan: fragment.vlan,
-                ip_version: fragment.ip_version,
-                protocol: fragment.protocol,
-                ttl: fragment.ttl,
-                recursion: fragment.recursion,
-                tunnel: fragment.tunnel,
-                macs: fragment.macs,
-                ..FlowPacket::EMPTY
-            };
+            place.packet = about(&fragment);
             let at = if is_last { end } else { begin };
             let found = Found { at, device, data: &[], wire_len: 0, before: (0, 0), block: None };
             if self.key(&found, part as u32, Outside::NONE, place).is_ok() {
@@ -185,6 +178,9 @@ impl<'t> Front<'t> {
         outside: Outside,
         into: &mut Vector,
     ) -> Option<(Inner, Outside)> {
+        if self.anomalies.is_some() {
+            self.note_anomalies(&decoded, found.at, into);
+        }
         let reason = match decoded {
             Ok(()) => {
                 let place = into.place();
@@ -209,6 +205,19 @@ impl<'t> Front<'t> {
         };
         self.ledger.non_flow(reason, u64::from(bytes));
         None
+    }
+
+    /// Lists the events of the packet that was decoded just now.
+    #[cold]
+    fn note_anomalies(&mut self, decoded: &Result<(), Aside>, at: Timestamp, into: &mut Vector) {
+        let Some(anomalies) = &mut self.anomalies else { return };
+        let ends = match decoded {
+            Ok(()) => Some(ends_of(&into.place().packet)),
+            Err(Aside::Fragment(fragment)) => Some(ends_of(&about(fragment))),
+            Err(Aside::Tunnel(_) | Aside::NonFlow(_)) => None,
+        };
+        let frame = self.ledger.read.packets;
+        anomalies.extend(self.decoder.take_raised().map(|event| Anomaly { at, frame, event, ends }));
     }
 
     /// Key and hash, and whether the checksum is believed, into the packet's place.
@@ -263,6 +272,11 @@ impl<'t> Front<'t> {
         let outcome = self.defrag.fragment(fragment, found.device, found.at, header, hold);
         if let Some(event) = self.defrag.event() {
             self.decoder.counters.count(event);
+            if let Some(anomalies) = &mut self.anomalies {
+                let packet = about(fragment);
+                let (at, frame, ends) = (found.at, self.ledger.read.packets, Some(ends_of(&packet)));
+                anomalies.push(Anomaly { at, frame, event, ends });
+            }
         }
         let reason = match (&outcome, self.defrag.event()) {
             (Outcome::Dropped(_), Some(event)) => NonFlow::Invalid(event),
@@ -284,5 +298,36 @@ impl<'t> Front<'t> {
             }
             self.datagram = data;
         }
+    }
+}
+
+/// What is known of a packet of which there is one fragment.
+fn about(fragment: &Fragment) -> FlowPacket {
+    FlowPacket {
+        src: fragment.src,
+        dst: fragment.dst,
+        vlan: fragment.vlan,
+        ip_version: fragment.ip_version,
+        protocol: fragment.protocol,
+        ttl: fragment.ttl,
+        recursion: fragment.recursion,
+        tunnel: fragment.tunnel,
+        macs: fragment.macs,
+        ..FlowPacket::EMPTY
+    }
+}
+
+fn ends_of(packet: &FlowPacket) -> AnomalyEnds {
+    AnomalyEnds {
+        vlan: packet.vlan,
+        ip_version: packet.ip_version,
+        src: packet.src,
+        dst: packet.dst,
+        ports: match &packet.transport {
+            Transport::Tcp(tcp) => Some(tcp.ports),
+            Transport::Udp(ports) | Transport::Sctp(ports) => Some(*ports),
+            _ => None,
+        },
+        protocol: packet.protocol,
     }
 }

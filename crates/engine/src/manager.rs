@@ -8,12 +8,13 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use flumen_model::{FlowRecord, Span, Timestamp};
+use flumen_model::{Span, Timestamp};
 use flumen_table::{EndedFlow, FlowIds, FlowTable, SweepCounts};
 
 use crate::clock::WorkerClocks;
 use crate::pacer::Pacer;
 use crate::queue::Queue;
+use crate::recorder::Outgoing;
 use crate::run::Emergencies;
 
 /// Flows that go to the recycle queue together.
@@ -59,7 +60,7 @@ pub(crate) struct Manager<'r> {
     pub(crate) clocks: &'r WorkerClocks,
     pub(crate) ended: &'r Queue<Vec<EndedFlow>>,
     /// Where updates about flows that go on are put.
-    pub(crate) records: &'r Queue<Vec<FlowRecord>>,
+    pub(crate) records: &'r Queue<Outgoing>,
     pub(crate) ids: &'r OnceLock<FlowIds>,
     pub(crate) stop: &'r AtomicBool,
     /// Called by the first manager between two rounds: answers what a monitor was asked.
@@ -147,11 +148,11 @@ impl PassClock {
 
 /// Puts ended flows into the recycle queue in batches, or updates into the record queue. When the queue is closed the run
 /// is over, and they are dropped, which gives the slots of flows back.
-pub(crate) fn hand_over<T>(ended: &mut Vec<T>, queue: &Queue<Vec<T>>) {
+pub(crate) fn hand_over<T, B: From<Vec<T>>>(ended: &mut Vec<T>, queue: &Queue<B>) {
     // From the front in one pass: splitting the list would move the rest of it once for every batch.
     let mut rest = ended.drain(..);
     while rest.len() > 0 {
-        let _ = queue.put(rest.by_ref().take(ENDED_BATCH).collect());
+        let _ = queue.put(rest.by_ref().take(ENDED_BATCH).collect::<Vec<_>>().into());
     }
 }
 
@@ -175,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_list_is_handed_over_in_order_and_in_batches() {
-        let queue = Queue::new(100);
+        let queue: Queue<Vec<_>> = Queue::new(100);
         hand_over(&mut (0..2 * ENDED_BATCH + 50).collect(), &queue);
         queue.close();
         let sizes: Vec<_> =

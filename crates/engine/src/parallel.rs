@@ -30,7 +30,7 @@ use crate::monitor::{Answer, Monitor, Question};
 use crate::pipeline::{Outlet, PacketClock, Share, Worker};
 use crate::prim::{Mutex, lock};
 use crate::queue::{CloseOnDrop, Queue};
-use crate::recorder::{Outflow, Recycler};
+use crate::recorder::{Outflow, Outgoing, Recycler};
 use crate::run::{Done, Emergencies};
 use crate::stats::Parts;
 
@@ -47,7 +47,7 @@ struct Shared<'r, 's> {
     feed: Feed<'s>,
     clocks: WorkerClocks,
     ended: Queue<Vec<EndedFlow>>,
-    records: Queue<Vec<FlowRecord>>,
+    records: Queue<Outgoing>,
     /// Lists that were written and can be filled again: the allocator would give their memory back every time.
     written: Mutex<Vec<Vec<FlowRecord>>>,
     /// What each worker had counted at its last publication.
@@ -117,10 +117,15 @@ pub(crate) fn run<'s>(
     let mut gathered = scope(|scope| {
         let shared = &shared;
         let conductor = start(scope, shared, &look);
-        while let Some(mut records) = shared.records.take() {
-            out.take(&records);
-            records.clear();
-            lock(&shared.written).push(records);
+        while let Some(outgoing) = shared.records.take() {
+            match outgoing {
+                Outgoing::Records(mut records) => {
+                    out.take(&records);
+                    records.clear();
+                    lock(&shared.written).push(records);
+                }
+                Outgoing::Anomalies(anomalies) => out.anomalies(&anomalies),
+            }
             if out.has_failed() {
                 shared.feed.stop();
             }
@@ -224,7 +229,7 @@ fn work(shared: &Shared<'_, '_>, number: usize, manager: &Thread) -> WorkerDone 
     let mut ended = Vec::new();
     let mut to_queue = |records: &mut Vec<FlowRecord>| {
         let empty = lock(&shared.written).pop().unwrap_or_default();
-        let _ = shared.records.put(core::mem::replace(records, empty));
+        let _ = shared.records.put(core::mem::replace(records, empty).into());
     };
     let mut woken = false;
     let mut outlet = Outlet { ids: FlowIds::new(Timestamp::ZERO), records: &mut to_queue };
@@ -232,6 +237,10 @@ fn work(shared: &Shared<'_, '_>, number: usize, manager: &Thread) -> WorkerDone 
         outlet.ids = *shared.ids.get_or_init(|| FlowIds::new(opened));
         worker.packets(&batch.vector, &mut outlet, || shared.feed.has_failed());
         worker.under_pressure.hand_on(&mut outlet);
+        // One worker passes them on for all.
+        if number == 0 && !batch.anomalies.is_empty() {
+            let _ = shared.records.put(Outgoing::Anomalies(batch.anomalies.clone()));
+        }
         let last = batch.last;
         shared.feed.give_back(batch);
         let second_over = clock.ends_second(last);
@@ -291,7 +300,7 @@ fn recycle(shared: &Shared<'_, '_>, number: usize) {
         records.extend(ended.iter().map(|flow| recycler.record(flow, ids)));
         lock(&shared.recycled).merge(&recycler);
         shared.table.recycle(ended);
-        let _ = shared.records.put(records);
+        let _ = shared.records.put(records.into());
     }
 }
 

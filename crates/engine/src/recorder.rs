@@ -1,5 +1,6 @@
 //! From ended flows to records to the sink: outside of every lock.
 
+use flumen_model::sink::Anomaly;
 use flumen_model::{FlowRecord, Ledger, RecordSink, SinkError, Tally};
 use flumen_table::{EndCounters, EndedFlow, FlowIds};
 
@@ -51,6 +52,19 @@ pub(crate) struct Outflow<'s> {
     lost: u64,
 }
 
+/// What waits for the sink.
+#[derive(Debug)]
+pub(crate) enum Outgoing {
+    Records(Vec<FlowRecord>),
+    Anomalies(Vec<Anomaly>),
+}
+
+impl From<Vec<FlowRecord>> for Outgoing {
+    fn from(records: Vec<FlowRecord>) -> Self {
+        Self::Records(records)
+    }
+}
+
 impl<'s> Outflow<'s> {
     pub(crate) fn new(sink: &'s mut dyn RecordSink) -> Self {
         Self { sink, batch: Vec::with_capacity(BATCH), in_flows: Tally::default(), failed: None, lost: 0 }
@@ -91,6 +105,16 @@ impl<'s> Outflow<'s> {
                 }
             }
             Err(error) => self.failed = Some(error),
+        }
+    }
+
+    /// Hands anomalies to the sink. They are no records: what is lost of them is not counted.
+    pub(crate) fn anomalies(&mut self, anomalies: &[Anomaly]) {
+        if anomalies.is_empty() || self.has_failed() {
+            return;
+        }
+        if let Err(error) = self.sink.anomalies(anomalies) {
+            self.failed = Some(error);
         }
     }
 

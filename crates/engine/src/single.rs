@@ -143,6 +143,10 @@ impl Single<'_, '_> {
             worker.packets(vector, &mut outlet, || false);
         }
         worker.under_pressure.hand_on(&mut outlet);
+        if let Some(anomalies) = &mut front.anomalies {
+            out.anomalies(anomalies);
+            anomalies.clear();
+        }
     }
 
     /// A second of packet time is over: what has ended is written. In emergency mode every row is looked through.

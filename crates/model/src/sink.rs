@@ -1,5 +1,7 @@
 //! The port through which records leave.
 
+use flumen_wire::{Address, Event, IpVersion, Ports, VlanTags};
+
 use crate::{Counters, FlowRecord, Ledger, Timestamp};
 
 /// Where records go. A sink is owned by one thread and never called while a lock is held.
@@ -11,6 +13,15 @@ pub trait RecordSink: Send {
     /// # Errors
     /// When the records could not be taken; the error says how many were lost.
     fn flows(&mut self, records: &[FlowRecord]) -> Result<(), SinkError>;
+
+    /// Takes anomalies, in order. Only called when they are wanted: see [`Anomaly`].
+    ///
+    /// # Errors
+    /// When they could not be taken.
+    fn anomalies(&mut self, anomalies: &[Anomaly]) -> Result<(), SinkError> {
+        let _ = anomalies;
+        Ok(())
+    }
 
     /// Takes a snapshot of all counters and of the ledger.
     ///
@@ -30,12 +41,45 @@ impl<S: RecordSink + ?Sized> RecordSink for &mut S {
     fn flows(&mut self, records: &[FlowRecord]) -> Result<(), SinkError> {
         (**self).flows(records)
     }
+    fn anomalies(&mut self, anomalies: &[Anomaly]) -> Result<(), SinkError> {
+        (**self).anomalies(anomalies)
+    }
     fn stats(&mut self, stats: &Stats) -> Result<(), SinkError> {
         (**self).stats(stats)
     }
     fn finish(&mut self) -> Result<(), SinkError> {
         (**self).finish()
     }
+}
+
+/// Something odd about one packet. Every one is counted whether or not anybody wants to hear of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Anomaly {
+    /// Time of the packet.
+    pub at: Timestamp,
+    /// Number of its frame, from 1.
+    pub frame: u64,
+    /// What is odd.
+    pub event: Event,
+    /// Whose packet it is, as far as that was found out.
+    pub ends: Option<AnomalyEnds>,
+}
+
+/// From whom and to whom an odd packet goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AnomalyEnds {
+    /// VLAN ids of the packet.
+    pub vlan: VlanTags,
+    /// IP version.
+    pub ip_version: IpVersion,
+    /// Sender.
+    pub src: Address,
+    /// Receiver.
+    pub dst: Address,
+    /// Ports of protocols that have some.
+    pub ports: Option<Ports>,
+    /// IP protocol.
+    pub protocol: u8,
 }
 
 /// What a `stats` event carries.

@@ -2,7 +2,7 @@
 
 use crate::outcome::both;
 use flumen_model::FlowRecord;
-use flumen_model::sink::{RecordSink, SinkError, Stats};
+use flumen_model::sink::{Anomaly, RecordSink, SinkError, Stats};
 
 /// Hands everything to each of its sinks, in order.
 ///
@@ -52,6 +52,9 @@ impl<'a> Tee<'a> {
 impl RecordSink for Tee<'_> {
     fn flows(&mut self, records: &[FlowRecord]) -> Result<(), SinkError> {
         self.each(|sink| sink.flows(records))
+    }
+    fn anomalies(&mut self, anomalies: &[Anomaly]) -> Result<(), SinkError> {
+        self.each(|sink| sink.anomalies(anomalies))
     }
     fn stats(&mut self, stats: &Stats) -> Result<(), SinkError> {
         self.each(|sink| sink.stats(stats))

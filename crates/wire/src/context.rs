@@ -15,6 +15,21 @@ use crate::{
 /// Events of one packet that are counted; what comes after is not. The limit is Suricata's, for equal counters.
 const EVENTS_PER_PACKET_MAX: usize = 15;
 
+/// Events of a packet, in the order in which they were raised.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Raised {
+    events: [Event; EVENTS_PER_PACKET_MAX],
+    count: u8,
+}
+
+impl Raised {
+    pub(crate) const NONE: Self = Self { events: [Event::TooManyLayers; EVENTS_PER_PACKET_MAX], count: 0 };
+
+    pub(crate) fn events(&self) -> impl Iterator<Item = Event> + use<> {
+        self.events.into_iter().take(usize::from(self.count))
+    }
+}
+
 /// What the walk through one packet has gathered.
 pub(crate) struct Context<'c> {
     pub(crate) counters: &'c mut DecodeCounters,
@@ -132,6 +147,14 @@ impl<'c> Context<'c> {
     /// Bytes from the start of the packet to the header that `view` begins with.
     pub(crate) fn link_len(&self, view: View<'_>) -> u32 {
         view.offset().saturating_sub(self.origin)
+    }
+
+    /// Hands over the events that were raised, and says whether the packet is invalid.
+    pub(crate) fn end(self, raised: &mut Raised) -> bool {
+        if self.raised_count > 0 {
+            *raised = Raised { events: self.raised, count: self.raised_count };
+        }
+        self.invalid
     }
 
     /// The first event that was raised.

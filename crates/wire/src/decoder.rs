@@ -5,12 +5,12 @@
 //! [`DecodeOptions::max_layers`], not by the stack. A packet inside of a packet is only named ([`Inner`]) by what is
 //! around it, and walked when the caller asks for it.
 
-use crate::context::{Context, Start};
+use crate::context::{Context, Raised, Start};
 use crate::fast::Reached;
 use crate::udp_tunnel::TunnelFilter;
 use crate::view::View;
 use crate::{
-    Aside, DecodeCounters, DecodeOptions, Decoded, FlowPacket, Fragment, Inner, IpVersion, LinkType, NonFlow,
+    Aside, DecodeCounters, DecodeOptions, Decoded, Event, FlowPacket, Fragment, Inner, IpVersion, LinkType, NonFlow,
     Transport, arp, chdlc, erspan, ethernet, ethertype, fast, ipv4, ipv6, mpls, null, ppp, raw, sll, udp, udp_tunnel,
 };
 
@@ -21,6 +21,8 @@ pub struct Decoder {
     filter: TunnelFilter,
     /// What was seen so far.
     pub counters: DecodeCounters,
+    /// Events of the last packet that raised any, until they are taken.
+    raised: Raised,
 }
 
 impl Default for Decoder {
@@ -33,13 +35,19 @@ impl Decoder {
     /// A decoder with all counters at zero.
     #[must_use]
     pub fn new(options: DecodeOptions) -> Self {
-        Self { options, filter: TunnelFilter::new(&options), counters: DecodeCounters::default() }
+        Self { options, filter: TunnelFilter::new(&options), counters: DecodeCounters::default(), raised: Raised::NONE }
     }
 
     /// How it decodes.
     #[must_use]
     pub const fn options(&self) -> DecodeOptions {
         self.options
+    }
+
+    /// Events of the packet that was decoded last, for who asks after each: later ones take their place, and a packet without
+    /// events leaves them.
+    pub fn take_raised(&mut self) -> impl Iterator<Item = Event> + use<> {
+        core::mem::replace(&mut self.raised, Raised::NONE).events()
     }
 
     /// Decodes one frame of which `data` was captured and `wire_len` bytes were on the wire.
@@ -97,7 +105,8 @@ impl Decoder {
         let mut outcome = Ok(());
         let mut cx = Context::new(&mut self.counters, &self.options, start, packet, &mut outcome);
         let inner = udp_tunnel::inside(&mut cx, ports, payload);
-        let (event, invalid) = (cx.first_event(), cx.is_invalid());
+        let event = cx.first_event();
+        let invalid = cx.end(&mut self.raised);
         (packet.inner, packet.event) = (inner, event);
         invalid
     }
@@ -126,7 +135,7 @@ impl Decoder {
         };
         let mut cx = Context::new(&mut self.counters, &self.options, Start::FRAME, packet, outcome);
         walk(&mut cx, first, view);
-        let invalid = cx.is_invalid();
+        let invalid = cx.end(&mut self.raised);
         self.counters.layers.invalid += u64::from(invalid);
     }
 
@@ -202,8 +211,11 @@ impl Decoder {
                 if let Some(counter) = inner.kind.counter(cx.counters) {
                     *counter += 1;
                 }
+                cx.end(&mut self.raised);
             }
-            Some(_) if self.options.beyond_suricata && !inner.kind.is_a_guess() => {}
+            Some(_) if self.options.beyond_suricata && !inner.kind.is_a_guess() => {
+                cx.end(&mut self.raised);
+            }
             Some(event) => {
                 cx.take_back_events();
                 *outcome = Err(Aside::NonFlow(NonFlow::Invalid(event)));
@@ -227,6 +239,7 @@ impl Decoder {
         let mut outcome = Ok(());
         let mut cx = Context::new(&mut self.counters, &self.options, Start::datagram(fragment), packet, &mut outcome);
         walk(&mut cx, first, View::new(data, 0));
+        cx.end(&mut self.raised);
         outcome
     }
 }

@@ -174,6 +174,8 @@ const KEYS: &[Key] = &[
     row("outputs.eve-log.ethernet", Kind::Flag, Some("no"), Effect::Now, "Add the MAC addresses as `ether`"),
     row("outputs.eve-log.types.flow.enabled", Kind::Flag, Some("yes"), Effect::Now, "Write a `flow` record for each flow"),
     row("outputs.eve-log.types.netflow.enabled", Kind::Flag, Some("yes"), Effect::Now, "Write a `netflow` record for each direction of a flow"),
+    row("outputs.eve-log.types.anomaly.enabled", Kind::Flag, Some("no"), Effect::Now, "Write an `anomaly` event for each decoder event of a packet"),
+    row("outputs.eve-log.types.anomaly.types.decode", Kind::Flag, None, Effect::Now, "Decoder events among the anomalies; without it they are, and with `compat: suricata` they are not"),
     row("outputs.eve-log.types.stats.enabled", Kind::Flag, Some("yes"), Effect::Now, "Write `stats` events into this log"),
     row("outputs.eve-log.types.stats.totals", Kind::Flag, Some("yes"), Effect::Now, "Counters of all threads together"),
     row("outputs.eve-log.types.stats.deltas", Kind::Flag, Some("no"), Effect::Now, "What changed since the last event"),

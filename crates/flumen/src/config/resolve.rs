@@ -336,6 +336,15 @@ impl Section {
         matches!(self.setting(name), Some(Setting { value: Value::Flag(true), .. }))
     }
 
+    /// A flag that has no default, when it is set.
+    #[must_use]
+    pub fn given_flag(&self, name: &str) -> Option<bool> {
+        match self.setting(name)?.value {
+            Value::Flag(flag) => Some(flag),
+            _ => None,
+        }
+    }
+
     /// A size or count, when it is set.
     #[must_use]
     pub fn number(&self, name: &str) -> Option<u64> {

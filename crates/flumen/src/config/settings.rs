@@ -72,6 +72,7 @@ impl Settings {
                 beyond_suricata: compat(root) == Compat::Flumen,
                 tunnels: tunnels(root),
             },
+            anomalies: eve.iter().any(|eve| eve.anomaly),
             defrag: defrag(root),
             defrag_memcap_policy: memcap_policy(policy(root, "defrag.memcap-policy")),
             threads,
@@ -188,6 +189,10 @@ fn eve_log(section: &Section, root: &Section) -> EveConfig {
         existing: if flag("append") { ExistingFile::Append } else { ExistingFile::Truncate },
         flow: flag("types.flow.enabled"),
         netflow: flag("types.netflow.enabled"),
+        anomaly: flag("types.anomaly.enabled")
+            && section
+                .given_flag("outputs.eve-log.types.anomaly.types.decode")
+                .unwrap_or(compat(root) == Compat::Flumen),
         stats: (root.flag("stats.enabled") && flag("types.stats.enabled")).then_some(stats),
         community_id: flag("community-id").then_some(community_id),
         ipv6: if flag("ipv6-compress") { Ipv6Form::Compressed } else { Ipv6Form::Expanded },

@@ -15,6 +15,8 @@ pub struct EveConfig {
     pub flow: bool,
     /// Write one `netflow` event a direction of a record (`types: - netflow`).
     pub netflow: bool,
+    /// Write an `anomaly` event for every decoder event (`types: - anomaly`).
+    pub anomaly: bool,
     /// Write `stats` events (`types: - stats`).
     pub stats: Option<StatsConfig>,
     /// Write `community_id` (`community-id`, `community-id-seed`).
@@ -39,6 +41,7 @@ impl Default for EveConfig {
             existing: ExistingFile::default(),
             flow: true,
             netflow: false,
+            anomaly: false,
             stats: Some(StatsConfig::default()),
             community_id: None,
             ipv6: Ipv6Form::default(),

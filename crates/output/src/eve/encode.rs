@@ -2,9 +2,10 @@
 
 use super::clock::Clock;
 use super::community_id::TEXT_LEN;
-use super::{EveConfig, address, flow, netflow, protocol};
+use super::{EveConfig, address, anomaly, flow, netflow, protocol};
 use crate::text::{Text, hex_pair};
 use flumen_model::record::{Endpoint, FlowRecord, MacSet, Nesting};
+use flumen_model::sink::Anomaly;
 use flumen_model::{Ports, TcpFlags, TunnelKind};
 
 /// Turns records into lines of JSON. Holds the settings and what is remembered from line to line.
@@ -25,6 +26,10 @@ impl Encoder {
             host.byte(b'"');
         }
         Self { config, clock: Clock::new(), host }
+    }
+    /// Appends the event of an odd packet and a line feed.
+    pub(crate) fn anomaly(&mut self, out: &mut Text, odd: &Anomaly) {
+        anomaly::append(out, &mut self.clock, &self.config, self.host.as_bytes(), odd);
     }
     /// Appends all events of `record` that are wanted.
     pub(crate) fn record(&mut self, out: &mut Text, record: &FlowRecord) {

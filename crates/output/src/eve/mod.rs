@@ -9,6 +9,7 @@
 //! Suricata does not know stands below the key `flumen`. Time stamps are always in UTC.
 
 mod address;
+mod anomaly;
 mod clock;
 mod community_id;
 mod config;

@@ -14,7 +14,7 @@ use super::{EveConfig, EveFile, OpenError};
 use crate::outcome::both;
 use crate::text::Text;
 use flumen_model::FlowRecord;
-use flumen_model::sink::{RecordSink, SinkError, Stats};
+use flumen_model::sink::{Anomaly, RecordSink, SinkError, Stats};
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
@@ -80,6 +80,17 @@ impl<W: Write + Send> RecordSink for EveWriter<W> {
             outcome = both(outcome, self.lines.write_out());
         }
         outcome
+    }
+
+    fn anomalies(&mut self, anomalies: &[Anomaly]) -> Result<(), SinkError> {
+        if !self.encoder.config.anomaly {
+            return Ok(());
+        }
+        for odd in anomalies {
+            self.encoder.anomaly(&mut self.lines.buffer, odd);
+            self.lines.end_record();
+        }
+        self.lines.write_out()
     }
 
     /// Also writes out what is buffered: whoever follows the file is never further behind than the statistics are.
