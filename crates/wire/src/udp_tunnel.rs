@@ -61,6 +61,7 @@ pub(crate) struct TunnelFilter {
     /// costs a walk, no more.
     bits: [u64; Self::WORDS],
     teredo: bool,
+    teredo_authenticated: bool,
 }
 
 impl TunnelFilter {
@@ -68,7 +69,11 @@ impl TunnelFilter {
 
     pub(crate) fn new(options: &DecodeOptions) -> Self {
         let tunnels = &options.tunnels;
-        let mut filter = Self { bits: [0; Self::WORDS], teredo: tunnels.teredo != TunnelPorts::Off };
+        let mut filter = Self {
+            bits: [0; Self::WORDS],
+            teredo: tunnels.teredo != TunnelPorts::Off,
+            teredo_authenticated: options.beyond_suricata,
+        };
         filter.add(tunnels.geneve);
         filter.add(tunnels.vxlan);
         if options.beyond_suricata {
@@ -97,6 +102,8 @@ impl TunnelFilter {
     pub(crate) fn passes(&self, ports: Ports, payload: &[u8], payload_len: usize) -> bool {
         let [src, dst] = [ports.src, ports.dst].map(|port| self.bits[Self::word(port)] >> (port & 63));
         ((src | dst) & 1 != 0)
-            || (self.teredo && teredo::begins(payload) && teredo::ipv6_at(payload, payload_len).is_some())
+            || (self.teredo
+                && teredo::begins(payload)
+                && teredo::ipv6_at(payload, payload_len, self.teredo_authenticated).is_some())
     }
 }
