@@ -15,6 +15,7 @@ const MPLS_PORT: u16 = 6635;
 const PORTS_BEYOND: [u16; 6] = [gtpu::PORT, vxlan::GPE_PORT, gue::PORT, l2tp::PORT, MPLS_PORT, wireguard::PORT];
 
 /// The packet inside of a datagram, if it has one. In Suricata looks come before ports; else a port says more.
+#[inline(always)]
 pub(crate) fn inside(cx: &mut Context<'_>, ports: Ports, payload: View<'_>) -> Option<Inner> {
     let tunnels = &cx.options.tunnels;
     let either = |list: &TunnelPorts| list.has(ports.src) || list.has(ports.dst);
@@ -33,6 +34,7 @@ pub(crate) fn inside(cx: &mut Context<'_>, ports: Ports, payload: View<'_>) -> O
     }
 }
 
+#[inline(always)]
 fn by_port(cx: &mut Context<'_>, geneve: bool, vxlan: bool, payload: View<'_>) -> Option<Inner> {
     let found = if geneve { geneve::decode(cx, payload) } else { None };
     found.or_else(|| if vxlan { vxlan::decode(cx, payload) } else { None })
