@@ -77,6 +77,7 @@ impl Start {
     };
 
     /// A packet inside of another. VLAN ids and MAC addresses are those of the frame around it, and not its own.
+    #[inline]
     pub(crate) fn inner(inner: &Inner) -> Self {
         let &Inner { tunnel, recursion, layers, offset, .. } = inner;
         Self { tunnel, recursion, layers, origin: offset, ..Self::FRAME }
@@ -91,6 +92,7 @@ impl Start {
 }
 
 impl<'c> Context<'c> {
+    #[inline]
     pub(crate) fn new(
         counters: &'c mut DecodeCounters,
         options: &'c DecodeOptions,
@@ -120,6 +122,7 @@ impl<'c> Context<'c> {
     ///
     /// # Errors
     /// The reason for the end of the walk, when there are too many.
+    #[inline]
     pub(crate) fn enter(&mut self) -> Result<(), NonFlow> {
         self.layers = self.layers.saturating_add(1);
         if self.layers < self.options.max_layers {
@@ -229,6 +232,7 @@ impl<'c> Context<'c> {
 
     /// Names the packet that `view` holds, unless it would have too many headers around it. A tunnel without a number
     /// inside of one with a number belongs to that one.
+    #[inline]
     pub(crate) fn open(&mut self, kind: InnerKind, view: View<'_>, tunnel: Tunnel) -> Option<Inner> {
         if self.layers.saturating_add(1) >= self.options.max_layers {
             self.fault(Event::TooManyLayers);

@@ -62,7 +62,7 @@ pub(crate) fn decode(
 }
 
 /// A packet that begins with an IPv4 header, as it comes out of tunnels.
-#[inline]
+#[inline(always)]
 pub(crate) fn decode_v4(
     layers: &mut LayerCounters,
     filter: &TunnelFilter,
@@ -75,7 +75,7 @@ pub(crate) fn decode_v4(
 }
 
 /// A packet that begins with an IPv6 header, as it comes out of tunnels.
-#[inline]
+#[inline(always)]
 pub(crate) fn decode_v6(
     layers: &mut LayerCounters,
     filter: &TunnelFilter,
@@ -138,7 +138,7 @@ fn finish(
 }
 
 /// `missing` is how many bytes the capture cut from the end of the frame.
-#[inline]
+#[inline(always)]
 fn network_v4(data: &[u8], missing: usize) -> Option<Network<'_>> {
     let (header, rest) = data.split_first_chunk::<{ ipv4::HEADER_LEN }>()?;
     let &[version_len, _, len_hi, len_lo, _, _, frag_hi, frag_lo, ttl, protocol, _, _, a, b, c, d, e, f, g, h] = header;
@@ -151,7 +151,7 @@ fn network_v4(data: &[u8], missing: usize) -> Option<Network<'_>> {
     usual.then_some(Network { ip, len, rest, header_len: ipv4::HEADER_LEN })
 }
 
-#[inline]
+#[inline(always)]
 fn network_v6(data: &[u8], missing: usize) -> Option<Network<'_>> {
     let (header, rest) = data.split_first_chunk::<{ ipv6::HEADER_LEN }>()?;
     let &[version_class, _, _, _, len_hi, len_lo, protocol, ttl, ref addresses @ ..] = header;
@@ -188,7 +188,7 @@ fn tcp_segment(data: &[u8], len: usize) -> Option<TcpSegment> {
 }
 
 /// The ports, and whether the datagram may be a tunnel.
-#[inline]
+#[inline(always)]
 fn udp_ports(filter: &TunnelFilter, data: &[u8], len: usize) -> Option<(Ports, bool)> {
     let (header, payload) = data.split_first_chunk::<{ udp::HEADER_LEN }>()?;
     let &[s_hi, s_lo, d_hi, d_lo, len_hi, len_lo, _, _] = header;

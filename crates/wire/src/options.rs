@@ -9,7 +9,7 @@ pub struct DecodeOptions {
     /// a flow ([`crate::Transport::Other`]) or, as in Suricata, to none. IGMP belongs to none in either case.
     pub flow_for_every_protocol: bool,
     /// Whether encapsulations are opened that Suricata leaves closed: VXLAN-GPE, GTP-U, GUE, FOU, L2TP, EtherIP, MPLS in IP
-    /// and UDP and GRE, ERSPAN III, AH over IPv4, LLC with SNAP, and GRE and IPv6 behind IPv6 extension headers. Each
+    /// and UDP and GRE, ERSPAN III, AH over IPv4, Teredo with authentication, LLC with SNAP, and GRE and IPv6 behind IPv6 extension headers. Each
     /// on its assigned port.
     pub beyond_suricata: bool,
     /// Tunnels whose ports can be chosen.

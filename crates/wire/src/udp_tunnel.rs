@@ -15,6 +15,7 @@ const MPLS_PORT: u16 = 6635;
 const PORTS_BEYOND: [u16; 6] = [gtpu::PORT, vxlan::GPE_PORT, gue::PORT, l2tp::PORT, MPLS_PORT, wireguard::PORT];
 
 /// The packet inside of a datagram, if it has one. In Suricata looks come before ports; else a port says more.
+#[inline(always)]
 pub(crate) fn inside(cx: &mut Context<'_>, ports: Ports, payload: View<'_>) -> Option<Inner> {
     let tunnels = &cx.options.tunnels;
     let either = |list: &TunnelPorts| list.has(ports.src) || list.has(ports.dst);
@@ -33,6 +34,7 @@ pub(crate) fn inside(cx: &mut Context<'_>, ports: Ports, payload: View<'_>) -> O
     }
 }
 
+#[inline(always)]
 fn by_port(cx: &mut Context<'_>, geneve: bool, vxlan: bool, payload: View<'_>) -> Option<Inner> {
     let found = if geneve { geneve::decode(cx, payload) } else { None };
     found.or_else(|| if vxlan { vxlan::decode(cx, payload) } else { None })
@@ -61,6 +63,7 @@ pub(crate) struct TunnelFilter {
     /// costs a walk, no more.
     bits: [u64; Self::WORDS],
     teredo: bool,
+    teredo_authenticated: bool,
 }
 
 impl TunnelFilter {
@@ -68,7 +71,11 @@ impl TunnelFilter {
 
     pub(crate) fn new(options: &DecodeOptions) -> Self {
         let tunnels = &options.tunnels;
-        let mut filter = Self { bits: [0; Self::WORDS], teredo: tunnels.teredo != TunnelPorts::Off };
+        let mut filter = Self {
+            bits: [0; Self::WORDS],
+            teredo: tunnels.teredo != TunnelPorts::Off,
+            teredo_authenticated: options.beyond_suricata,
+        };
         filter.add(tunnels.geneve);
         filter.add(tunnels.vxlan);
         if options.beyond_suricata {
@@ -97,6 +104,8 @@ impl TunnelFilter {
     pub(crate) fn passes(&self, ports: Ports, payload: &[u8], payload_len: usize) -> bool {
         let [src, dst] = [ports.src, ports.dst].map(|port| self.bits[Self::word(port)] >> (port & 63));
         ((src | dst) & 1 != 0)
-            || (self.teredo && teredo::begins(payload) && teredo::ipv6_at(payload, payload_len).is_some())
+            || (self.teredo
+                && teredo::begins(payload)
+                && teredo::ipv6_at(payload, payload_len, self.teredo_authenticated).is_some())
     }
 }

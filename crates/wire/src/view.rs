@@ -18,37 +18,44 @@ impl<'a> View<'a> {
     }
 
     /// The bytes that were captured.
+    #[inline]
     pub(crate) fn data(&self) -> &'a [u8] {
         self.data
     }
 
     /// Bytes on the wire from here to the end.
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
     /// Offset of the first byte from the start of the frame.
+    #[inline]
     pub(crate) fn offset(&self) -> u32 {
         u32::try_from(self.offset).unwrap_or(u32::MAX)
     }
 
     /// Whether bytes that were on the wire are missing from the end.
+    #[inline]
     pub(crate) fn is_snapped(&self) -> bool {
         self.data.len() < self.len
     }
 
     /// The first `N` bytes, if they were captured.
+    #[inline]
     pub(crate) fn header<const N: usize>(&self) -> Option<&'a [u8; N]> {
         self.data.first_chunk()
     }
 
     /// What follows `n` bytes; empty at the end.
+    #[inline]
     pub(crate) fn skip(&self, n: usize) -> Self {
         let n = n.min(self.len);
         Self { data: self.data.get(n..).unwrap_or(&[]), len: self.len - n, offset: self.offset + n }
     }
 
     /// The first `n` bytes; all if there are fewer.
+    #[inline]
     pub(crate) fn limit(&self, n: usize) -> Self {
         Self { data: self.data.get(..n).unwrap_or(self.data), len: self.len.min(n), offset: self.offset }
     }

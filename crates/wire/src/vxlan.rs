@@ -17,6 +17,7 @@ const GPE_PROTOCOL: u8 = 0x04;
 const GPE_MANAGEMENT: u8 = 0x01;
 
 /// The frame inside. Whatever is odd about the header says that this is something else on VXLAN's port.
+#[inline]
 pub(crate) fn decode(cx: &mut Context<'_>, view: View<'_>) -> Option<Inner> {
     if view.len() < HEADER_LEN + ethernet::HEADER_LEN {
         return None;

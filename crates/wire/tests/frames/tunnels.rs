@@ -115,6 +115,7 @@ pub(crate) fn tunnels() -> Vec<(&'static str, LinkType, Vec<u8>)> {
         ("tunnel-ipv6-behind-options", eth6(60, &extension(41, &alert, &v6))),
         ("tunnel-teredo", over_udp(3544, &v6)),
         ("tunnel-teredo-origin", over_udp(40000, &cat(&[&[0; 8], &v6]))),
+        ("tunnel-teredo-authenticated", over_udp(3544, &cat(&[&[0, 1, 2, 3], &[9; 5], &[9; 8], &[0], &[0; 8], &v6]))),
         ("tunnel-vxlan", over_udp(4789, &vxlan(77, &frame))),
         ("tunnel-vxlan-in-vlan", in_vlan(&vxlan(77, &frame))),
         ("tunnel-vxlan-gpe-ipv6", over_udp(4790, &vxlan_gpe(78, 2, &v6))),
