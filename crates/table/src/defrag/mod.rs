@@ -7,7 +7,8 @@
 //! 1. Every fragment handed in has exactly one end: see [`DefragCounters`].
 //! 2. [`Defrag::memuse`] never exceeds [`DefragConfig::memcap`] after a call; there are never more trackers nor held
 //!    fragments than configured. What is charged is what is held: rows, trackers, what describes fragments, headers, and
-//!    the whole payload of every fragment of which a byte is still wanted, wherever it lies.
+//!    the whole payload of every fragment of which a byte is still wanted, wherever it lies. Not charged: some 200 KiB, at
+//!    most, in which overlaps are worked out, and what [`Defrag::incomplete`] has to tell.
 //! 3. When a limit is met, the datagram goes whose last fragment was handed in longest ago, of all; time stamps do not
 //!    matter for that.
 //! 4. Nothing is copied but the IP header of the first fragment, until somebody asks for contiguous bytes.
@@ -23,12 +24,12 @@
 //! | lies beyond the end, or sets another end | dropped; the first end counts | kept; the greatest end counts |
 //! | overlaps others, IPv4 | resolved by the policy of the destination ([`HostPolicies`]) | the same |
 //! | overlaps others, IPv6 | dropped with all others of the datagram, late ones too (RFC 5722); a true repetition is ignored | as with IPv4 |
-//! | is the last, and has no byte that others do not have | the end | forgotten |
+//! | is the last, and loses all of its bytes to others | the end | forgotten |
 //! | repeats one of a complete datagram | the begin of another datagram, until its timeout: identifications are used again | the same |
 //! | comes when `max_frags` are held | kept; the oldest datagram goes | dropped, and nothing goes |
 //!
-//! Tiny fragments are fragments like any other: [`DefragConfig::max_frags`] bounds them. A datagram is complete with the last byte that was missing,
-//! whoever brought it.
+//! Tiny fragments are fragments like any other: [`DefragConfig::max_frags`] bounds them. A datagram is complete with the
+//! last byte that was missing, whoever brought it. What is complete may be a fragment again, inside of another header.
 //!
 //! Reading order: this file, `intake` (the way of a fragment), `ending` (how datagrams are given up), `policy` (who wins an
 //! overlap), `assembly` (one datagram's payload), `trackers` (all datagrams).
