@@ -90,6 +90,24 @@ fn configuration_that_is_not_there_then_3() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn cpu_that_is_not_there_then_3_and_its_line_unless_threads_are_not_bound() {
+    let sets =
+        "threading:\n  autopin: no\n  set-cpu-affinity: yes\n  cpu-affinity:\n    - worker-cpu-set: {cpu: 1023}\n";
+    let scratch = Scratch::new("cpus", &[("cpus.yaml", sets)]);
+    let refused = scratch.run(&["check", "-c", "cpus.yaml"]);
+    let (name, told) = ("threading.cpu-affinity.worker-cpu-set.cpu", err(&refused));
+    assert_eq!(code(&refused), Some(3), "{told}");
+    assert!(told.starts_with(&format!("error: cpus.yaml:5: '{name}' names CPU 1023, but this process has ")), "{told}");
+    let free = scratch.run(&["check", "-c", "cpus.yaml", "--set", "threading.set-cpu-affinity=no"]);
+    assert_eq!(code(&free), Some(0), "{}", err(&free));
+    let all = scratch.run(&["check", "-c", "cpus.yaml", "--set", &format!("{name}=all"), "--set", "flumen.threads=2"]);
+    let text = out(&all);
+    assert!(text.contains("threading.autopin (only cpu-affinity says who runs where)\n"), "{text}");
+    assert!(text.contains("threads: workers: 2, managers: 1, recyclers: 1; workers on CPU "), "{text}");
+}
+
+#[test]
 fn warnings_then_on_standard_error_unless_quiet() {
     let scratch = Scratch::new("warnings", &[("w.yaml", "flow-timeouts: {tcp: {new: 20, emergency-new: 30}}\n")]);
     let loud = scratch.run(&["check", "-c", "w.yaml"]);

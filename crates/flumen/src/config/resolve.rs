@@ -142,6 +142,10 @@ impl Walk<'_> {
                 self.key(&format!("outputs.{name}"), &at, value);
                 continue;
             }
+            if self.out.eve.len() == EVE_LOGS_MAX {
+                self.problem(&at, format!("more than {EVE_LOGS_MAX} EVE logs"));
+                return;
+            }
             let outer = std::mem::take(&mut self.section);
             self.key(EVE, &at, value);
             let section = std::mem::replace(&mut self.section, outer);
@@ -405,5 +409,7 @@ static NOTHING: Node = Node { at: Origin::Default, data: Data::Null };
 
 /// Unknown keys after which no more are told: looking for the nearest known key takes its time.
 const PROBLEMS_MAX: usize = 100;
+/// Most EVE logs: each is a file, and has all of its keys in memory.
+const EVE_LOGS_MAX: usize = 64;
 /// Most names of port groups that one value may need.
 const EXPANSIONS_MAX: usize = 64;

@@ -300,6 +300,13 @@ fn ports_of(ports: &[u16]) -> TunnelPorts {
 }
 
 #[test]
+fn eve_logs_without_end_then_refused_at_the_first_too_many() {
+    let logs = |count| format!("outputs:\n{}", "- eve-log\n".repeat(count));
+    assert_eq!(good(&logs(64)).settings.eve.len(), 64);
+    assert_eq!(problems(&logs(100_000)), ["66: more than 64 EVE logs"]);
+}
+
+#[test]
 fn port_groups_then_their_ports() {
     let ports =
         |text: &str| good(&format!("{text}decoder: {{vxlan: {{ports: $A}}}}\n")).settings.engine.decode.tunnels.vxlan;

@@ -33,6 +33,22 @@ fn several_threads_then_the_records_of_one_in_another_order() {
     }
 }
 
+#[test]
+fn threads_bound_to_cpus_then_the_same_records_and_not_a_word() {
+    let scratch = Scratch::new("bound");
+    scratch.put("made.pcap", &capture_of(Scenario::named("office").expect("a scenario"), &small()).0);
+    let free: BTreeSet<_> = scratch.read(&["made.pcap"], 0).lines.into_iter().collect();
+    for mode in ["exclusive", "balanced"] {
+        let mode = format!("threading.cpu-affinity.worker-cpu-set.mode={mode}");
+        for threads in ["1", "3", "auto"] {
+            let affinity = ["--set", "threading.set-cpu-affinity=yes", "--set", &mode, "--threads", threads];
+            let bound = scratch.read(&[&["made.pcap", "--audit"][..], &affinity].concat(), 0);
+            assert_eq!(bound.messages, "", "{affinity:?}");
+            assert!(bound.lines.into_iter().collect::<BTreeSet<_>>() == free, "{affinity:?}");
+        }
+    }
+}
+
 /// The counters that are about packets and flows, and not about who did what when.
 fn counted(written: &Written) -> Vec<&Value> {
     let (stats, flow) = (&written.stats, &written.stats["flow"]);
