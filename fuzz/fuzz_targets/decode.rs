@@ -5,7 +5,7 @@
 //! `cargo run -p flumen-wire --example seeds -- fuzz/corpus/decode` writes the seeds.
 #![no_main]
 
-use flumen_wire::{DecodeOptions, Decoded, Decoder, LinkType, tcp_checksum_ok};
+use flumen_wire::{Aside, DecodeOptions, Decoded, Decoder, FlowPacket, Inner, LinkType, tcp_checksum_ok};
 use libfuzzer_sys::fuzz_target;
 
 const LINKS: [LinkType; 11] = [
@@ -44,12 +44,35 @@ fn decode(link: LinkType, frame: &[u8], wire_len: u32) -> Decoded {
             assert!(packet.transport_offset + packet.transport_len <= wire_len);
             let judged = tcp_checksum_ok(frame, &packet).is_some();
             assert!(!judged || (packet.transport_offset + packet.transport_len) as usize <= frame.len());
-            assert!(packet.inner.is_none_or(|inner| inner.offset + inner.len <= wire_len));
+            follow(&mut decoder, packet.inner, frame, wire_len);
         }
+        Decoded::Tunnel(inner) => follow(&mut decoder, Some(inner), frame, wire_len),
         Decoded::Fragment(fragment) => assert!(fragment.payload_offset + fragment.payload_len <= wire_len),
         Decoded::NonFlow(reason) => assert!(!reason.name().is_empty()),
     }
     decoded
+}
+
+/// The packets inside, one in another: no more than there may be headers, and each within the frame.
+fn follow(decoder: &mut Decoder, first: Option<Inner>, frame: &[u8], wire_len: u32) {
+    let (mut next, mut depth, mut packet) = (first, 0, FlowPacket::EMPTY);
+    while let Some(inner) = next {
+        depth += 1;
+        assert!(depth <= u32::from(decoder.options().max_layers) && inner.len() <= wire_len);
+        next = match decoder.decode_inner(&inner, frame, wire_len, &mut packet) {
+            Ok(()) => {
+                assert!(packet.transport_offset + packet.transport_len <= wire_len);
+                assert_eq!(u32::from(packet.recursion), depth);
+                packet.inner
+            }
+            Err(Aside::Tunnel(inner)) => Some(inner),
+            Err(Aside::Fragment(fragment)) => {
+                assert!(fragment.payload_offset + fragment.payload_len <= wire_len);
+                None
+            }
+            Err(Aside::NonFlow(_)) => None,
+        };
+    }
 }
 
 /// An IP packet is the same one whether it comes in Ethernet, mostly by the shortcut, or bare, always by the walk.

@@ -41,6 +41,9 @@ impl Parts<'_> {
         decode.layers.max_mac_addrs_src = self.lookup.max_macs_src;
         decode.layers.max_mac_addrs_dst = self.lookup.max_macs_dst;
         decode.iter().for_each(|(name, value)| out.push(name, value));
+        if self.table.config().compat == Compat::Flumen {
+            decode.beyond.iter().for_each(|(name, value)| out.push(name, value));
+        }
         self.tcp(&mut out);
         self.front.decode.sctp.iter().for_each(|(name, value)| out.push(name, value));
         self.flow(&mut out);

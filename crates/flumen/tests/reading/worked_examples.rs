@@ -73,7 +73,7 @@ fn flow_quiet_for_its_time_out_then_two_flows_else_one() {
     }
 }
 
-/// e7. Which protocols have flows. What tunnels carry is not looked into yet: the outer packet of GRE is counted as such.
+/// e7. Which protocols have flows, and the packets in tunnels.
 #[test]
 fn esp_sctp_igmp_ospf_ah_and_tunnels_then_flows_for_those_that_have_them() {
     let [suricata, flumen] = both("e7", &[]);
@@ -84,15 +84,20 @@ fn esp_sctp_igmp_ospf_ah_and_tunnels_then_flows_for_those_that_have_them() {
         "IP-in-IP 10.0.0.1 > 10.0.0.2 1/0 82/0 new",
         "IPv6 10.0.0.1 > 10.0.0.2 1/0 102/0 new",
         "SCTP 10.0.0.1:7 > 10.0.0.2:8 1/0 66/0 new",
+        "UDP 172.16.0.1:5 > 172.16.0.2:6 1/0 48/0 new",
+        "UDP 172.16.0.1:7 > 172.16.0.2:8 1/0 48/0 new",
+        "UDP 2001:0db8:0000:0000:0000:0000:0000:0001:9 > 2001:0db8:0000:0000:0000:0000:0000:0002:10 1/0 68/0 new",
     ];
     assert_eq!(suricata.short(), common);
     let reasons = |written: &Written| ["igmp", "unknown_protocol", "tunnel"].map(|reason| written.non_flow(reason));
     assert_eq!(reasons(&suricata), [1, 2, 1]);
     let mut expected = common.to_vec();
-    expected.extend(["AH 10.0.0.1 > 10.0.0.2 1/0 86/0 new", "OSPF 10.0.0.1 > 10.0.0.2 1/0 78/0 new"]);
+    // AH is passed by: the flow is that of what it protects.
+    expected.extend(["GRE 10.0.0.1 > 10.0.0.2 1/0 86/0 new", "OSPF 10.0.0.1 > 10.0.0.2 1/0 78/0 new"]);
+    expected.push("UDP 10.0.0.1:5 > 10.0.0.2:6 1/0 86/0 new");
     expected.sort_unstable();
     assert_eq!(flumen.short(), expected, "every IP protocol has flows");
-    assert_eq!(reasons(&flumen), [1, 0, 1]);
+    assert_eq!(reasons(&flumen), [1, 0, 0]);
 }
 
 /// e11. Errors of ICMPv6 are flows of their own in Suricata, and packets of the flow they are about in Flumen.
