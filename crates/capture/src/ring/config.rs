@@ -35,8 +35,10 @@ pub struct RingConfig {
     /// A classic BPF program that the kernel runs on each frame, or nothing to take every frame. On [`ANY`] it sees each
     /// frame as its interface has it.
     pub filter: Vec<Instruction>,
-    /// Percentage of the blocks that may be out, in batches and in references that outlive them, before what is held is
-    /// copied.
+    /// Percentage of the blocks that may be out, in batches and in references that outlive them, before
+    /// [`hold`](flumen_model::PacketBatch::hold) copies. A reference that is kept until filling comes around to its block
+    /// stops the ring, so this is for callers that let go long before. 0, the default, copies whatever is held, as befits
+    /// fragments that wait for others: one copy each, and no sender of half a datagram can stop the capture.
     pub held_percent: u8,
 }
 
@@ -139,7 +141,7 @@ impl RingConfig {
             outgoing: Outgoing::Captured,
             stamps: Stamps::Kernel,
             filter: Vec::new(),
-            held_percent: 50,
+            held_percent: 0,
         }
     }
 
@@ -181,7 +183,7 @@ impl RingConfig {
         in_range("block-size", self.block_size as u64, 1, BLOCK_SIZE_MAX)?;
         in_range("block-timeout", self.block_timeout_ms.into(), 1, BLOCK_TIMEOUT_MS_MAX.into())?;
         in_range("snaplen", self.snap_len.into(), 1, SNAP_LEN_MAX.into())?;
-        in_range("held share", self.held_percent.into(), 1, 100)
+        in_range("held share", self.held_percent.into(), 0, 100)
     }
 }
 
@@ -294,7 +296,7 @@ mod tests {
         for (config, message) in [
             (RingConfig { block_timeout_ms: 0, ..base.clone() }, "block-timeout 0 is outside 1 to 10000"),
             (RingConfig { snap_len: 0, ..base.clone() }, "snaplen 0 is outside 1 to 262144"),
-            (RingConfig { held_percent: 101, ..base.clone() }, "held share 101 is outside 1 to 100"),
+            (RingConfig { held_percent: 101, ..base.clone() }, "held share 101 is outside 0 to 100"),
             (RingConfig { block_size: 0, ..base.clone() }, "block-size 0 is outside 1 to 67108864"),
             (RingConfig::new(""), "`` is not the name of an interface (1 to 15 bytes)"),
             (RingConfig::new("sixteen-bytes-00"), "`sixteen-bytes-00` is not the name of an interface (1 to 15 bytes)"),

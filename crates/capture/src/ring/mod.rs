@@ -2,8 +2,9 @@
 //!
 //! A [`Ring`] is a [`PacketSource`]: one batch is one block of the ring, and nothing is copied. The block goes back to the
 //! kernel when the last reference to it goes: the batch's, and those that were taken of it to keep a packet longer. A block
-//! that is held delays only itself, until filling comes around to it; when more than a configured share of the blocks is
-//! out, batches are marked so that [`PacketBatch::hold`] copies.
+//! that is held delays only itself, until filling comes around to it: then the kernel stops and drops. So when more than a
+//! configured share of the blocks is out ([`RingConfig::held_percent`]), batches are marked so that [`PacketBatch::hold`]
+//! copies.
 //!
 //! One thread owns a ring, usually one of several that share an interface ([`Ring::open`]). It waits in
 //! [`fill`](PacketSource::fill) for at most the block timeout, then returns an empty batch. Other threads may read its
@@ -164,9 +165,9 @@ impl Ring {
         }
         let own = self.stats.own();
         count(&own.blocks, 1);
-        if self.pressure() > usize::from(self.config.held_percent) {
+        if self.socket.blocks.lent() * 100 > usize::from(self.config.held_percent) * self.geometry().blocks {
             batch.copy_when_held();
-            count(&self.stats.own().scarce_blocks, 1);
+            count(&own.scarce_blocks, 1);
         }
         true
     }

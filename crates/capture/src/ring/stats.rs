@@ -29,7 +29,7 @@ pub struct RingCounters {
     pub faults: u64,
     /// Blocks delivered.
     pub blocks: u64,
-    /// Blocks delivered while too many others were held, so that what is held of them is copied.
+    /// Blocks delivered while more were out than may be, so that what is held of them is copied: all, when none may.
     pub scarce_blocks: u64,
     /// Packets that the network card stamped; the kernel stamped the others.
     pub card_stamps: u64,
