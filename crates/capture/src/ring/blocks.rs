@@ -176,4 +176,4 @@ const STATUS: usize = offset_of!(libc::tpacket_block_desc, hdr.bh1.block_status)
 
 #[cfg(test)]
 #[path = "blocks_tests.rs"]
-pub(super) mod tests;
+mod tests;

@@ -173,7 +173,7 @@ impl RingConfig {
         Ok(Geometry { block_size, blocks })
     }
 
-    fn check(&self) -> Result<(), ConfigError> {
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
         if self.interface.is_empty() || self.interface.len() > NAME_MAX || self.interface.bytes().any(|b| b == 0) {
             return Err(ConfigError::Name(self.interface.clone()));
         }

@@ -104,6 +104,7 @@ impl Ring {
     /// When the configuration cannot be, there is no such interface, a right is missing, or the memory.
     pub fn open(config: &RingConfig, rings: usize, stop: &StopHandle) -> Result<Vec<Self>, RingError> {
         let named = |reason| RingError { interface: config.interface.clone(), reason };
+        config.check().map_err(|error| named(error.into()))?;
         let group = (rings > 1).then(Fanout::default);
         let group = config.fanout.or(group).map(|fanout| (Group::default(), fanout));
         let rings = (0..rings).map(|_| Self::ready(config, group.clone(), stop));
@@ -331,6 +332,12 @@ impl Ring {
             State::Down { quiet } => self.look_for_interface(quiet),
             _ => Ok(()),
         }
+    }
+}
+
+impl Drop for Ring {
+    fn drop(&mut self) {
+        self.stats.close();
     }
 }
 

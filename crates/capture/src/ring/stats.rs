@@ -81,7 +81,8 @@ pub(super) struct Own {
 /// The kernel's counters, which start anew whenever they are read.
 #[derive(Debug)]
 struct Kernel {
-    socket: Arc<OwnedFd>,
+    /// Gone with the ring: a socket that is kept would stay in its group and have a share of the packets.
+    socket: Option<Arc<OwnedFd>>,
     packets: u64,
     drops: u64,
     freezes: u64,
@@ -89,11 +90,11 @@ struct Kernel {
 
 impl RingStats {
     pub(super) fn new(socket: Arc<OwnedFd>) -> Self {
-        let kernel = Mutex::new(Kernel { socket, packets: 0, drops: 0, freezes: 0 });
+        let kernel = Mutex::new(Kernel { socket: Some(socket), packets: 0, drops: 0, freezes: 0 });
         Self(Arc::new(Inner { own: Own::default(), kernel, devices: Mutex::default() }))
     }
 
-    /// All counters now. Asks the kernel, so this is for once in a while.
+    /// All counters now, or as they were when the ring was dropped. Asks the kernel, so this is for once in a while.
     ///
     /// # Errors
     /// When the kernel does not answer.
@@ -149,13 +150,22 @@ impl RingStats {
     }
     /// Goes on with another socket.
     pub(super) fn replace(&self, socket: Arc<OwnedFd>) -> io::Result<()> {
-        self.kernel()?.socket = socket;
+        self.kernel()?.socket = Some(socket);
         Ok(())
+    }
+    /// Takes a last look, and lets go of the socket.
+    pub(super) fn close(&self) {
+        // Without an answer the counters stay as they were.
+        drop(self.kernel());
+        lock(&self.0.kernel).socket = None;
     }
     /// The sums, with what the kernel has counted since.
     fn kernel(&self) -> io::Result<MutexGuard<'_, Kernel>> {
         let mut kernel = lock(&self.0.kernel);
-        let [packets, drops, freezes] = sys::get(kernel.socket.as_fd(), libc::SOL_PACKET, libc::PACKET_STATISTICS)?;
+        let Some(socket) = &kernel.socket else {
+            return Ok(kernel);
+        };
+        let [packets, drops, freezes] = sys::get(socket.as_fd(), libc::SOL_PACKET, libc::PACKET_STATISTICS)?;
         kernel.packets += u64::from(packets);
         kernel.drops += u64::from(drops);
         kernel.freezes += u64::from(freezes);

@@ -56,6 +56,21 @@ fn loopback_then_every_packet_once() {
 }
 
 #[test]
+fn packet_far_longer_than_a_frame_then_whole() {
+    in_namespace(|net| {
+        net.ip("link set dev lo up");
+        let (mut ring, _) = open(&RingConfig::new("lo"));
+        let one = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        let long: Vec<u8> = (0..65_000_u32).map(|i| (i % 251) as u8).collect();
+        one.send_to(&long, one.local_addr().expect("bound")).expect("room");
+        let seen = receive(&mut ring, 1);
+        assert_eq!(seen.len(), 1);
+        assert!(seen[0].data[42..] == long, "{} bytes", seen[0].data.len());
+        assert_eq!(seen[0].wire_len, 65_042);
+    });
+}
+
+#[test]
 fn tun_device_then_packets_without_a_link_header() {
     in_namespace(|net| {
         let mut tun = tun(net, "tun0");
@@ -86,6 +101,7 @@ fn all_interfaces_then_each_packet_with_the_number_of_its_own() {
         net.ip("link add name late type veth peer name early");
         net.ip("link set dev late up");
         net.ip("link set dev early up");
+        net.wait_until_up("late", "early");
         Sender::on("late").send(&frame(2, 60));
 
         let mut seen = receive(&mut ring, 7);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::net::{Sender, drain, frame, in_namespace, small};
+use crate::net::{Sender, drain, eventually, frame, in_namespace, small};
 use flumen_capture::ring::{Fanout, FanoutMode, Ring, RingConfig, StopHandle};
 use flumen_model::{PacketBatch, PacketSource};
 
@@ -131,5 +131,40 @@ fn group_number_taken_for_another_purpose_then_an_error_that_names_it() {
         let _first = with(FanoutMode::Hash).expect("rings");
         let error = with(FanoutMode::Cpu).expect_err("another mode").to_string();
         assert!(error.starts_with("b: joining fanout group 9 failed: Invalid argument"), "{error}");
+    });
+}
+
+#[test]
+fn interface_down_at_first_then_the_group_is_there_when_it_comes_up() {
+    in_namespace(|net| {
+        net.cable(1500);
+        net.ip("link set dev b down");
+        let stop = StopHandle::new().expect("a descriptor");
+        let fanout = Some(Fanout { mode: FanoutMode::RoundRobin, ..Fanout::default() });
+        let mut rings = Ring::open(&RingConfig { fanout, ..RingConfig::new("b") }, 2, &stop).expect("two rings");
+        net.ip("link set dev b up");
+        net.wait_until_up("a", "b");
+        let sender = Sender::on("a");
+        (0..10).for_each(|number| sender.send(&frame(number, 60)));
+        let seen = receive_all(&mut rings, 10);
+        assert_eq!(seen.iter().filter(|(ring, _)| *ring == 0).count(), 5);
+    });
+}
+
+#[test]
+fn ring_of_a_group_dropped_then_the_other_has_all() {
+    in_namespace(|net| {
+        net.cable(1500);
+        let stop = StopHandle::new().expect("a descriptor");
+        let mut rings = Ring::open(&RingConfig::new("b"), 2, &stop).expect("two rings");
+        let stats = rings[1].stats();
+        rings.truncate(1);
+        assert!(eventually(|| net.packet_sockets() == 1));
+        let sender = Sender::on("a");
+        for port in 0..40 {
+            sender.send(&udp((1, 40_000 + port), (2, 53), 0));
+        }
+        assert_eq!(receive_all(&mut rings, 40).len(), 40);
+        assert_eq!(stats.counters().expect("the last figures").kernel_packets, 0);
     });
 }

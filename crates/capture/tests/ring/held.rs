@@ -32,8 +32,8 @@ fn block_held_then_others_go_on_and_its_bytes_stay_until_it_is_released() {
         assert_eq!(held.kind(), Kind::Ref, "nothing was copied");
         assert_eq!(ring.pressure(), 100 / blocks as usize);
 
-        // Two frames a block: all other blocks but the last, which the kernel will not leave with nowhere to go.
-        let go_on = (blocks - 2) * 2;
+        // No more than a frame for each other block, should the time of each be over before a second comes.
+        let go_on = blocks - 2;
         for number in 1..=go_on {
             sender.send(&frame(number, BIG));
         }
@@ -111,6 +111,24 @@ fn packets_kept_for_ever_by_default_then_copied_and_the_ring_never_stops() {
 }
 
 #[test]
+fn last_block_held_and_nothing_comes_then_waiting_takes_time() {
+    in_namespace(|net| {
+        net.cable(2_000);
+        let (mut ring, _) = open(&small("b", 8));
+        Sender::on("a").send(&frame(0, BIG));
+        let _held = keep_one(&mut ring);
+        let before = ring.stats().counters().expect("the kernel answers");
+        let mut batch = PacketBatch::new();
+        for _ in 0..10 {
+            assert_eq!(ring.fill(&mut batch), Ok(true));
+            assert!(batch.is_empty());
+        }
+        let after = ring.stats().counters().expect("the kernel answers");
+        assert_eq!((after.poll_timeouts - before.poll_timeouts, after.poll_data - before.poll_data), (10, 0));
+    });
+}
+
+#[test]
 fn ring_dropped_while_a_block_is_held_then_its_bytes_stay() {
     in_namespace(|net| {
         net.cable(2_000);
@@ -137,7 +155,9 @@ fn nobody_reads_then_the_rest_is_dropped_and_counted() {
         assert_eq!(counters.kernel_packets, u64::from(SENT));
         assert!(counters.freezes > 0);
         let stored = u64::from(SENT) - counters.kernel_drops;
-        assert_eq!(stored, ring.geometry().blocks as u64 * 2, "two a block");
+        // Two a block, or one when the time was over before the second came.
+        let blocks = ring.geometry().blocks as u64;
+        assert!((blocks..=2 * blocks).contains(&stored), "{stored} packets in {blocks} blocks");
 
         stop.stop();
         let seen = drain(&mut ring);

@@ -69,14 +69,28 @@ impl Net {
         for end in ["a", "b"] {
             self.ip(&format!("link set dev {end} up mtu {mtu}"));
         }
-        self.wait_until_up();
+        self.wait_until_up("a", "b");
     }
-    /// Waits until both ends of the cable carry frames: before that, what is sent vanishes without an error.
-    pub(crate) fn wait_until_up(&self) {
+    /// Waits until both ends of a cable carry frames: before that, what is sent vanishes without an error.
+    pub(crate) fn wait_until_up(&self, one: &str, other: &str) {
         let is_up = |end| self.ip(&format!("-o link show dev {end}")).contains("state UP");
-        let tries = (0..2_000).take_while(|_| !(is_up("a") && is_up("b"))).count();
-        assert!(tries < 2_000, "the cable does not come up");
+        assert!(eventually(|| is_up(one) && is_up(other)), "the cable does not come up");
     }
+    /// How many packet sockets there are.
+    pub(crate) fn packet_sockets(&self) -> usize {
+        // A line of headings, then one a socket.
+        std::fs::read_to_string("/proc/thread-self/net/packet").expect("a list").lines().skip(1).count()
+    }
+}
+
+/// Whether it becomes true, looking often: links come up behind the scenes, and a socket that was closed lives on for as
+/// long as a child of another test has it, on its way from fork to exec.
+pub(crate) fn eventually(mut is_true: impl FnMut() -> bool) -> bool {
+    const TRIES: usize = 3_000;
+    (0..TRIES).any(|_| {
+        std::thread::yield_now();
+        is_true()
+    })
 }
 
 /// Sends frames on an interface as they are.

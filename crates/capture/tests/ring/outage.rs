@@ -37,7 +37,7 @@ fn interface_down_and_up_then_capture_goes_on() {
             net.ip("link set dev b down");
             until(&mut ring, |counters| counters.downs == u64::from(round));
             net.ip("link set dev b up");
-            net.wait_until_up();
+            net.wait_until_up("a", "b");
             until(&mut ring, |counters| counters.returns == u64::from(round));
         }
         assert_receives(&mut ring, 9);
@@ -54,7 +54,7 @@ fn interface_down_at_first_then_captured_when_it_comes_up() {
         let (mut ring, _) = open(&RingConfig::new("b"));
         until(&mut ring, |counters| counters.downs == 1);
         net.ip("link set dev b up");
-        net.wait_until_up();
+        net.wait_until_up("a", "b");
         until(&mut ring, |counters| counters.returns == 1);
         assert_receives(&mut ring, 1);
     });

@@ -26,9 +26,15 @@ fn stop_while_waiting_without_traffic_then_the_ring_ends_at_once() {
         net.cable(1500);
         let config = RingConfig { block_timeout_ms: BLOCK_TIMEOUT_MS_MAX, ..RingConfig::new("b") };
         let (mut ring, stop) = open(&config);
+        let stats = ring.stats();
         let waiting = std::thread::spawn(move || drain(&mut ring));
+        while stats.counters().expect("the kernel answers").polls == 0 {
+            std::thread::yield_now();
+        }
         stop.stop();
         assert_eq!(waiting.join().expect("no panic"), []);
+        let counters = stats.counters().expect("the last figures");
+        assert_eq!((counters.polls, counters.poll_timeouts), (1, 0), "it was woken");
     });
 }
 
