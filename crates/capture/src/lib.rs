@@ -9,7 +9,7 @@
 //! - `stream`, `inflate`, `chunk`: reading a pipe, gzip or zstd in chunks that packets then borrow from.
 //! - [`mod@format`]: which format bytes are, told by their first bytes and never by the name.
 //! - [`pcap`], [`pcapng`]: the parsers, over byte slices and nothing else; hostile bytes end here.
-//! - `ring`: [`Ring`](ring::Ring), live capture on an interface (Linux).
+//! - `ring`: `Ring`, live capture on an interface (Linux).
 //! - [`mod@write`]: writers of both formats, for tests and tools.
 //!
 //! One thread owns a source. No input makes it panic or hang, or use more memory than the chunks that are in use, one

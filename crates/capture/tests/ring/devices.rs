@@ -6,7 +6,8 @@ use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
 
 use crate::net::{Net, Seen, Sender, drain, frame, in_namespace, open, receive};
-use flumen_capture::ring::{ANY, RingConfig};
+use flumen_capture::Ring;
+use flumen_capture::ring::{ANY, RingConfig, StopHandle};
 use flumen_model::LinkType;
 
 /// A tun device that is up; what is written to the file comes in on it.
@@ -125,6 +126,20 @@ fn all_interfaces_then_each_packet_with_the_number_of_its_own() {
         let lo = on("lo");
         assert_eq!(lo.iter().map(|packet| payload(packet)[3]).collect::<Vec<_>>(), [0, 1]);
         assert_eq!(seen.len(), 7);
+    });
+}
+
+#[test]
+fn all_interfaces_by_two_rings_then_each_packet_once() {
+    in_namespace(|net| {
+        net.ip("link set dev lo up");
+        let stop = StopHandle::new().expect("a descriptor");
+        let mut rings = Ring::open(&RingConfig::new(ANY), 2, &stop).expect("two rings");
+        talk_to_oneself(40);
+        stop.stop();
+        let mut numbers: Vec<u8> = rings.iter_mut().flat_map(drain).map(|packet| payload(&packet)[3]).collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, (0..40).collect::<Vec<u8>>());
     });
 }
 
