@@ -20,13 +20,15 @@ const WATCHDOG: Duration = Duration::from_secs(120);
 #[track_caller]
 pub(crate) fn in_namespace(test: impl FnOnce(&Net) + Send + 'static) {
     let (done, finished) = mpsc::channel();
-    let thread = std::thread::spawn(move || {
+    let name = std::thread::current().name().unwrap_or_default().to_owned();
+    let thread = std::thread::Builder::new().name(name).spawn(move || {
         match Net::enter() {
             Ok(net) => test(&net),
             Err(reason) => skip(&reason),
         }
         let _ = done.send(());
     });
+    let thread = thread.expect("a thread");
     if finished.recv_timeout(WATCHDOG) == Err(mpsc::RecvTimeoutError::Timeout) {
         panic!("the test hangs");
     }
@@ -40,7 +42,7 @@ fn skip(reason: &str) {
     let is_root = unsafe { libc::geteuid() } == 0;
     assert!(!(is_root && std::env::var_os("CI").is_some()), "cannot run here, and must: {reason}");
     // Past the test harness, which shows nothing of a test that passes.
-    let _ = writeln!(io::stderr(), "SKIPPED {}: {reason}", std::thread::current().name().unwrap_or("a ring test"));
+    let _ = writeln!(io::stderr(), "SKIPPED {}: {reason}", std::thread::current().name().unwrap_or_default());
 }
 
 impl Net {
