@@ -119,6 +119,9 @@ pub enum ConfigError {
         /// Most that is possible.
         max: u64,
     },
+    /// More memory for one ring than anybody has.
+    #[error("a ring of {0} bytes is too large; a smaller `ring-size` needs less")]
+    TooLarge(u64),
     /// A filter that the kernel would not run.
     #[error("a filter of {0} instructions, more than the {max} that the kernel runs", max = super::filter::FILTER_MAX)]
     FilterTooLong(usize),
@@ -168,9 +171,10 @@ impl RingConfig {
                 (packets as usize / per_block + 1).max(BLOCKS_MIN)
             }
         };
-        let memory = blocks.saturating_mul(block_size) as u64;
-        in_range("ring-size", memory, 0, RING_BYTES_MAX)?;
-        Ok(Geometry { block_size, blocks })
+        match blocks.saturating_mul(block_size) as u64 {
+            bytes if bytes > RING_BYTES_MAX => Err(ConfigError::TooLarge(bytes)),
+            _ => Ok(Geometry { block_size, blocks }),
+        }
     }
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
@@ -239,7 +243,6 @@ pub const SNAP_LEN_MAX: u32 = crate::fault::PACKET_MAX;
 /// A ring where one block is read, one fills and some are held.
 const BLOCKS_MIN: usize = 4;
 const BLOCK_SIZE_MAX: u64 = 64 << 20;
-/// What the kernel can count in pages of a ring is more; nobody has that much memory for one.
 const RING_BYTES_MAX: u64 = 64 << 30;
 /// Bytes of an interface's name without the closing zero (`IFNAMSIZ` − 1).
 const NAME_MAX: usize = libc::IF_NAMESIZE - 1;
@@ -287,7 +290,7 @@ mod tests {
         assert_eq!(blocks(2_048), 26);
         assert_eq!(blocks(100_000), 1_251);
         let config = RingConfig { ring_size: Some(u32::MAX), ..RingConfig::new("eth0") };
-        assert!(matches!(config.geometry(1500, PAGE), Err(ConfigError::OutOfRange { key: "ring-size", .. })));
+        assert!(matches!(config.geometry(1500, PAGE), Err(ConfigError::TooLarge(_))));
     }
 
     #[test]

@@ -129,6 +129,49 @@ fn last_block_held_and_nothing_comes_then_waiting_takes_time() {
 }
 
 #[test]
+fn references_read_by_another_thread_under_traffic_then_no_byte_changes() {
+    in_namespace(|net| {
+        net.cable(2_000);
+        const FRAMES: u32 = 20_000;
+        let (mut ring, stop) = open(&small("b", 32));
+        let len_of = |number: u32| 60 + (number as usize * 53) % 1_800;
+        std::thread::scope(|scope| {
+            // Bounded: who reads slowly makes the ring stop and drop, and that is to be seen too.
+            let (keep, kept) = std::sync::mpsc::sync_channel::<Pbuf>(8);
+            let checker = scope.spawn(move || {
+                let mut numbers = Vec::new();
+                for packet in kept {
+                    let number = u32::from_be_bytes(*packet[14..].first_chunk().expect("a number"));
+                    assert!(packet == frame(number, len_of(number))[..], "frame {number} changed");
+                    numbers.push(number);
+                }
+                numbers
+            });
+            let sender = scope.spawn(move || {
+                let sender = Sender::on("a");
+                (0..FRAMES).for_each(|number| sender.send(&frame(number, len_of(number))));
+                stop.stop();
+            });
+            let mut batch = PacketBatch::new();
+            while ring.fill(&mut batch).expect("no error") {
+                for entry in batch.entries() {
+                    let packet = batch.hold(entry.offset..entry.offset + entry.captured_len as usize);
+                    keep.send(packet.expect("memory")).expect("the checker lives");
+                }
+            }
+            drop(keep);
+            sender.join().expect("no panic");
+            let numbers = checker.join().expect("no panic");
+            assert!(numbers.is_sorted_by(|one, next| one < next), "in order, none twice");
+            let counters = ring.stats().counters().expect("the kernel answers");
+            assert_eq!(numbers.len() as u64, u64::from(FRAMES) - counters.kernel_drops);
+            assert!(numbers.len() > 100);
+        });
+        assert_eq!(ring.pressure(), 0);
+    });
+}
+
+#[test]
 fn ring_dropped_while_a_block_is_held_then_its_bytes_stay() {
     in_namespace(|net| {
         net.cable(2_000);
