@@ -24,12 +24,14 @@
 //! | `socket`, `sys` | opening it in the right order; the system calls |
 //! | `blocks` | whose a block is: the only `unsafe` besides system calls |
 //! | `block`, `link` | from the bytes of a block to frames, trusting none of them |
+//! | `devices` | numbers for interfaces |
 //! | `filter` | what the kernel runs on each frame |
 //! | `stats`, `error`, `stop` | counters, failures in words, the end |
 
 mod block;
 mod blocks;
 mod config;
+mod devices;
 mod error;
 mod filter;
 mod link;
@@ -48,9 +50,7 @@ pub use filter::{FILTER_MAX, Instruction};
 pub use stats::{RingCounters, RingStats};
 pub use stop::StopHandle;
 
-use std::collections::HashMap;
 use std::io;
-use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use flumen_model::source::Entry;
@@ -59,6 +59,7 @@ use flumen_pbuf::Pbuf;
 
 use block::Clock;
 use blocks::Lease;
+use devices::Devices;
 use socket::{Group, Socket};
 use stats::count;
 
@@ -75,8 +76,7 @@ pub struct Ring {
     next: usize,
     /// Milliseconds that the next wait for a held block takes: twice as long each time, until a block comes.
     pause_ms: u32,
-    /// Numbers of the interfaces, when there is more than one.
-    devices: HashMap<i32, u16>,
+    devices: Devices,
     /// What a batch is made of, kept for its memory.
     entries: Vec<Entry>,
 }
@@ -123,7 +123,7 @@ impl Ring {
             state: State::Running,
             next: 0,
             pause_ms: PAUSE_MS_FIRST,
-            devices: HashMap::new(),
+            devices: Devices::of(config),
             entries: Vec::new(),
         })
     }
@@ -176,7 +176,6 @@ impl Ring {
     /// Finds the packets of a block.
     fn read(&mut self, mut lease: Lease) -> Lease {
         let Self { entries, devices, config, socket, stats, .. } = self;
-        let mut numbers = Numbers { known: devices, last: None, config, socket, stats };
         let mut card_stamps = 0;
         let walk = block::walk(lease.bytes_mut(), config.snap_len, |frame| {
             card_stamps += u64::from(frame.clock == Clock::Card);
@@ -186,7 +185,7 @@ impl Ring {
                 captured_len: frame.captured_len,
                 wire_len: frame.wire_len,
                 link: frame.link,
-                device: numbers.of(frame.interface),
+                device: devices.number(frame.interface, |interface| stats.name_device(socket.name_of(interface))),
             });
         });
         let own = stats.own();
@@ -365,43 +364,6 @@ impl PacketSource for Ring {
         }
         self.deliver(batch);
         Ok(true)
-    }
-}
-
-/// Numbers of interfaces while a block is read.
-struct Numbers<'a> {
-    known: &'a mut HashMap<i32, u16>,
-    /// The one before: packets of an interface come in rows.
-    last: Option<(i32, u16)>,
-    config: &'a RingConfig,
-    socket: &'a Socket,
-    stats: &'a RingStats,
-}
-
-impl Numbers<'_> {
-    fn of(&mut self, interface: i32) -> u16 {
-        if !self.config.is_any() {
-            return self.config.device;
-        }
-        match self.last {
-            Some((last, number)) if last == interface => number,
-            _ => {
-                let number = self.known.get(&interface).copied().unwrap_or_else(|| self.introduce(interface));
-                self.last = Some((interface, number));
-                number
-            }
-        }
-    }
-    /// The next number; when they have run out, all further interfaces share the last.
-    fn introduce(&mut self, interface: i32) -> u16 {
-        let next = usize::from(self.config.device) + self.known.len();
-        let Ok(number) = u16::try_from(next) else {
-            return u16::MAX;
-        };
-        self.known.insert(interface, number);
-        let name = sys::interface_name(self.socket.fd.as_fd(), interface);
-        self.stats.name_device(name.unwrap_or_else(|_| format!("interface {interface}")));
-        number
     }
 }
 

@@ -90,6 +90,10 @@ impl Socket {
     pub(super) fn refuse(&self) -> Result<(), RingErrorReason> {
         sys::attach(self.fd(), &NOTHING).map_err(system("refusing further packets"))
     }
+    /// Name of an interface, or what can be said of one that has gone already.
+    pub(super) fn name_of(&self, interface: i32) -> String {
+        sys::interface_name(self.fd(), interface).unwrap_or_else(|_| format!("interface {interface}"))
+    }
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
