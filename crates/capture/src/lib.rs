@@ -9,11 +9,13 @@
 //! - `stream`, `inflate`, `chunk`: reading a pipe, gzip or zstd in chunks that packets then borrow from.
 //! - [`mod@format`]: which format bytes are, told by their first bytes and never by the name.
 //! - [`pcap`], [`pcapng`]: the parsers, over byte slices and nothing else; hostile bytes end here.
+//! - `ring`: `Ring`, live capture on an interface (Linux).
 //! - [`mod@write`]: writers of both formats, for tests and tools.
 //!
 //! One thread owns a source. No input makes it panic or hang, or use more memory than the chunks that are in use, one
 //! small entry an interface (65,536 at most) and, for zstd, the window that the file asks for (128 MiB at most).
-//! `unsafe` is confined to `mapping`: making a mapping, and asking the processor to prefetch.
+//! `unsafe` is confined to `mapping`, which maps a file and asks the processor to prefetch, and to the ring: the memory that it
+//! shares with the kernel, and system calls.
 //!
 //! ```
 //! use flumen_capture::{CaptureFile, records::ByteOrder, write::{PcapWriter, Ticks}};
@@ -47,6 +49,8 @@ mod paths;
 pub mod pcap;
 pub mod pcapng;
 pub mod records;
+#[cfg(target_os = "linux")]
+pub mod ring;
 mod stream;
 mod walk;
 pub mod write;
@@ -58,4 +62,6 @@ pub use notice::{Notice, NoticeKind};
 pub use pcap::PcapReader;
 pub use pcapng::PcapngReader;
 pub use records::{Record, Records, Step};
+#[cfg(target_os = "linux")]
+pub use ring::{Ring, RingConfig};
 pub use walk::BATCH_LEN;

@@ -2,15 +2,19 @@
 //!
 //! A [`PacketSource`] fills a [`PacketBatch`]. The batch holds one reference to the buffer (a mapped file, a block of
 //! a ring, a chunk of a stream) and says where in it each packet lies; packets borrow from the batch. What must
-//! outlive the batch takes a reference of its own ([`PacketBatch::block`]), and only then.
+//! outlive the batch takes a reference of its own ([`PacketBatch::hold`]), and only then.
 
 use crate::Timestamp;
-use flumen_pbuf::Pbuf;
+use core::ops::Range;
+use flumen_pbuf::{AllocError, Pbuf};
 use flumen_wire::LinkType;
 
 /// Where packets come from. Owned by one thread.
 pub trait PacketSource: Send {
     /// Fills `batch` with the next packets, in the order of the source. Returns `false` at the end, with an empty batch.
+    ///
+    /// A live source returns `true` with an empty batch when nothing comes for a while, so that its caller gets to see the
+    /// time and what else there is to do; a file never does.
     ///
     /// # Errors
     /// When the source cannot go on. Packets that were read before the error were delivered by earlier calls: an
@@ -37,6 +41,17 @@ pub struct SourceError {
 pub struct PacketBatch {
     block: Option<Pbuf>,
     entries: Vec<Entry>,
+    holding: Holding,
+}
+
+/// What keeping a packet beyond its batch costs the source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Holding {
+    /// Memory that it can spare.
+    #[default]
+    Refers,
+    /// Buffers that it is short of.
+    Copies,
 }
 
 /// Where a packet lies in the block of its batch, and what the capture says of it.
@@ -75,11 +90,17 @@ impl PacketBatch {
     pub fn clear(&mut self) {
         self.entries.clear();
         self.block = None;
+        self.holding = Holding::Refers;
     }
     /// Starts a new run of packets that lie in `block`.
     pub fn start(&mut self, block: Pbuf) {
         self.entries.clear();
         self.block = Some(block);
+        self.holding = Holding::Refers;
+    }
+    /// Makes [`hold`](Self::hold) copy until the next run: the source is short of blocks and wants this one back soon.
+    pub fn copy_when_held(&mut self) {
+        self.holding = Holding::Copies;
     }
     /// Adds a packet.
     ///
@@ -101,7 +122,22 @@ impl PacketBatch {
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
-    /// The buffer in which the packets lie. Clone it to keep a packet beyond the batch.
+    /// Bytes `range` of the block, to be kept beyond the batch: a reference, which keeps the whole block, or a copy when the
+    /// source is short of blocks.
+    ///
+    /// # Errors
+    /// When there is no memory for a copy.
+    ///
+    /// # Panics
+    /// When the range does not lie in the block.
+    pub fn hold(&self, range: Range<usize>) -> Result<Pbuf, AllocError> {
+        let block = self.block.as_ref().map_or(const { &Pbuf::empty() }, |block| block);
+        match self.holding {
+            Holding::Refers => Ok(block.slice(range)),
+            Holding::Copies => Pbuf::copy_from(&block[range]),
+        }
+    }
+    /// The buffer in which the packets lie. A clone keeps all of it; see [`hold`](Self::hold).
     #[must_use]
     pub fn block(&self) -> Option<&Pbuf> {
         self.block.as_ref()
@@ -117,5 +153,29 @@ impl PacketBatch {
     #[must_use]
     pub fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn held_range_then_reference_unless_the_source_is_short_of_blocks() {
+        let mut batch = PacketBatch::new();
+        assert_eq!(batch.hold(0..0).expect("nothing to copy"), b""[..]);
+
+        batch.start(Pbuf::from(b"one packet".to_vec()));
+        let held = batch.hold(4..10).expect("a reference");
+        assert!(held.shares_with(batch.block().expect("a block")));
+
+        batch.copy_when_held();
+        let copied = batch.hold(4..10).expect("memory");
+        assert!(!copied.shares_with(batch.block().expect("a block")));
+
+        batch.start(Pbuf::from(b"another".to_vec()));
+        assert!(batch.hold(0..1).expect("a reference").shares_with(batch.block().expect("a block")));
+        batch.clear();
+        assert_eq!((held.as_slice(), copied.as_slice()), (&b"packet"[..], &b"packet"[..]));
     }
 }
