@@ -63,6 +63,8 @@ pub(crate) fn fill_from_stream<R: Records>(
 ) -> Result<(), Fault> {
     loop {
         batch.start(stream.chunk.clone());
+        // A held packet would keep its whole piece of the stream.
+        batch.copy_when_held();
         let need = match walk(reader, stream.chunk.as_slice(), &mut stream.at, batch, odd)? {
             Pause::Full => return Ok(()),
             Pause::Need(need) => need,

@@ -97,7 +97,7 @@ impl Reader<'_> {
             }
             into.last = packet.entry.timestamp;
             self.seen.note(into.last);
-            self.front.frame(&packet, self.batch.block(), &mut into.vector);
+            self.front.frame(&packet, &self.batch, &mut into.vector);
             self.done += 1;
         }
         if let Some(anomalies) = &mut self.front.anomalies {

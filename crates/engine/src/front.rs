@@ -11,8 +11,8 @@ use std::collections::VecDeque;
 
 use flumen_model::sink::{Anomaly, AnomalyEnds};
 use flumen_model::source::Packet;
-use flumen_model::{Ledger, Timestamp};
-use flumen_pbuf::{Kind, Pbuf};
+use flumen_model::{Ledger, PacketBatch, Timestamp};
+use flumen_pbuf::Pbuf;
 use flumen_table::{Compat, Defrag, DefragCounters, FlowTable, HashSecret, Incomplete, Outcome, PacketKey};
 use flumen_wire::{Aside, DecodeCounters, Decoder, FlowPacket, Fragment, Inner, NonFlow, Role, Transport};
 
@@ -71,8 +71,8 @@ struct Found<'p> {
     wire_len: u32,
     /// Bytes that were before `data`, when it is a datagram, and the depth of tunnels at which it was put together.
     before: (u32, u8),
-    /// The buffer in which `data` lies from this offset on; `None` when it lies in the front's own.
-    block: Option<(&'p Pbuf, usize)>,
+    /// The batch in whose block `data` lies from this offset on; `None` when it lies in the front's own buffer.
+    batch: Option<(&'p PacketBatch, usize)>,
 }
 
 impl<'t> Front<'t> {
@@ -93,9 +93,9 @@ impl<'t> Front<'t> {
         }
     }
 
-    /// Takes a frame that lies in `block`; what wants a flow goes `into` the vector.
+    /// Takes a frame of `batch`; what wants a flow goes `into` the vector.
     #[inline]
-    pub(crate) fn frame(&mut self, packet: &Packet<'_>, block: Option<&Pbuf>, into: &mut Vector) {
+    pub(crate) fn frame(&mut self, packet: &Packet<'_>, batch: &PacketBatch, into: &mut Vector) {
         let entry = packet.entry;
         let wire_len = match self.length {
             Length::Wire => entry.wire_len,
@@ -115,7 +115,7 @@ impl<'t> Front<'t> {
             data: packet.data,
             wire_len,
             before: (0, 0),
-            block: block.map(|block| (block, entry.offset)),
+            batch: Some((batch, entry.offset)),
         };
         self.ledger.read.add(u64::from(wire_len));
         let place = into.place();
@@ -151,7 +151,7 @@ impl<'t> Front<'t> {
             let place = into.place();
             place.packet = about(&fragment);
             let at = if is_last { end } else { begin };
-            let found = Found { at, device, data: &[], wire_len: 0, before: (0, 0), block: None };
+            let found = Found { at, device, data: &[], wire_len: 0, before: (0, 0), batch: None };
             if self.key(&found, part as u32, Outside::NONE, place).is_ok() {
                 self.ledger.found.add(part);
                 into.keep();
@@ -261,10 +261,10 @@ impl<'t> Front<'t> {
             self.ledger.non_flow(NonFlow::Fragment, u64::from(bytes));
             return;
         };
-        // A reference holds its whole buffer: a mapping is there anyway, a piece of a stream would be held for a fragment.
-        let hold = || match found.block {
-            Some((block, offset)) if block.kind() == Kind::Rom => block.slice(offset + start..offset + end),
-            _ => Pbuf::copy_from(payload).unwrap_or_default(),
+        // Without memory for a copy there is an empty one, which counts as a fragment that was cut.
+        let hold = || match found.batch {
+            Some((batch, offset)) => batch.hold(offset + start..offset + end).unwrap_or_default(),
+            None => Pbuf::copy_from(payload).unwrap_or_default(),
         };
         let (before, depth) = found.before;
         let link_len = fragment.link_len + if depth == fragment.recursion { before } else { 0 };
@@ -291,7 +291,7 @@ impl<'t> Front<'t> {
             let bytes = datagram.first.link_len + wire_len;
             self.ledger.found.add(u64::from(bytes));
             let before = (datagram.first.link_len, datagram.first.recursion);
-            let whole = Found { data: &data, wire_len, before, block: None, ..*found };
+            let whole = Found { data: &data, wire_len, before, batch: None, ..*found };
             let decoded = self.decoder.decode_datagram(&datagram.first, &data, &mut into.place().packet);
             if let Some((inner, outside)) = self.packet(decoded, bytes, &whole, outside, into) {
                 self.inside(inner, outside, &whole, into);

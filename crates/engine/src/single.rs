@@ -138,7 +138,7 @@ impl Single<'_, '_> {
             while vector.len() < VECTOR
                 && let Some(packet) = packets.next()
             {
-                front.frame(&packet, batch.block(), vector);
+                front.frame(&packet, batch, vector);
             }
             worker.packets(vector, &mut outlet, || false);
         }

@@ -183,7 +183,7 @@ fn reason(name: &str) -> String {
         (_, Some(event)) => format!("invalid: {event}"),
         ("arp" | "igmp", _) => name.to_uppercase(),
         ("icmp_error", _) => "ICMP error about no known flow".to_owned(),
-        ("fragment", _) => "fragment of no whole datagram".to_owned(),
+        ("fragment", _) => "fragment".to_owned(),
         ("memcap", _) => "refused: no flow memory".to_owned(),
         ("emergency", _) => "refused: emergency mode".to_owned(),
         _ => name.replace('_', " "),
