@@ -1,0 +1,188 @@
+//! The loop over all clients: wait until one of them can do something, then give each its turn.
+//!
+//! In a round every client reads at most one chunk and gets at most one answer, so that none can keep the others waiting
+//! with many requests. Nothing here blocks but the one wait for all.
+
+use std::io::{ErrorKind, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::connection::{Connection, Fate};
+use super::{Listen, Session};
+use crate::framing::Moment;
+use crate::limits::{FAREWELL_TIME, SILENT};
+
+pub(crate) struct Rounds<L: Listen, S, F> {
+    listener: L,
+    open: F,
+    /// At most so many clients.
+    limit: usize,
+    /// Readable when the server is to end.
+    life: UnixStream,
+    connections: Vec<Connection<L::Stream, S>>,
+    /// No client is accepted before then: the process is out of descriptors.
+    accept_from: Moment,
+    start: Instant,
+    chunk: Box<[u8; CHUNK_BYTES]>,
+}
+
+/// What a wait has found.
+struct Ready {
+    ended: bool,
+    accept: bool,
+    /// Which connections, by their place.
+    connections: Vec<bool>,
+}
+
+impl<L: Listen, S: Session, F: Fn(Moment) -> S> Rounds<L, S, F> {
+    pub(crate) fn new(listener: L, open: F, limit: usize, life: UnixStream) -> Self {
+        Self {
+            listener,
+            open,
+            limit,
+            life,
+            connections: Vec::new(),
+            accept_from: Moment::ZERO,
+            start: Instant::now(),
+            chunk: Box::new([0; CHUNK_BYTES]),
+        }
+    }
+
+    /// Serves until the other end of `life` is closed.
+    pub(crate) fn run(mut self) {
+        loop {
+            let ready = self.wait();
+            let now = self.start.elapsed();
+            self.turns(&ready, now);
+            if ready.ended {
+                return self.farewell(now);
+            }
+            if ready.accept {
+                self.accept(now);
+            }
+        }
+    }
+
+    fn wait(&self) -> Ready {
+        let now = self.start.elapsed();
+        let accepting = now >= self.accept_from;
+        let mut polled = Vec::with_capacity(self.connections.len() + 2);
+        polled.push(PollFd::new(&self.life, PollFlags::IN));
+        polled.push(PollFd::new(&self.listener, if accepting { PollFlags::IN } else { PollFlags::empty() }));
+        polled.extend(self.connections.iter().map(|c| PollFd::from_borrowed_fd(c.stream().as_fd(), c.interest())));
+        if poll(&mut polled, self.patience(now).as_ref()).is_err() {
+            // Interrupted by a signal, or the kernel is out of memory: the next round asks again.
+            return Ready { ended: false, accept: false, connections: vec![false; self.connections.len()] };
+        }
+        let mut found = polled.iter().map(|fd| !fd.revents().is_empty());
+        Ready {
+            ended: found.next().unwrap_or(false),
+            accept: found.next().unwrap_or(false) && accepting,
+            connections: found.collect(),
+        }
+    }
+
+    /// How long there is nothing to do but to wait; for ever when `None`.
+    fn patience(&self, now: Moment) -> Option<Timespec> {
+        let wait = if self.connections.iter().any(Connection::is_busy) {
+            Some(Duration::ZERO)
+        } else {
+            let accept = (now < self.accept_from).then_some(self.accept_from);
+            self.connections
+                .iter()
+                .filter_map(Connection::deadline)
+                .chain(accept)
+                .min()
+                .map(|at| at.saturating_sub(now))
+        };
+        wait.map(|wait| Timespec { tv_sec: wait.as_secs().cast_signed(), tv_nsec: wait.subsec_nanos().into() })
+    }
+
+    /// Each client's turn.
+    fn turns(&mut self, ready: &Ready, now: Moment) {
+        let chunk = &mut self.chunk[..];
+        let mut place = 0;
+        self.connections.retain_mut(|connection| {
+            let is_ready = ready.connections[place];
+            place += 1;
+            let mut fate = if is_ready { connection.ready(chunk, now) } else { Fate::Stays };
+            if fate == Fate::Stays && connection.is_busy() {
+                fate = connection.step(now);
+            }
+            if fate == Fate::Stays && connection.deadline().is_some_and(|deadline| now >= deadline) {
+                fate = connection.expire(now);
+            }
+            fate == Fate::Stays
+        });
+    }
+
+    /// Lets in who waits; the rest of a crowd has to wait for the next round.
+    fn accept(&mut self, now: Moment) {
+        for _ in 0..ACCEPTED_A_ROUND {
+            match self.listener.accept() {
+                Ok(stream) => self.admit(stream, now),
+                Err(error) => match error.kind() {
+                    ErrorKind::WouldBlock => return,
+                    ErrorKind::Interrupted | ErrorKind::ConnectionAborted => {}
+                    // Out of descriptors or memory, which passes: until then the listener would be ready all the time.
+                    _ => {
+                        self.accept_from = now + ACCEPT_PAUSE;
+                        return;
+                    }
+                },
+            }
+        }
+    }
+
+    fn admit(&mut self, mut stream: L::Stream, now: Moment) {
+        if self.connections.len() >= self.limit && !self.make_room(now) {
+            let mut text = Vec::new();
+            S::too_many(&mut text);
+            // Fits into the buffer of a socket that is new; who has gone already needs no answer.
+            let _ = stream.write(&text);
+            return;
+        }
+        self.connections.push(Connection::new(stream, (self.open)(now), now));
+    }
+
+    /// Ends the client that has been silent longest, if it was long enough.
+    fn make_room(&mut self, now: Moment) -> bool {
+        let silent =
+            self.connections.iter().enumerate().filter_map(|(at, c)| c.silent_since().map(|since| (since, at)));
+        match silent.min() {
+            Some((since, at)) if now.saturating_sub(since) >= SILENT => {
+                self.connections.swap_remove(at);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Gives the answers that are on their way a last moment.
+    fn farewell(mut self, began: Moment) {
+        let until = began + FAREWELL_TIME;
+        loop {
+            self.connections.retain(|connection| !connection.is_taken());
+            let now = self.start.elapsed();
+            if self.connections.is_empty() || now >= until {
+                return;
+            }
+            let fds = self.connections.iter().map(|c| PollFd::from_borrowed_fd(c.stream().as_fd(), PollFlags::OUT));
+            let mut polled: Vec<_> = fds.collect();
+            let wait = until.saturating_sub(now);
+            let wait = Timespec { tv_sec: wait.as_secs().cast_signed(), tv_nsec: wait.subsec_nanos().into() };
+            if poll(&mut polled, Some(&wait)).is_err() {
+                continue;
+            }
+            self.connections.retain_mut(|connection| connection.write(now) == Fate::Stays);
+        }
+    }
+}
+
+/// Read from a client in one round.
+const CHUNK_BYTES: usize = 4096;
+const ACCEPTED_A_ROUND: usize = 64;
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
