@@ -91,7 +91,7 @@ fn random_bytes_then_never_more_than_one_response() {
             state ^= state << 17;
             (state >> 11) as usize
         };
-        let mut request = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"[..random() % 44].to_vec();
+        let mut request = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"[..random() % 43].to_vec();
         request.extend((0..random() % 60).map(|_| b"\r\n GE/\x00\xff:"[random() % 9]));
         let pieces: Vec<&[u8]> = request.chunks(1 + random() % 20).collect();
         assert!(told(&pieces).matches("HTTP/1.1 ").count() <= 1, "seed {seed}");

@@ -123,7 +123,14 @@ impl<L: Listen, S: Session, F: Fn(Moment) -> S> Rounds<L, S, F> {
     fn accept(&mut self, now: Moment) {
         for _ in 0..ACCEPTED_A_ROUND {
             match self.listener.accept() {
-                Ok(stream) => self.admit(stream, now),
+                Ok(stream) if self.has_room(now) => {
+                    self.connections.push(Connection::new(stream, (self.open)(now), now));
+                }
+                Ok(stream) => {
+                    refuse::<S>(stream);
+                    // Who comes next may have the place of one that has left since this round began.
+                    return;
+                }
                 Err(error) => match error.kind() {
                     ErrorKind::WouldBlock => return,
                     ErrorKind::Interrupted | ErrorKind::ConnectionAborted => {}
@@ -137,19 +144,11 @@ impl<L: Listen, S: Session, F: Fn(Moment) -> S> Rounds<L, S, F> {
         }
     }
 
-    fn admit(&mut self, mut stream: L::Stream, now: Moment) {
-        if self.connections.len() >= self.limit && !self.make_room(now) {
-            let mut text = Vec::new();
-            S::too_many(&mut text);
-            // Fits into the buffer of a socket that is new; who has gone already needs no answer.
-            let _ = stream.write(&text);
-            return;
+    /// Whether there is room for one more; for that the client that has been silent longest may have to go.
+    fn has_room(&mut self, now: Moment) -> bool {
+        if self.connections.len() < self.limit {
+            return true;
         }
-        self.connections.push(Connection::new(stream, (self.open)(now), now));
-    }
-
-    /// Ends the client that has been silent longest, if it was long enough.
-    fn make_room(&mut self, now: Moment) -> bool {
         let silent =
             self.connections.iter().enumerate().filter_map(|(at, c)| c.silent_since().map(|since| (since, at)));
         match silent.min() {
@@ -180,6 +179,13 @@ impl<L: Listen, S: Session, F: Fn(Moment) -> S> Rounds<L, S, F> {
             self.connections.retain_mut(|connection| connection.write(now) == Fate::Stays);
         }
     }
+}
+
+fn refuse<S: Session>(mut stream: impl Write) {
+    let mut text = Vec::new();
+    S::too_many(&mut text);
+    // It fits into the buffer of a socket that is new; who has gone already needs no answer.
+    let _ = stream.write(&text);
 }
 
 /// Read from a client in one round.
