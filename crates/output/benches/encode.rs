@@ -76,6 +76,7 @@ fn report(what: &str, nanos: f64) {
 fn record(n: u64) -> FlowRecord {
     let start = 1_600_000_000_123_456_000 + n * 1_234_567;
     FlowRecord {
+        nesting: None,
         flow_id: 0x000f_1234_5678_9abc ^ n,
         logged: Timestamp::from_nanos(start + 61_000_000_000),
         vlan: VlanTags::default(),

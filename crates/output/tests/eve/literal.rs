@@ -16,6 +16,7 @@ const ALL: EveConfig = EveConfig {
     ipv6: Ipv6Form::Expanded,
     ethernet: true,
     host: None,
+    tunnels: true,
     extended: false,
 };
 
