@@ -11,6 +11,33 @@
 //! answers it), so that tests need neither.
 //!
 //! Every bound that a client can meet is a constant in [`limits`].
+//!
+//! ```
+//! use std::io::{Read, Write};
+//! use std::sync::Arc;
+//!
+//! struct Always;
+//!
+//! impl flumen_control::Pages for Always {
+//!     fn metrics(&self) -> Result<String, String> {
+//!         Ok("flumen_flow_active 3\n".to_owned())
+//!     }
+//!     fn health(&self) -> Result<(), String> {
+//!         Ok(())
+//!     }
+//!     fn readiness(&self) -> Result<(), String> {
+//!         Err("no interface is up".to_owned())
+//!     }
+//! }
+//!
+//! let server = flumen_control::HttpServer::start("127.0.0.1:0".parse()?, Arc::new(Always))?;
+//! let mut client = std::net::TcpStream::connect(server.address())?;
+//! client.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+//! let mut response = String::new();
+//! client.read_to_string(&mut response)?;
+//! assert!(response.starts_with("HTTP/1.1 503 ") && response.ends_with("no interface is up\n"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![forbid(unsafe_code)]
 
 mod client;

@@ -192,3 +192,126 @@ fn refuse<S: Session>(mut stream: impl Write) {
 const CHUNK_BYTES: usize = 4096;
 const ACCEPTED_A_ROUND: usize = 64;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::ANSWER_TIME;
+    use crate::server::{Step, Stream};
+
+    /// Answers each byte with as many bytes as it says, in units of 64 KiB.
+    struct Echo(Vec<u8>);
+
+    impl Session for Echo {
+        fn receive(&mut self, bytes: &[u8], _: Moment) {
+            self.0.extend_from_slice(bytes);
+        }
+        fn step(&mut self, out: &mut Vec<u8>) -> Step {
+            if self.0.is_empty() {
+                return Step::Hungry;
+            }
+            out.resize(usize::from(self.0.remove(0)) << 16, b'x');
+            Step::Answered
+        }
+        fn deadline(&self) -> Option<Moment> {
+            None
+        }
+        fn expire(&mut self, _: Moment, _: &mut Vec<u8>) {}
+        fn too_many(out: &mut Vec<u8>) {
+            out.extend_from_slice(b"full");
+        }
+    }
+
+    /// Hands out sockets of which the test has the other ends.
+    struct Pairs(UnixStream);
+
+    impl AsFd for Pairs {
+        fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+            self.0.as_fd()
+        }
+    }
+
+    impl Listen for Pairs {
+        type Stream = UnixStream;
+        fn accept(&self) -> std::io::Result<UnixStream> {
+            Err(ErrorKind::WouldBlock.into())
+        }
+    }
+
+    fn at(secs: u64) -> Moment {
+        Moment::from_secs(secs)
+    }
+
+    type TestRounds = Rounds<Pairs, Echo, fn(Moment) -> Echo>;
+
+    /// Rounds with room for two, and what keeps them alive.
+    fn rounds() -> (TestRounds, UnixStream) {
+        let (life, watched) = UnixStream::pair().expect("a pair");
+        let listener = Pairs(life.try_clone().expect("another"));
+        (Rounds::new(listener, |_| Echo(Vec::new()), 2, watched), life)
+    }
+
+    fn join(rounds: &mut TestRounds, now: Moment) -> UnixStream {
+        let (ours, theirs) = UnixStream::pair().expect("a pair");
+        theirs.set_nonblocking(true).expect("set");
+        rounds.connections.push(Connection::new(theirs, Echo(Vec::new()), now));
+        ours
+    }
+
+    /// A round at `now` in which every client is ready.
+    fn round(rounds: &mut TestRounds, now: Moment) {
+        let connections = vec![true; rounds.connections.len()];
+        rounds.turns(&Ready { ended: false, accept: false, connections }, now);
+    }
+
+    #[test]
+    fn all_places_taken_then_the_one_silent_longest_makes_room_after_a_minute() {
+        let (mut rounds, _life) = rounds();
+        assert!(rounds.has_room(at(0)));
+        let _first = join(&mut rounds, at(0));
+        let mut second = join(&mut rounds, at(1));
+        assert!(!rounds.has_room(at(59)));
+        std::io::Write::write_all(&mut second, &[0]).expect("sent");
+        round(&mut rounds, at(59));
+        assert!(rounds.has_room(at(60)), "the first one has been silent for a minute");
+        assert_eq!(rounds.connections.len(), 1);
+        let _third = join(&mut rounds, at(60));
+        assert!(!rounds.has_room(at(118)), "the second one has not");
+    }
+
+    #[test]
+    fn answer_that_is_not_taken_then_the_client_ends_and_no_other_request_of_it_is_looked_at() {
+        let (mut rounds, _life) = rounds();
+        let mut client = join(&mut rounds, at(0));
+        // The first answer is more than a socket holds.
+        std::io::Write::write_all(&mut client, &[200, 1, 1]).expect("sent");
+        for now in 1..10 {
+            round(&mut rounds, at(now));
+        }
+        let connection = &rounds.connections[0];
+        assert!(!connection.is_taken() && !connection.is_busy() && connection.interest() == PollFlags::OUT);
+        // The last byte was taken in the first round.
+        assert_eq!(connection.deadline(), Some(at(1) + ANSWER_TIME));
+        assert_eq!(connection.silent_since(), None, "it is we who owe it an answer");
+        let connections = vec![false; 1];
+        rounds.turns(&Ready { ended: false, accept: false, connections }, at(1) + ANSWER_TIME);
+        assert!(rounds.connections.is_empty());
+        drop(client);
+    }
+
+    #[test]
+    fn many_requests_of_one_then_one_answer_a_round() {
+        let (mut rounds, _life) = rounds();
+        let mut greedy = join(&mut rounds, at(0));
+        let mut modest = join(&mut rounds, at(0));
+        std::io::Write::write_all(&mut greedy, &[0; 1000]).expect("sent");
+        std::io::Write::write_all(&mut modest, &[0]).expect("sent");
+        round(&mut rounds, at(0));
+        assert!(rounds.connections[0].is_busy(), "999 are left");
+        round(&mut rounds, at(0));
+        assert!(!rounds.connections[1].is_busy(), "the other one has its answer, and waits for more");
+        modest.end_writing();
+        round(&mut rounds, at(0));
+        assert_eq!(rounds.connections.len(), 1);
+    }
+}

@@ -179,7 +179,7 @@ fn client_that_knows_only_the_protocol_then_all_as_it_expects() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/protocol_client.py");
     if Command::new("python3").arg("--version").output().is_err() {
         // Where everything is checked there is a python3, or the check fails.
-        assert!(std::env::var_os("FLUMEN_REQUIRE_PEERS").is_none() && std::env::var_os("CI").is_none(), "no python3");
+        assert!(std::env::var_os("FLUMEN_REQUIRE_PYTHON").is_none() && std::env::var_os("CI").is_none(), "no python3");
         eprintln!("no python3: the independent client was not run");
         return;
     }

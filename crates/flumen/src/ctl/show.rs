@@ -18,11 +18,14 @@ pub(super) fn commands() -> String {
             // What may be left out is told by --help and by the message when it is wrong; here it would be in the way.
             let usage = usage(command);
             let usage = usage.split(" [").next().unwrap_or(&usage);
-            text.push_str(&format!("  {usage:32}  {}\n", command.summary));
+            text.push_str(&format!("  {usage:USAGE_WIDTH$}  {}\n", command.summary));
         }
     }
     text
 }
+
+/// Columns of the longest usage.
+const USAGE_WIDTH: usize = 40;
 
 /// The message of an answer, laid out; it ends with a line feed.
 pub(super) fn message(command: &str, message: &Value) -> String {
@@ -150,6 +153,6 @@ mod tests {
             let found = text.lines().filter(|line| line.trim_start().split(' ').next() == Some(command.name)).count();
             assert_eq!(found, 1, "{}", command.name);
         }
-        assert!(text.contains("  memcap-set CONFIG MEMCAP          change a memory limit\n"), "{text}");
+        assert!(text.contains("  memcap-set CONFIG MEMCAP                  change a memory limit\n"), "{text}");
     }
 }
