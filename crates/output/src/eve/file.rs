@@ -140,12 +140,20 @@ impl EveFile {
 
     /// Why the file should be changed before `incoming` bytes are written.
     fn due(&self, incoming: u64) -> Option<Due> {
-        if self.reopen.is_pending() || (self.regular && self.file.metadata().is_ok_and(|found| found.nlink() == 0)) {
+        if self.is_gone() {
             return Some(Due::Reopen);
         }
         let full = self.rotation.bytes.is_some_and(|most| self.bytes > 0 && self.bytes.saturating_add(incoming) > most);
         let over = self.rotation.every.is_some_and(|every| self.interval != Some(every.number(self.clock.now())));
         (self.regular && (full || over)).then_some(Due::Rotate)
+    }
+    /// Whether what is written now is not under the name of the file: it was deleted, or somebody says that it was moved.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.reopen.is_pending() || (self.regular && self.file.metadata().is_ok_and(|found| found.nlink() == 0))
+    }
+    /// Opens the file anew, also within a line.
+    pub(crate) fn begin_again(&mut self) {
+        self.change(&Due::Reopen);
     }
     /// Changes the file, or tells that it could not be.
     fn change(&mut self, due: &Due) {

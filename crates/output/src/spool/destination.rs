@@ -42,6 +42,11 @@ impl Destination for EveFile {
             Ok(0) => Err(Trouble::Later(ErrorKind::WriteZero.into())),
             Ok(taken) => Ok(taken),
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(0),
+            Err(error) if self.is_gone() => {
+                // Deleted to make room on a full disk, which it only does once we let go of it.
+                self.begin_again();
+                Err(Trouble::Broken(error))
+            }
             Err(error) => Err(Trouble::Later(error)),
         }
     }

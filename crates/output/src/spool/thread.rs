@@ -35,8 +35,10 @@ struct Outage {
 /// What becomes of a batch.
 enum Batch {
     Sent,
-    /// The destination is closed, or the time is up.
-    GivenUp,
+    /// Nobody will take the rest of it.
+    Closed(io::Error),
+    /// The rest was not taken before the end.
+    TimeIsUp,
 }
 
 impl<D: Destination> Sender<D> {
@@ -45,11 +47,19 @@ impl<D: Destination> Sender<D> {
             let outcome = self.send(&batch);
             let mut state = self.shared.lock();
             state.bytes -= batch.len();
-            if matches!(outcome, Batch::GivenUp) {
+            if !matches!(outcome, Batch::Sent) {
                 state.waiting.clear();
                 state.bytes = 0;
-                state.lost = state.taken - state.sent;
+                let lost = state.taken - state.sent - state.lost;
+                state.lost += lost;
                 state.closed = true;
+                drop(state);
+                if let Batch::Closed(error) = outcome {
+                    let name = self.destination.name();
+                    self.tell.say(format_args!(
+                        "{name}: {error}; it is not written to any more, and {lost} events are lost"
+                    ));
+                }
                 break;
             }
         }
@@ -95,14 +105,10 @@ impl<D: Destination> Sender<D> {
                     self.tell.say(format_args!("{name}: {error}; an event was not written"));
                     continue;
                 }
-                Err(Trouble::Closed(error)) => {
-                    let name = self.destination.name();
-                    self.tell.say(format_args!("{name}: {error}; nothing more is written to it"));
-                    return Batch::GivenUp;
-                }
+                Err(Trouble::Closed(error)) => return Batch::Closed(error),
             }
             if self.time_is_up() {
-                return Batch::GivenUp;
+                return Batch::TimeIsUp;
             }
         }
         self.destination.rest();

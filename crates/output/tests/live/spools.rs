@@ -142,7 +142,7 @@ fn reader_gone_for_good_then_what_waits_is_counted_and_writing_is_an_error() {
     assert_eq!((handle.drain(), handle.sent(), handle.lost(), handle.waiting_bytes()), (2, 1, 2, 0));
     assert_eq!(spool.write(b"x\n").expect_err("closed").kind(), ErrorKind::BrokenPipe);
     assert_eq!(text(&connections), ["abc\nd"]);
-    assert_eq!(told.lines(), ["a test: broken pipe; nothing more is written to it"]);
+    assert_eq!(told.lines(), ["a test: broken pipe; it is not written to any more, and 2 events are lost"]);
 }
 
 #[test]
