@@ -7,7 +7,7 @@
 //! - [`HttpServer`], [`Pages`]: `/metrics`, `/healthz` and `/readyz` on a loopback address.
 //!
 //! Each server is one thread that waits for all of its clients at once and never for one of them. A conversation is a
-//! machine of bytes and moments without a socket or a clock ([`framing`] finds where a message ends, `conversation`
+//! machine of bytes and moments without a socket or a clock (`framing` finds where a message ends, `conversation`
 //! answers it), so that tests need neither.
 //!
 //! Every bound that a client can meet is a constant in [`limits`].

@@ -1,7 +1,7 @@
 //! `flumen ctl`: asks a running sensor, and shows what it answers.
 //!
 //! On a terminal the answer is laid out for a person; in a pipe it is the sensor's own JSON on one line, as `suricatasc`
-//! prints it. What a person types is made into a request by [`request`], an answer into text by [`show`].
+//! prints it. What a person types is made into a request by `request`, an answer into text by `show`.
 
 mod request;
 mod show;

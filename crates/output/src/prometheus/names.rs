@@ -65,7 +65,9 @@ impl Metric {
             }
         }
         let kind = if is_gauge(name) { Kind::Gauge } else { Kind::Counter };
-        let words: Vec<_> = name.split(['.', '_']).map(spelled_out).collect();
+        // Counters that Suricata does not have begin with what all metrics begin with.
+        let own = name.strip_prefix("flumen.").unwrap_or(name);
+        let words: Vec<_> = own.split(['.', '_']).map(spelled_out).collect();
         let (unit, total) = (unit(name), if kind == Kind::Counter { "_total" } else { "" });
         let help = meaning(name).map_or_else(|| format!("The counter {name} of the stats event."), str::to_owned);
         Self { name: format!("flumen_{}{unit}{total}", words.join("_")), labels: Vec::new(), kind, help: escape(&help) }

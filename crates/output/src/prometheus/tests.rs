@@ -23,6 +23,7 @@ fn counters_then_named_by_the_conventions() {
         ("memcap.pressure_max", "flumen_memcap_pressure_max_percent", Kind::Gauge),
         ("defrag.max_trackers_reached", "flumen_defrag_max_trackers_reached_total", Kind::Counter),
         ("tcp.active_sessions", "flumen_tcp_active_sessions", Kind::Gauge),
+        ("flumen.spool.lost", "flumen_spool_lost_total", Kind::Counter),
         ("no such.näme", "flumen_nosuch_nme_total", Kind::Counter),
     ] {
         let made = Metric::of(counter);
