@@ -6,9 +6,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::memcap::{parse_size, size_text};
-use crate::sensor::{MemcapRefusal, PcapJob, Pcaps, Sensor};
+use crate::sensor::{MemcapRefusal, PcapJob, Pcaps, Sensor, Unavailable};
 use crate::tree::stats_object;
-use crate::{limits, sensor::Unavailable};
 
 /// A command of the control socket.
 #[derive(Debug)]
@@ -319,9 +318,6 @@ fn flow(sensor: &dyn Sensor, given: &Arguments<'_>) -> Outcome {
 }
 
 fn add(pcaps: &dyn Pcaps, given: &Arguments<'_>, continuous: bool) -> Outcome {
-    if pcaps.waiting().len() >= limits::PCAPS_WAITING {
-        return Err(format!("{} captures wait already", limits::PCAPS_WAITING));
-    }
     let tenant = match given.count("tenant").map(u32::try_from) {
         None => None,
         Some(Ok(tenant)) => Some(tenant),

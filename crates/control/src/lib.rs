@@ -2,6 +2,7 @@
 //!
 //! - [`Sensor`] and [`Pcaps`]: what a running sensor offers. Everything here calls these traits and nothing else.
 //! - [`ControlServer`]: the Unix socket that speaks Suricata's protocol, versions 0.1 and 0.2.
+//! - [`PcapQueue`]: the captures that a serving sensor works through, as [`Pcaps`] wants them.
 //! - [`COMMANDS`]: the commands, what each takes, and a line about each.
 //! - [`Client`]: the other end of that socket.
 //! - [`HttpServer`], [`Pages`]: `/metrics`, `/healthz` and `/readyz` on a loopback address.
@@ -47,6 +48,7 @@ mod framing;
 mod http;
 pub mod limits;
 mod memcap;
+mod queue;
 mod sensor;
 mod server;
 mod socket;
@@ -55,6 +57,7 @@ mod tree;
 pub use client::{Answer, Client, ClientError};
 pub use commands::{Argument, COMMANDS, Command, Kind, command};
 pub use http::{HttpServer, Pages};
+pub use queue::{CurrentPcap, PcapQueue};
 pub use sensor::{InterfaceCounters, Memcap, MemcapRefusal, PcapJob, Pcaps, Sensor, Unavailable};
 pub use server::ControlServer;
 pub use socket::{Access, BindError, ControlSocket, group_id};

@@ -56,7 +56,8 @@ pub trait Sensor: Send + Sync {
 
 /// The captures that a sensor in serve mode works through, one after the other.
 pub trait Pcaps: Send + Sync {
-    /// `pcap-file`: adds a capture, or a directory of captures, to the end of the queue.
+    /// `pcap-file`: adds a capture, or a directory of captures, to the end of the queue, of which the implementation
+    /// bounds the length.
     ///
     /// # Errors
     /// Why it was not added: no such file, no such output directory.
