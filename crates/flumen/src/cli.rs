@@ -31,6 +31,8 @@ pub enum Command {
     Check(Check),
     /// Print the effective configuration, each value with its origin
     Config(ConfigSource),
+    /// Look into a running sensor, and steer it
+    Ctl(Ctl),
 }
 
 /// How much is said.
@@ -83,6 +85,21 @@ pub struct Check {
     /// Set a key by its dotted name
     #[arg(long, value_name = "KEY=VALUE", value_parser = Override::parse)]
     pub set: Vec<Override>,
+}
+
+/// `flumen ctl`.
+#[derive(Args, Debug)]
+#[command(after_long_help = help_end(CTL_EXAMPLES))]
+pub struct Ctl {
+    /// Socket of the sensor, its unix-command.filename
+    #[arg(long, value_name = "PATH", default_value = flumen_control::DEFAULT_SOCKET)]
+    pub socket: PathBuf,
+    /// Seconds to wait for the sensor, and for its answer
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub timeout: u64,
+    /// Command and its arguments, in their order or as name=value; without one, the commands there are
+    #[arg(value_name = "COMMAND")]
+    pub words: Vec<String>,
 }
 
 /// Where a configuration comes from.
@@ -193,6 +210,7 @@ Examples:
                                            the same with the settings of a sensor
   flumen check -c suricata.yaml            is this right, and what of it is ignored
   flumen config -c suricata.yaml           what is effective, and where it comes from
+  flumen ctl dump-counters                 the counters of a running sensor
   flumen read --help                       all options of a subcommand";
 
 const READ_EXAMPLES: &str = "\
@@ -206,6 +224,16 @@ Examples:
   flumen read a.pcap -l out --compat suricata -k none
                                              records to compare with Suricata's
   flumen read captures/ --audit              is every packet accounted for";
+
+const CTL_EXAMPLES: &str = "\
+Examples:
+  flumen ctl                                 the commands, with a line about each
+  flumen ctl dump-counters                   all counters, as a table
+  flumen ctl dump-counters | jq .message.flow
+                                             in a pipe the answer is JSON, as suricatasc prints it
+  flumen ctl memcap-set flow 256mb           arguments in their order
+  flumen ctl pcap-file a.pcap /var/log/out delete-when-done=true
+                                             or by their names";
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())

@@ -10,6 +10,7 @@ use crate::cli::{Check, Cli, Command, ConfigSource, Read, Talk};
 use crate::config::keys;
 use crate::config::value::Value;
 use crate::config::{Config, Override, Problems};
+use crate::ctl;
 use crate::exit::Exit;
 use crate::run::{self, Job, Output};
 
@@ -22,6 +23,7 @@ pub fn execute(cli: Cli) -> anyhow::Result<Exit> {
         Command::Read(options) => read(*options, cli.talk),
         Command::Check(options) => check(&options, cli.talk),
         Command::Config(source) => print(&source, cli.talk),
+        Command::Ctl(options) => ctl::ctl(&options),
     }
 }
 

@@ -21,6 +21,8 @@ pub enum Exit {
     Damaged = 4,
     /// `--audit`: packets or bytes are unaccounted for.
     Audit = 5,
+    /// `ctl`: the sensor answered that it does not do it.
+    Refused = 6,
 }
 
 impl Exit {
@@ -63,11 +65,12 @@ pub fn told(error: &anyhow::Error) -> String {
 pub const HELP: &str = "\
 Exit codes:
   0  all was done
-  1  failed: no such file, not a capture, disk full
+  1  failed: no such file, not a capture, disk full, no sensor there
   2  the command line was not understood
   3  the configuration is wrong
   4  an input was damaged; what was readable was processed and written
-  5  --audit: packets or bytes are unaccounted for";
+  5  --audit: packets or bytes are unaccounted for
+  6  ctl: the sensor refused the command";
 
 #[cfg(test)]
 mod tests {

@@ -4,12 +4,14 @@
 //! - [`command`]: what each subcommand does, up to its [`exit`] code.
 //! - [`config`]: from `suricata.yaml`, `--set` and options to [`Settings`](config::Settings).
 //! - [`run`]: from [`Settings`](config::Settings) to sources, engine and sinks.
+//! - [`ctl`]: the client of a running sensor's socket.
 //! - [`progress`]: the line on the terminal while a file is read.
 #![forbid(unsafe_code)]
 
 pub mod cli;
 pub mod command;
 pub mod config;
+pub mod ctl;
 pub mod exit;
 pub mod progress;
 pub mod run;

@@ -1,6 +1,10 @@
 //! Sinks: what becomes of records and statistics.
 //!
 //! - [`eve`]: EVE JSON into a file or a stream, as Suricata writes it.
+//! - [`LiveLog`]: a log of a live sensor: a file, a Unix socket or standard output, behind a spool.
+//! - [`spool`]: lines that wait in memory for an output that is slow, full or away: what a live sensor writes through.
+//! - [`StatsLog`]: counters as a table, as in Suricata's `stats.log`.
+//! - [`prometheus`]: counters in the text format of Prometheus.
 //! - [`summary`]: what a run was about, for a person at a terminal.
 //! - [`Tee`]: several sinks at once.
 //!
@@ -21,11 +25,20 @@
 #![forbid(unsafe_code)]
 
 pub mod eve;
+mod live;
 mod outcome;
+pub mod prometheus;
+pub mod spool;
+mod stats_log;
 pub mod summary;
+mod surroundings;
 mod tee;
 mod text;
 
 pub use eve::{EveConfig, EveWriter};
+pub use live::{LiveLog, OpenLog, Target};
+pub use spool::{Spool, Steady};
+pub use stats_log::{StatsLog, StatsLogConfig};
 pub use summary::Summary;
+pub use surroundings::{Tell, WallClock};
 pub use tee::Tee;

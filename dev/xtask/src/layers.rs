@@ -45,6 +45,11 @@ const ROWS: &[Row] = &[
         others: Others::Except(&["anyhow", "clap", "flate2", "memmap2", "serde", "serde_json", "sha1", "zstd"]),
     },
     Row {
+        package: "flumen-control",
+        may: &["flumen-model"],
+        others: Others::Only(&["rustix", "serde_json", "thiserror"]),
+    },
+    Row {
         package: "flumen",
         may: &[
             "flumen-kref",
@@ -56,6 +61,7 @@ const ROWS: &[Row] = &[
             "flumen-capture",
             "flumen-output",
             "flumen-engine",
+            "flumen-control",
         ],
         others: Others::Except(&[]),
     },
@@ -131,6 +137,8 @@ mod tests {
             ("flumen-kref", "libc"),
             ("flumen-wire", "thiserror"),
             ("flumen-engine", "traffic"),
+            ("flumen-control", "flumen-engine"),
+            ("flumen-control", "tokio"),
             ("flumen", "traffic"),
         ] {
             assert_eq!(check(from, to, None), [format!("{from} must not import {to}")]);
@@ -147,6 +155,8 @@ mod tests {
             ("flumen-engine", "thiserror"),
             ("flumen-capture", "flate2"),
             ("flumen", "flumen-engine"),
+            ("flumen", "flumen-control"),
+            ("flumen-control", "serde_json"),
             ("flumen", "clap"),
             ("xtask", "serde_json"),
             ("traffic", "clap"),

@@ -1,18 +1,54 @@
 //! The log file of a directory.
+//!
+//! Files change only between two buffers, thus between two lines: after a buffer was written out, and again before the
+//! first byte of the next one. Then the file is opened again when
+//!
+//! 1. somebody asked for it ([`Reopen`]), because another program has moved it away,
+//! 2. it has been deleted: records would go where nobody can read them, or
+//! 3. its [`Rotation`] is due.
+//!
+//! When that fails, lines go on into the old file, it is told once, and the next buffer tries again.
 
 use super::ExistingFile;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use super::rotation::{Rotation, aside, expand};
+use crate::surroundings::{Tell, WallClock};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A file that can be opened again under the same name after something else has moved it away.
+/// A file that can be opened again under the same name after something else has moved it away, and that makes way for
+/// the next one by itself when it is told to.
 #[derive(Debug)]
 pub struct EveFile {
     path: PathBuf,
+    /// Directory and name when the name holds places for the time.
+    places: Option<(PathBuf, PathBuf)>,
     file: File,
+    /// Bytes in the file.
+    bytes: u64,
+    /// A file, not a pipe or a device: only that can be moved aside or be missed.
+    regular: bool,
+    /// The last thing that happened was a flush.
+    between_buffers: bool,
     reopen: Reopen,
+    rotation: Rotation,
+    /// In which interval of the rotation the file was begun.
+    interval: Option<u64>,
+    clock: WallClock,
+    tell: Tell,
+    /// That the file could not be changed has been told.
+    told: bool,
+}
+
+/// Why a file is changed.
+enum Due {
+    /// It is not under its name any more.
+    Reopen,
+    /// It has had its time or its size.
+    Rotate,
 }
 
 /// Asks an [`EveFile`] to be opened again. Cheap to clone; may be used from another thread or a signal handler.
@@ -20,8 +56,8 @@ pub struct EveFile {
 pub struct Reopen(Arc<AtomicBool>);
 
 impl Reopen {
-    /// The file is opened again once the next buffer has been written. Should that fail, events go on into the old
-    /// file, and every buffer tries again.
+    /// The file is opened again before the next buffer is written. Should that fail, events go on into the old file, and
+    /// every buffer tries again.
     pub fn request(&self) {
         // Relaxed: nothing else is published with it, and seeing it one buffer later does no harm.
         self.0.store(true, Ordering::Relaxed);
@@ -50,9 +86,46 @@ impl EveFile {
     /// When a directory could not be made or the file not be opened for writing.
     pub fn open(path: PathBuf, existing: ExistingFile) -> Result<Self, OpenError> {
         match open(&path, existing) {
-            Ok(file) => Ok(Self { path, file, reopen: Reopen::default() }),
             Err(source) => Err(OpenError { path, source }),
+            Ok(opened) => Ok(Self {
+                path,
+                places: None,
+                file: opened.file,
+                bytes: opened.bytes,
+                regular: opened.regular,
+                between_buffers: true,
+                reopen: Reopen::default(),
+                rotation: Rotation::default(),
+                interval: None,
+                clock: WallClock::default(),
+                tell: Tell::default(),
+                told: false,
+            }),
         }
+    }
+    /// Opens the file that is called `name` in `directory`, where the name may hold places for the time of `clock`; it
+    /// makes way for others as `rotation` says. Only the first file is truncated, if `existing` says so.
+    ///
+    /// # Errors
+    /// As [`EveFile::open`].
+    pub fn rotating(
+        directory: &Path,
+        name: &Path,
+        existing: ExistingFile,
+        rotation: Rotation,
+        clock: WallClock,
+    ) -> Result<Self, OpenError> {
+        let now = clock.now();
+        let named = expand(name, now);
+        let places = (named != name).then(|| (directory.to_owned(), name.to_owned()));
+        let interval = rotation.every.map(|interval| interval.number(now));
+        let file = Self::open(directory.join(named), existing)?;
+        Ok(Self { places, rotation, interval, clock, ..file })
+    }
+    /// Whom to tell when the file cannot be changed.
+    #[must_use]
+    pub fn telling(self, tell: Tell) -> Self {
+        Self { tell, ..self }
     }
     /// Where the file is.
     #[must_use]
@@ -64,29 +137,98 @@ impl EveFile {
     pub fn reopen_handle(&self) -> Reopen {
         self.reopen.clone()
     }
+
+    /// Why the file should be changed before `incoming` bytes are written.
+    fn due(&self, incoming: u64) -> Option<Due> {
+        if self.is_gone() {
+            return Some(Due::Reopen);
+        }
+        let full = self.rotation.bytes.is_some_and(|most| self.bytes > 0 && self.bytes.saturating_add(incoming) > most);
+        let over = self.rotation.every.is_some_and(|every| self.interval != Some(every.number(self.clock.now())));
+        (self.regular && (full || over)).then_some(Due::Rotate)
+    }
+    /// Whether what is written now is not under the name of the file: it was deleted, or somebody says that it was moved.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.reopen.is_pending() || (self.regular && self.file.metadata().is_ok_and(|found| found.nlink() == 0))
+    }
+    /// Opens the file anew, also within a line.
+    pub(crate) fn begin_again(&mut self) {
+        self.change(&Due::Reopen);
+    }
+    /// Changes the file, or tells that it could not be.
+    fn change(&mut self, due: &Due) {
+        let outcome = match due {
+            Due::Reopen => self.begin(self.path.clone()),
+            Due::Rotate => self.rotate(),
+        };
+        match outcome {
+            Ok(()) => self.told = false,
+            Err(error) if !self.told => {
+                let path = self.path.display();
+                self.tell.say(format_args!("{path}: no new file could be begun: {error}; the old one is written on"));
+                self.told = true;
+            }
+            Err(_) => {}
+        }
+    }
+    fn rotate(&mut self) -> io::Result<()> {
+        let now = self.clock.now();
+        let next = match &self.places {
+            Some((directory, name)) => directory.join(expand(name, now)),
+            None => self.path.clone(),
+        };
+        if next == self.path && self.bytes > 0 {
+            let aside = aside(&self.path, now, |path| fs::symlink_metadata(path).is_ok());
+            match fs::rename(&self.path, aside) {
+                // An attempt before this one got so far.
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        self.begin(next)?;
+        self.interval = self.rotation.every.map(|every| every.number(now));
+        Ok(())
+    }
+    fn begin(&mut self, path: PathBuf) -> io::Result<()> {
+        // Never truncated: were the file not moved away, what is in it would be lost.
+        let opened = open(&path, ExistingFile::Append)?;
+        (self.path, self.file, self.bytes, self.regular) = (path, opened.file, opened.bytes, opened.regular);
+        self.reopen.0.store(false, Ordering::Relaxed);
+        Ok(())
+    }
 }
 
 impl Write for EveFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
+        if std::mem::replace(&mut self.between_buffers, false)
+            && let Some(due) = self.due(bytes.len() as u64)
+        {
+            self.change(&due);
+        }
+        let written = self.file.write(bytes)?;
+        self.bytes += written as u64;
+        Ok(written)
     }
     /// Called by the writer between buffers, thus between lines: the place to change files.
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()?;
-        if self.reopen.is_pending()
-            // Never truncated: were the file not moved away, what is in it would be lost.
-            && let Ok(file) = open(&self.path, ExistingFile::Append)
-        {
-            self.file = file;
-            self.reopen.0.store(false, Ordering::Relaxed);
+        self.between_buffers = true;
+        if self.reopen.is_pending() {
+            self.change(&Due::Reopen);
         }
         Ok(())
     }
 }
 
-fn open(path: &Path, existing: ExistingFile) -> io::Result<File> {
+struct Opened {
+    file: File,
+    bytes: u64,
+    regular: bool,
+}
+
+fn open(path: &Path, existing: ExistingFile) -> io::Result<Opened> {
     if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent)?;
+        fs::create_dir_all(parent)?;
     }
     let mut options = OpenOptions::new();
     match existing {
@@ -97,12 +239,13 @@ fn open(path: &Path, existing: ExistingFile) -> io::Result<File> {
     if existing == ExistingFile::Append && ends_within_line(path)? {
         file.write_all(b"\n")?;
     }
-    Ok(file)
+    let metadata = file.metadata()?;
+    Ok(Opened { file, bytes: metadata.len(), regular: metadata.is_file() })
 }
 
 /// Whether a writer before us was stopped within a line, which the first line of ours must not be glued to.
 fn ends_within_line(path: &Path) -> io::Result<bool> {
-    let metadata = std::fs::metadata(path)?;
+    let metadata = fs::metadata(path)?;
     if !metadata.is_file() || metadata.len() == 0 {
         return Ok(false);
     }

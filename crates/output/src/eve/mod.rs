@@ -2,7 +2,8 @@
 //!
 //! - [`EveWriter`]: the sink. Encodes records into a buffer of lines and writes whole buffers.
 //! - [`EveConfig`]: what it is told.
-//! - [`EveFile`]: the file in a log directory that can be reopened when it was rotated.
+//! - [`EveFile`]: the file in a log directory that can be reopened when it was rotated, or rotates by itself
+//!   ([`Rotation`]).
 //!
 //! What is not known to a sensor without rules and application parsers is left out (`app_proto` of flows, `tx_cnt`,
 //! `metadata`), or written as Suricata writes it when it finds nothing (`alerted`, `app_proto` of netflows). What
@@ -18,6 +19,7 @@ mod file;
 mod flow;
 mod netflow;
 mod protocol;
+mod rotation;
 mod stats;
 mod writer;
 
@@ -26,6 +28,7 @@ pub use clock::time_text;
 pub use community_id::{CommunityId, Rule as CommunityIdRule};
 pub use config::{EveConfig, ExistingFile, StatsConfig};
 pub use file::{EveFile, OpenError, Reopen};
+pub use rotation::{Interval, Rotation};
 pub use writer::{BUFFER_BYTES, EveWriter};
 
 pub(crate) use address::append as append_address;

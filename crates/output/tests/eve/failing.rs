@@ -176,13 +176,13 @@ fn existing_file_then_appended_to_or_replaced_as_configured() {
     assert!(reopen.is_pending());
     std::fs::remove_dir(below.join("eve.json")).expect("removed");
     std::fs::rename(below.join("old.json"), below.join("eve.json")).expect("renamed");
-    // A rotation: what is written after the request's buffer lands in a new file.
+    // A rotation: what is written after the request lands in a new file.
     std::fs::rename(below.join("eve.json"), below.join("old.json")).expect("renamed");
     for _ in 0..2 {
         writer.flows(&records(1)).and_then(|()| writer.finish()).expect("there is room");
     }
     let count = |name: &str| std::fs::read_to_string(below.join(name)).expect("a file").lines().count();
-    assert_eq!((count("old.json"), count("eve.json")), (4, 1));
+    assert_eq!((count("old.json"), count("eve.json")), (3, 2));
     assert!(!reopen.is_pending());
     assert_eq!(write(ExistingFile::Truncate).expect("a file").0, 1);
     assert!(EveWriter::create(&below.join("eve.json"), EveConfig::default()).is_err(), "a file is no directory");
