@@ -1,15 +1,16 @@
 //! `flumen.memory-limit`: a ceiling for table, queues and output batches together, kept by arithmetic before the start.
 //!
-//! Everything but the table has a bound that follows from the configuration; the table is given what is left, so nothing
-//! has to be counted while packets run. Each holder is one line below.
+//! Everything but the table has a bound that follows from the configuration; fragments may take an eighth, and the table is
+//! given what is left, so nothing has to be counted while packets run. Each holder is one line below.
 
 use flumen_model::{FlowRecord, source::Entry};
 use flumen_table::{EndedFlow, FlowTable};
 
 use crate::config::EngineConfig;
-use crate::feed::AHEAD;
+use crate::feed::{AHEAD, DECODED_MAX};
 use crate::manager::ENDED_BATCH;
 use crate::parallel::QUEUE_BATCHES;
+use crate::vector::{Keyed, VECTOR};
 
 /// Why the limit cannot be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,18 +41,29 @@ const TABLE_MIN: u64 = 1 << 20;
 /// The most that is in use besides the table, in bytes.
 pub(crate) fn overhead(config: &EngineConfig) -> u64 {
     let workers = config.threads.workers.max(1) as u64;
-    let batches = if workers > 1 { AHEAD as u64 + workers } else { 1 };
+    // A frame that fills a batch may bring as many packets more as it has layers.
+    let inside = u64::from(config.decode.max_layers);
+    let decoded =
+        if workers > 1 { (AHEAD as u64 + workers) * (DECODED_MAX as u64 + inside) } else { VECTOR as u64 + inside };
     let queues = if workers > 1 { QUEUE_BATCHES as u64 * ENDED_BATCH as u64 } else { 0 };
     let walkers = if workers > 1 { config.threads.managers.max(1) as u64 } else { 1 };
     let updates = if config.active_timeout.is_some() { walkers * FlowTable::UPDATES_MAX as u64 } else { 0 };
     PROGRAM
         + SINKS
         + STREAM
-        + batches * BATCH_ENTRIES * size_of::<Entry>() as u64
+        + BATCH_ENTRIES * size_of::<Entry>() as u64
+        + decoded * size_of::<Keyed>() as u64
+        + fragments(config)
         + queues * size_of::<EndedFlow>() as u64
         + queues * RECORD
         + updates * RECORD
         + workers * (1 << 20)
+}
+
+/// The memcap of fragments: what is configured, or an eighth of the limit if that is less.
+pub(crate) fn fragments(config: &EngineConfig) -> u64 {
+    let share = config.memory_limit.map_or(u64::MAX, |limit| limit / 8);
+    config.defrag.memcap.min(share)
 }
 
 /// The memcap of the table: what is configured, or what the limit leaves if that is less.
@@ -81,6 +93,7 @@ mod tests {
         config.memory_limit = Some(64 << 20);
         let left = memcap(&config).expect("enough");
         assert!(left < 64 << 20 && left + overhead(&config) <= 64 << 20);
+        assert_eq!(fragments(&config), 8 << 20);
         config.memory_limit = Some(1 << 20);
         assert!(memcap(&config).is_err());
     }

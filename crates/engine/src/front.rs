@@ -13,9 +13,12 @@ use flumen_model::sink::{Anomaly, AnomalyEnds};
 use flumen_model::source::Packet;
 use flumen_model::{Ledger, PacketBatch, Timestamp};
 use flumen_pbuf::Pbuf;
-use flumen_table::{Compat, Defrag, DefragCounters, FlowTable, HashSecret, Incomplete, Outcome, PacketKey};
+use flumen_table::{
+    Compat, Defrag, DefragConfig, DefragCounters, FlowTable, HashSecret, Incomplete, Outcome, PacketKey,
+};
 use flumen_wire::{Aside, DecodeCounters, Decoder, FlowPacket, Fragment, Inner, NonFlow, Role, Transport};
 
+use crate::budget;
 use crate::checksums::ChecksumTest;
 use crate::config::EngineConfig;
 use crate::vector::{Keyed, Outside, Vector};
@@ -78,10 +81,11 @@ struct Found<'p> {
 impl<'t> Front<'t> {
     /// The front of a run. `secret` is for the table of fragments.
     pub(crate) fn new(table: &'t FlowTable, config: &EngineConfig, secret: [u64; 2]) -> Self {
+        let defrag = DefragConfig { memcap: budget::fragments(config), ..config.defrag.clone() };
         Self {
             table,
             decoder: Decoder::new(config.decode),
-            defrag: Defrag::new(config.defrag.clone(), HashSecret::from_seed(secret)),
+            defrag: Defrag::new(defrag, HashSecret::from_seed(secret)),
             ledger: Ledger::default(),
             checksums: ChecksumTest::new(config.checksums),
             length: if config.table.compat == Compat::Suricata { Length::Captured } else { Length::Wire },

@@ -31,7 +31,7 @@ impl Vector {
     #[inline]
     pub(crate) fn place(&mut self) -> &mut Keyed {
         if self.len == self.places.len() {
-            self.places.push(Keyed::EMPTY);
+            self.places.push(Keyed::empty());
         }
         &mut self.places[self.len]
     }
@@ -91,18 +91,20 @@ pub(crate) struct Keyed {
 }
 
 impl Keyed {
-    const EMPTY: Self = Self {
-        packet: FlowPacket::EMPTY,
-        key: PacketKey::Nothing,
-        hash: FlowHash::ZERO,
-        at: Timestamp::ZERO,
-        bytes: 0,
-        origin: 0,
-        outside: Outside::NONE,
-        checksum_ok: false,
-        role: None,
-        counted_in: AtomicU64::new(PENDING),
-    };
+    const fn empty() -> Self {
+        Self {
+            packet: FlowPacket::EMPTY,
+            key: PacketKey::Nothing,
+            hash: FlowHash::ZERO,
+            at: Timestamp::ZERO,
+            bytes: 0,
+            origin: 0,
+            outside: Outside::NONE,
+            checksum_ok: false,
+            role: None,
+            counted_in: AtomicU64::new(PENDING),
+        }
+    }
 
     pub(crate) const fn view(&self, parent: u64) -> PacketView<'_> {
         PacketView {

@@ -8,4 +8,5 @@ mod outputs;
 mod pressure;
 mod scenarios;
 mod support;
+mod tunnels;
 mod worked_examples;

@@ -18,13 +18,15 @@ pub(super) fn append(out: &mut Text, clock: &mut Clock, config: &EveConfig, host
     if let Some(found) = &odd.ends {
         ends(out, config, found);
     }
-    let (group, name) = odd.event.name().split_once(".event.").unwrap_or(("", odd.event.name()));
     out.raw(b",\"anomaly\":{\"type\":\"decode\",\"event\":\"");
-    out.raw(group.as_bytes());
-    if !group.is_empty() {
-        out.byte(b'.');
+    match odd.event.name().split_once(".event.") {
+        Some((group, name)) => {
+            out.raw(group.as_bytes());
+            out.byte(b'.');
+            out.raw(name.as_bytes());
+        }
+        None => out.raw(odd.event.name().as_bytes()),
     }
-    out.raw(name.as_bytes());
     out.raw(b"\"}");
     out.raw(host);
     out.raw(b"}\n");
