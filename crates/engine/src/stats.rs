@@ -65,9 +65,33 @@ impl Parts<'_> {
         out.push("tcp.urg", l.urg);
         out.push("tcp.active_sessions", l.sessions.saturating_sub(closed_sessions));
         out.push("tcp.sessions", l.sessions);
+        // A session is a part of its flow and fails only together with it (`flow.memcap`). There is no cache and no pool
+        // that it could come from.
+        out.push("tcp.ssn_memcap_drop", 0);
+        out.push("tcp.ssn_from_cache", 0);
+        out.push("tcp.ssn_from_pool", 0);
+        // No packet is ever made up.
+        out.push("tcp.pseudo", 0);
         out.push("tcp.invalid_checksum", l.invalid_checksum);
         out.push("tcp.midstream_pickups", l.midstream_pickups);
         out.push("tcp.pkt_on_wrong_thread", l.pkt_on_wrong_thread);
+        out.push("tcp.ack_unseen_data", l.ack_unseen_data);
+        // Payload is not kept, so there is nothing that segments could be stored in.
+        out.push("tcp.segment_memcap_drop", 0);
+        out.push("tcp.segment_from_cache", 0);
+        out.push("tcp.segment_from_pool", 0);
+        out.push("tcp.stream_depth_reached", l.stream_depth_reached);
+        out.push("tcp.reassembly_gap", l.reassembly_gap);
+        // For the same reason nothing is there that later data could overlap or fail to be put beside, and no urgent byte
+        // is taken out of a stream.
+        out.push("tcp.overlap", 0);
+        out.push("tcp.overlap_diff_data", 0);
+        out.push("tcp.insert_data_normal_fail", 0);
+        out.push("tcp.insert_data_overlap_fail", 0);
+        out.push("tcp.urgent_oob_data", 0);
+        // The bytes of sessions are in `flow.memuse`; other memory they have none.
+        out.push("tcp.memuse", 0);
+        out.push("tcp.reassembly_memuse", 0);
     }
 
     fn flow(&self, out: &mut Counters) {
@@ -202,6 +226,35 @@ mod tests {
         assert_eq!(counters(MemcapPolicy::Ignore, &lookup).value("flow.wrk.spare_sync_avg"), Some(80));
         let none = LookupCounters { spare_sync: 3, spare_sync_empty: 3, ..LookupCounters::default() };
         assert_eq!(counters(MemcapPolicy::Ignore, &none).value("flow.wrk.spare_sync_avg"), Some(0));
+    }
+
+    #[test]
+    fn tcp_counters_stand_in_the_order_of_suricata_and_each_has_its_own_number() {
+        let lookup = LookupCounters {
+            urg: 1,
+            pkt_on_wrong_thread: 2,
+            ack_unseen_data: 3,
+            stream_depth_reached: 4,
+            reassembly_gap: 5,
+            ..LookupCounters::default()
+        };
+        let counters = counters(MemcapPolicy::Ignore, &lookup);
+        let tcp: Vec<_> =
+            counters.iter().filter_map(|(name, value)| Some((name.strip_prefix("tcp.")?, value))).collect();
+        let names = "syn synack rst urg active_sessions sessions ssn_memcap_drop ssn_from_cache ssn_from_pool pseudo \
+            invalid_checksum midstream_pickups pkt_on_wrong_thread ack_unseen_data segment_memcap_drop \
+            segment_from_cache segment_from_pool stream_depth_reached reassembly_gap overlap overlap_diff_data \
+            insert_data_normal_fail insert_data_overlap_fail urgent_oob_data memuse reassembly_memuse";
+        assert_eq!(tcp.iter().map(|(name, _)| *name).collect::<Vec<_>>(), names.split(' ').collect::<Vec<_>>());
+        let counted: Vec<_> = tcp.into_iter().filter(|(_, value)| *value > 0).collect();
+        let expected = [
+            ("urg", 1),
+            ("pkt_on_wrong_thread", 2),
+            ("ack_unseen_data", 3),
+            ("stream_depth_reached", 4),
+            ("reassembly_gap", 5),
+        ];
+        assert_eq!(counted, expected);
     }
 
     #[test]

@@ -78,5 +78,6 @@ fn accepts(key: &Key) -> String {
         Kind::AutoOr { max } => format!("auto, 1 to {max}"),
         Kind::Ratio => "0.001 to 1000".to_owned(),
         Kind::Cpus => "CPUs".to_owned(),
+        Kind::Networks => "networks".to_owned(),
     }
 }

@@ -1,5 +1,6 @@
 //! What one worker counts: plain numbers, merged when they are read.
 
+use crate::tcp::Noticed;
 use flumen_model::{FlowState, TcpState};
 
 /// Counters of one worker. Field names follow Suricata's counter names.
@@ -73,6 +74,12 @@ pub struct LookupCounters {
     pub midstream_pickups: u64,
     /// `tcp.pkt_on_wrong_thread`.
     pub pkt_on_wrong_thread: u64,
+    /// `tcp.ack_unseen_data`: segments of established sessions that acknowledge more than was seen, repeated ones too.
+    pub ack_unseen_data: u64,
+    /// `tcp.stream_depth_reached`: directions of sessions that have sent as many bytes as `stream.reassembly.depth`.
+    pub stream_depth_reached: u64,
+    /// `tcp.reassembly_gap`: holes in a stream that the receiver has acknowledged, so that they will not be filled.
+    pub reassembly_gap: u64,
 }
 
 /// `flow.end.*`: flows by the state in which they ended.
@@ -87,6 +94,14 @@ pub struct EndCounters {
 }
 
 impl LookupCounters {
+    /// Counts what a segment has shown of its session, which is seldom anything.
+    #[cold]
+    pub(crate) fn count_noticed(&mut self, noticed: Noticed) {
+        self.ack_unseen_data += u64::from(noticed.ack_unseen_data());
+        self.stream_depth_reached += u64::from(noticed.depth_reached());
+        self.reassembly_gap += u64::from(noticed.gap());
+    }
+
     /// Adds another worker's counters.
     pub fn merge(&mut self, other: &Self) {
         let Self { end, .. } = other;
@@ -96,7 +111,8 @@ impl LookupCounters {
         add!(memcap total tcp udp icmpv4 icmpv6 tcp_reuse elephant elephant_toserver elephant_toclient get_used
             get_used_eval get_used_eval_reject get_used_eval_busy get_used_failed rows_full spare_sync spare_sync_flows
             spare_sync_incomplete spare_sync_empty flows_evicted bypassed_packets bypassed_bytes syn synack rst urg
-            sessions invalid_checksum midstream_pickups pkt_on_wrong_thread);
+            sessions invalid_checksum midstream_pickups pkt_on_wrong_thread
+            ack_unseen_data stream_depth_reached reassembly_gap);
         self.max_macs_src = self.max_macs_src.max(other.max_macs_src);
         self.max_macs_dst = self.max_macs_dst.max(other.max_macs_dst);
         self.end.merge(end);

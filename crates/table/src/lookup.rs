@@ -456,6 +456,9 @@ fn session(
             body.reverse(policy.compat);
         }
     }
+    if !outcome.noticed.is_nothing() {
+        counters.count_noticed(outcome.noticed);
+    }
 }
 
 fn count_flags(flags: TcpFlags, counters: &mut LookupCounters) {

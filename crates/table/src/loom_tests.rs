@@ -43,6 +43,7 @@ fn packet(port: u16) -> FlowPacket {
         protocol: 17,
         ttl: 64,
         recursion: 0,
+        tunnel: flumen_wire::Tunnel::NONE,
         transport: Transport::Udp(Ports { src: port, dst: 53 }),
         transport_offset: 0,
         transport_len: 0,

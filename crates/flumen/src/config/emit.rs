@@ -5,8 +5,10 @@
 use std::fmt::{self, Write};
 
 use super::Config;
-use super::keys::{self, EVE, Key};
-use super::resolve::Section;
+use super::keys::{self, EVE, HOST_CONFIG, Key};
+use super::resolve::Host;
+use super::section::Section;
+use super::value::quoted;
 
 /// Writes the whole configuration.
 ///
@@ -14,8 +16,13 @@ use super::resolve::Section;
 /// Those of `out`.
 pub fn write(config: &Config, out: &mut dyn Write) -> fmt::Result {
     out.write_str("%YAML 1.1\n---\n")?;
-    let (eve, root): (Vec<_>, Vec<_>) = keys::rows().iter().partition(|key| key.name.starts_with(EVE));
-    section(&root, 0, 0, &config.values.root, out)?;
+    let (eve, root): (Vec<&Key>, Vec<&Key>) = keys::rows().iter().partition(|key| key.name.starts_with(EVE));
+    // The last keys of their section, so that what comes next begins another one.
+    let (before, rest) = root.split_at(root.iter().take_while(|key| !key.name.starts_with(HOST_CONFIG)).count());
+    let (of_hosts, after) = rest.split_at(rest.iter().take_while(|key| key.name.starts_with(HOST_CONFIG)).count());
+    section(before, 0, 0, &config.values.root, out)?;
+    hosts(of_hosts, &config.values.hosts, out)?;
+    section(after, 0, 0, &config.values.root, out)?;
     let note = if config.values.eve.is_empty() { " []" } else { "" };
     writeln!(out, "outputs:{note}")?;
     for log in &config.values.eve {
@@ -23,6 +30,16 @@ pub fn write(config: &Config, out: &mut dyn Write) -> fmt::Result {
         let (types, own): (Vec<_>, Vec<_>) = eve.iter().partition(|key| key.name.starts_with(keys::EVE_TYPES));
         section(&own, EVE.len() + 1, 6, log, out)?;
         record_types(&types, log, out)?;
+    }
+    Ok(())
+}
+
+/// The list of hosts in the section `defrag`.
+fn hosts(rows: &[&Key], hosts: &[Host], out: &mut dyn Write) -> fmt::Result {
+    writeln!(out, "  host-config:{}", if hosts.is_empty() { " []" } else { "" })?;
+    for host in hosts {
+        writeln!(out, "    - {}:", quoted(&host.name))?;
+        section(rows, HOST_CONFIG.len() + 1, 8, &host.values, out)?;
     }
     Ok(())
 }

@@ -49,6 +49,10 @@ pub enum Known {
 pub const EVE: &str = "outputs.eve-log";
 /// The sets of CPUs: a list of named elements, or a section.
 pub const CPU_SETS: &str = "threading.cpu-affinity";
+/// What is known of hosts that put fragments together: a list of elements with names that mean nothing.
+pub const HOST_CONFIG: &str = "defrag.host-config";
+/// The hosts of each system, by its name.
+pub const HOST_SYSTEMS: &str = "host-os-policy";
 /// The record types of an EVE log.
 pub const EVE_TYPES: &str = "outputs.eve-log.types";
 
@@ -249,6 +253,23 @@ const KEYS: &[Key] = &[
     row("defrag.max-frags", Kind::Count { min: 1, max: 4_294_967_295 }, Some("65535"), Effect::Now, "Fragments that may wait"),
     row("defrag.prealloc", Kind::Flag, Some("yes"), Effect::Now, "Make the trackers at the start"),
     row("defrag.timeout", DURATION, Some("60"), Effect::Now, "Time after its last fragment at which a datagram is given up"),
+    row("defrag.host-config.timeout", DURATION, None, Effect::Now, "The same for the hosts of this element of the list; needs `address`"),
+    row("defrag.host-config.address", Kind::Networks, None, Effect::Now, "These hosts; needs `timeout`"),
+    row("host-os-policy.windows", Kind::Networks, None, Effect::Now, "Hosts for which bytes that two fragments have are those of the earlier one, unless the later one reaches beyond it at both ends"),
+    row("host-os-policy.windows2k3", Kind::Networks, None, Effect::Now, "As `windows`"),
+    row("host-os-policy.vista", Kind::Networks, None, Effect::Now, "As `windows`"),
+    row("host-os-policy.bsd", Kind::Networks, None, Effect::Now, "The earlier one, unless the later one begins before it; so do hosts in no list"),
+    row("host-os-policy.bsd-right", Kind::Networks, None, Effect::Now, "The later one, unless it begins before the earlier one"),
+    row("host-os-policy.old-linux", Kind::Networks, None, Effect::Now, "As `linux`"),
+    row("host-os-policy.linux", Kind::Networks, None, Effect::Now, "The earlier one, unless the later one begins before it or where it does"),
+    row("host-os-policy.old-solaris", Kind::Networks, None, Effect::Now, "As `first`"),
+    row("host-os-policy.solaris", Kind::Networks, None, Effect::Now, "The earlier one, unless the later one begins before it and ends where it does or behind it"),
+    row("host-os-policy.hpux10", Kind::Networks, None, Effect::Now, "As `bsd`"),
+    row("host-os-policy.hpux11", Kind::Networks, None, Effect::Now, "As `first`"),
+    row("host-os-policy.irix", Kind::Networks, None, Effect::Now, "As `bsd`"),
+    row("host-os-policy.macos", Kind::Networks, None, Effect::Now, "As `first`"),
+    row("host-os-policy.first", Kind::Networks, None, Effect::Now, "Always the earlier one; not a name of Suricata"),
+    row("host-os-policy.last", Kind::Networks, None, Effect::Now, "Always the later one; not a name of Suricata"),
     row("pcap-file.checksum-checks", SWITCH, Some("auto"), Effect::Now, "Trust checksums of a capture: `auto` looks whether most are wrong"),
     row("capture.checksum-validation", CHECKS, None, Effect::Now, "`none` overrules both checksum keys, as `-k none` does; `all` forces them"),
     row("exception-policy", POLICIES, Some("auto"), Effect::Now, "Policy where none of its own is set; `auto` is `ignore`, since Flumen only watches"),

@@ -7,12 +7,15 @@
 
 pub mod cpus;
 pub mod emit;
+mod hosts;
 pub mod include;
 pub mod keys;
+pub mod networks;
 pub mod node;
 pub mod overrides;
 pub mod problem;
 pub mod resolve;
+pub mod section;
 pub mod settings;
 mod threads;
 pub mod value;

@@ -5,37 +5,38 @@
 
 use std::collections::BTreeMap;
 
-use super::keys::{self, CPU_SETS, EVE, EVE_TYPES, Key, Known};
+use super::keys::{self, CPU_SETS, EVE, EVE_TYPES, HOST_CONFIG, Key, Known};
 use super::node::{Data, Entry, Node, Origin};
 use super::problem::{Problem, Problems, shortened};
-use super::value::{Kind, Ports, Value};
-
-/// A value and where it comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Setting {
-    /// The value.
-    pub value: Value,
-    /// Its origin.
-    pub at: Origin,
-}
-
-/// Values by full dotted name. Every honoured key that has a default is there.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Section(BTreeMap<&'static str, Setting>);
+use super::section::Section;
+use super::value::{Kind, Value};
 
 /// A configuration whose every key is known and whose every value is of its kind.
 #[derive(Clone, Debug, Default)]
 pub struct Resolved {
-    /// All keys but those of EVE logs.
+    /// All keys but those of EVE logs and of `defrag.host-config`.
     pub root: Section,
     /// The EVE logs in their order.
     pub eve: Vec<Section>,
+    /// The elements of `defrag.host-config` in their order.
+    pub hosts: Vec<Host>,
     /// Keys of Suricata that are ignored, in order, each once.
     pub ignored: Vec<String>,
     /// Keys that are set but do nothing yet, with what they wait for.
     pub later: Vec<(&'static str, &'static str)>,
     /// What was odd.
     pub warnings: Vec<Problem>,
+}
+
+/// Hosts that have a timeout of their own.
+#[derive(Clone, Debug)]
+pub struct Host {
+    /// A name, which means nothing.
+    pub name: String,
+    /// Where it stands.
+    pub at: Origin,
+    /// The keys of `defrag.host-config` that are set.
+    pub values: Section,
 }
 
 /// Reads a tree. `from_file`: whether a configuration file was given, which decides the default of `stream.midstream`.
@@ -65,7 +66,7 @@ pub fn resolve(root: &Node, from_file: bool) -> Result<Resolved, Problems> {
 /// A walk over the tree.
 struct Walk<'a> {
     root: &'a Node,
-    /// Where values go now: the root section or that of an EVE log.
+    /// Where values go now: the root section, that of an EVE log or of hosts.
     section: Section,
     out: Resolved,
     problems: Vec<Problem>,
@@ -108,11 +109,16 @@ impl Walk<'_> {
             Some(Known::Section) if name == "outputs" => self.outputs(node),
             Some(Known::Section) if name == EVE_TYPES => self.types(node),
             Some(Known::Section) if name == CPU_SETS => self.cpu_sets(node),
-            Some(Known::Section) => match &node.data {
-                Data::Map(entries) => self.keys(name, entries),
-                Data::Null => {}
-                _ => self.problem(&node.at, format!("'{name}' is a section with keys, this is {}", node.what())),
-            },
+            Some(Known::Section) if name == HOST_CONFIG => self.hosts(node),
+            Some(Known::Section) => self.section(name, node),
+        }
+    }
+
+    fn section(&mut self, name: &str, node: &Node) {
+        match &node.data {
+            Data::Map(entries) => self.keys(name, entries),
+            Data::Null => {}
+            _ => self.problem(&node.at, format!("'{name}' is a section with keys, this is {}", node.what())),
         }
     }
 
@@ -141,10 +147,6 @@ impl Walk<'_> {
             if name != "eve-log" {
                 self.key(&format!("outputs.{name}"), &at, value);
                 continue;
-            }
-            if self.out.eve.len() == EVE_LOGS_MAX {
-                self.problem(&at, format!("more than {EVE_LOGS_MAX} EVE logs"));
-                return;
             }
             let outer = std::mem::take(&mut self.section);
             self.key(EVE, &at, value);
@@ -204,6 +206,16 @@ impl Walk<'_> {
         }
     }
 
+    /// `defrag.host-config`: a list whose elements are named as one likes. Each gets a section of its own.
+    fn hosts(&mut self, node: &Node) {
+        for (name, at, value) in self.elements(node, HOST_CONFIG) {
+            let outer = std::mem::take(&mut self.section);
+            self.section(HOST_CONFIG, value);
+            let values = std::mem::replace(&mut self.section, outer);
+            self.out.hosts.push(Host { name: name.to_owned(), at, values });
+        }
+    }
+
     /// The elements of a list by name: `- name`, `- name: value`; a section in place of the list will do.
     fn elements<'n>(&mut self, node: &'n Node, list: &str) -> Vec<(&'n str, Origin, &'n Node)> {
         let mut named = Vec::new();
@@ -231,23 +243,26 @@ impl Walk<'_> {
 
     fn set(&mut self, name: &str, value: Value, at: &Origin) {
         if let Some(Known::Honoured(key)) = keys::known(name) {
-            self.section.0.insert(key.name, Setting { value, at: at.clone() });
+            self.section.set(key.name, value, at);
         }
     }
 
     /// The value of an honoured key.
     fn value(&mut self, key: &'static Key, node: &Node) {
+        let mut at = &node.at;
         let text = match (&node.data, key.kind) {
             (Data::Text(text), Kind::Ports) => self.expand(text),
-            (Data::List(items), Kind::Ports) => {
-                let ports: Vec<_> = items.iter().filter_map(Node::as_text).collect();
-                if ports.len() == items.len() { self.expand(&ports.join(",")) } else { Err("a nested list".to_owned()) }
-            }
+            (Data::List(items), Kind::Ports) => joined(items).and_then(|ports| self.expand(&ports)),
             (Data::List(items), Kind::Cpus) if items.is_empty() => Err("an empty list".to_owned()),
-            (Data::List(items), Kind::Cpus) => {
-                let cpus: Vec<_> = items.iter().filter_map(Node::as_text).collect();
-                if cpus.len() == items.len() { Ok(cpus.join(",")) } else { Err("a nested list".to_owned()) }
-            }
+            (Data::List(items), Kind::Cpus) => joined(items),
+            // Lists of networks may be long, so the one that is wrong is named.
+            (Data::List(items), Kind::Networks) => match items.iter().find(|item| !is_accepted(item, key.kind)) {
+                Some(wrong) => {
+                    at = &wrong.at;
+                    wrong.as_text().map_or_else(|| Err(wrong.what().to_owned()), |text| Ok(text.to_owned()))
+                }
+                None => joined(items).map(|networks| format!("[{networks}]")),
+            },
             (Data::Text(text), _) => Ok(text.clone()),
             (Data::Null, _) => {
                 let text = format!("'{}' has no value, its default is used", key.name);
@@ -267,7 +282,7 @@ impl Walk<'_> {
                 self.set(key.name, value, &node.at);
             }
             Err((what, accepted)) => {
-                self.problem(&node.at, format!("'{}' cannot be {what}; it takes {accepted}", key.name));
+                self.problem(at, format!("'{}' cannot be {what}; it takes {accepted}", key.name));
             }
         }
     }
@@ -301,107 +316,15 @@ impl Walk<'_> {
     }
 }
 
-impl Section {
-    fn add_defaults(&mut self, eve: bool, from_file: bool) {
-        for key in keys::rows().iter().filter(|key| key.name.starts_with(EVE) == eve) {
-            let default = match key.name {
-                "stream.midstream" if !from_file => Some("yes"),
-                _ => key.default,
-            };
-            if let Some(Ok(value)) = default.map(|default| key.kind.parse(default)) {
-                self.0.entry(key.name).or_insert(Setting { value, at: Origin::Default });
-            }
-        }
-    }
+/// The texts of a list with commas.
+fn joined(items: &[Node]) -> Result<String, String> {
+    let texts: Option<Vec<_>> = items.iter().map(Node::as_text).collect();
+    texts.map(|texts| texts.join(",")).ok_or_else(|| "a nested list".to_owned())
+}
 
-    /// A value with its origin, when it is set.
-    #[must_use]
-    pub fn setting(&self, name: &str) -> Option<&Setting> {
-        debug_assert!(matches!(keys::known(name), Some(Known::Honoured(_))), "{name} has no row");
-        self.0.get(name)
-    }
-
-    /// Replaces a value and keeps its origin.
-    pub fn replace(&mut self, name: &str, value: Value) {
-        if let Some(setting) = self.0.get_mut(name) {
-            setting.value = value;
-        }
-    }
-
-    /// Where a value comes from; [`Origin::Default`] when it is not set.
-    #[must_use]
-    pub fn origin(&self, name: &str) -> Origin {
-        self.0.get(name).map_or(Origin::Default, |setting| setting.at.clone())
-    }
-
-    /// A truth value. `false` when there is none of that name, which a test rules out.
-    #[must_use]
-    pub fn flag(&self, name: &str) -> bool {
-        matches!(self.setting(name), Some(Setting { value: Value::Flag(true), .. }))
-    }
-
-    /// A flag that has no default, when it is set.
-    #[must_use]
-    pub fn given_flag(&self, name: &str) -> Option<bool> {
-        match self.setting(name)?.value {
-            Value::Flag(flag) => Some(flag),
-            _ => None,
-        }
-    }
-
-    /// A size or count, when it is set.
-    #[must_use]
-    pub fn number(&self, name: &str) -> Option<u64> {
-        match self.setting(name)?.value {
-            Value::Size(number) | Value::Count(number) => Some(number),
-            _ => None,
-        }
-    }
-
-    /// A ratio in thousandths; 0 when there is none of that name, which a test rules out.
-    #[must_use]
-    pub fn ratio(&self, name: &str) -> u64 {
-        match self.setting(name) {
-            Some(Setting { value: Value::Ratio(thousandths), .. }) => *thousandths,
-            _ => 0,
-        }
-    }
-
-    /// A duration, when it is set.
-    #[must_use]
-    pub fn duration(&self, name: &str) -> Option<flumen_model::Span> {
-        match self.setting(name)?.value {
-            Value::Duration(span) => Some(span),
-            _ => None,
-        }
-    }
-
-    /// A word, when it is set.
-    #[must_use]
-    pub fn word(&self, name: &str) -> Option<&'static str> {
-        match self.setting(name)?.value {
-            Value::Word(word) => Some(word),
-            _ => None,
-        }
-    }
-
-    /// A text, empty when it is not set.
-    #[must_use]
-    pub fn text(&self, name: &str) -> &str {
-        match self.setting(name) {
-            Some(Setting { value: Value::Text(text), .. }) => text,
-            _ => "",
-        }
-    }
-
-    /// Ports, when they are set.
-    #[must_use]
-    pub fn ports(&self, name: &str) -> Option<&Ports> {
-        match &self.setting(name)?.value {
-            Value::Ports(ports) => Some(ports),
-            _ => None,
-        }
-    }
+/// Whether an element of a list is of a kind by itself.
+fn is_accepted(item: &Node, kind: Kind) -> bool {
+    item.as_text().is_some_and(|text| kind.parse(text).is_ok())
 }
 
 /// The value of an element that is only a name.
@@ -409,7 +332,5 @@ static NOTHING: Node = Node { at: Origin::Default, data: Data::Null };
 
 /// Unknown keys after which no more are told: looking for the nearest known key takes its time.
 const PROBLEMS_MAX: usize = 100;
-/// Most EVE logs: each is a file, and has all of its keys in memory.
-const EVE_LOGS_MAX: usize = 64;
 /// Most names of port groups that one value may need.
 const EXPANSIONS_MAX: usize = 64;

@@ -12,8 +12,10 @@ use flumen_table::config::{Compat, MemcapPolicy, RateTracking, StateTimeouts, Ti
 use flumen_table::{DefragConfig, TableConfig};
 use flumen_wire::{DecodeOptions, PortList, ReservedBits, TunnelOptions, TunnelPorts};
 
+use super::hosts::host_policies;
 use super::problem::{Problem, Problems};
-use super::resolve::{Resolved, Section};
+use super::resolve::Resolved;
+use super::section::Section;
 use super::threads::threads;
 use super::value::{Ports, Value};
 
@@ -52,6 +54,7 @@ impl Settings {
         check_memory(&values.root, &mut problems);
         let rate_tracking = rate_tracking(&values.root, &mut problems);
         let threads = threads(values, available, &mut problems);
+        let policies = host_policies(values, &mut problems);
         let mut eve = Vec::new();
         for section in values.eve.iter().filter(|section| section.flag("outputs.eve-log.enabled")) {
             check_filetype(section, &mut problems);
@@ -73,7 +76,7 @@ impl Settings {
                 tunnels: tunnels(root),
             },
             anomalies: eve.iter().any(|eve| eve.anomaly),
-            defrag: defrag(root),
+            defrag: DefragConfig { policies, ..defrag(root) },
             defrag_memcap_policy: memcap_policy(policy(root, "defrag.memcap-policy")),
             threads,
             memory_limit: root.number("flumen.memory-limit"),
@@ -112,7 +115,7 @@ fn tunnels(root: &Section) -> TunnelOptions {
     }
 }
 
-/// Reassembly of IP datagrams.
+/// Reassembly of IP datagrams, but for what is known of hosts.
 fn defrag(root: &Section) -> DefragConfig {
     DefragConfig {
         enabled: true,

@@ -5,6 +5,7 @@ use std::fmt;
 use flumen_model::Span;
 
 use super::cpus::Cpus;
+use super::networks::Networks;
 
 /// A kind of value: what a key accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub enum Kind {
     Ports,
     /// CPUs: numbers, ranges, a list of them, or `all`.
     Cpus,
+    /// Addresses and networks: one, or a list of them.
+    Networks,
 }
 
 /// A value that is of its [`Kind`].
@@ -63,6 +66,8 @@ pub enum Value {
     Ports(Ports),
     /// Of [`Kind::Cpus`].
     Cpus(Cpus),
+    /// Of [`Kind::Networks`].
+    Networks(Networks),
 }
 
 /// The UDP ports of a tunnel.
@@ -97,6 +102,7 @@ impl Kind {
             Self::Text => (!text.is_empty()).then(|| Value::Text(text.to_owned())),
             Self::Ports => ports(text).map(Value::Ports),
             Self::Cpus => Cpus::parse(text).map(Value::Cpus),
+            Self::Networks => Networks::parse(text).map(Value::Networks),
         };
         value.ok_or_else(|| self.accepted())
     }
@@ -117,6 +123,7 @@ impl Kind {
             Self::Text => "a text that is not empty".to_owned(),
             Self::Ports => format!("'any', a port, or a list of up to {PORTS_MAX} ports such as [4789, 8472]"),
             Self::Cpus => Cpus::ACCEPTED.to_owned(),
+            Self::Networks => Networks::ACCEPTED.to_owned(),
         }
     }
 }
@@ -151,6 +158,7 @@ impl fmt::Display for Value {
                 write!(f, "[{}]", ports.join(", "))
             }
             Self::Cpus(cpus) => write!(f, "{cpus}"),
+            Self::Networks(networks) => write!(f, "{networks}"),
         }
     }
 }

@@ -5,6 +5,7 @@ mod corpus;
 mod damage;
 mod inputs;
 mod outputs;
+mod overlaps;
 mod pressure;
 mod scenarios;
 mod support;

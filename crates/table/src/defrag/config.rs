@@ -1,6 +1,7 @@
 //! What defragmentation can be told: limits, timeouts, and whose rules decide between bytes that were sent twice.
 
-use core::net::IpAddr;
+use core::fmt;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::str::FromStr;
 
 use flumen_model::{Address, IpVersion, Span};
@@ -127,7 +128,8 @@ impl Network {
     pub const fn new(version: IpVersion, address: Address, prefix_len: u8) -> Self {
         let longest = Self::bits(version);
         let prefix_len = if prefix_len > longest { longest } else { prefix_len };
-        Self { version, address: u128::from_be_bytes(address.0), prefix_len }
+        let mask = if prefix_len == 0 { 0 } else { u128::MAX << (128 - prefix_len as u32) };
+        Self { version, address: u128::from_be_bytes(address.0) & mask, prefix_len }
     }
     /// Whether `host` is one of its addresses.
     #[must_use]
@@ -141,6 +143,20 @@ impl Network {
             IpVersion::V4 => 32,
             IpVersion::V6 => 128,
         }
+    }
+}
+
+impl fmt::Display for Network {
+    /// As [`Network::from_str`] reads it; without a prefix length when the whole address counts.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let address: IpAddr = match self.version {
+            IpVersion::V4 => Ipv4Addr::from_bits((self.address >> 96) as u32).into(),
+            IpVersion::V6 => Ipv6Addr::from_bits(self.address).into(),
+        };
+        if self.prefix_len == Self::bits(self.version) {
+            return write!(f, "{address}");
+        }
+        write!(f, "{address}/{}", self.prefix_len)
     }
 }
 
@@ -197,6 +213,23 @@ mod tests {
         assert_eq!(hosts.policy(IpVersion::V6, &v6), OverlapPolicy::Last);
         assert_eq!(hosts.timeout(IpVersion::V4, &Address::v4([10, 1, 2, 3])), Some(Span::from_secs(5)));
         assert_eq!(hosts.timeout(IpVersion::V4, &Address::v4([11, 1, 2, 3])), None);
+    }
+
+    #[test]
+    fn network_written_then_its_first_address_and_what_reads_back() {
+        let cases = [
+            ("10.1.2.3/8", "10.0.0.0/8"),
+            ("10.1.2.3", "10.1.2.3"),
+            ("10.1.2.3/32", "10.1.2.3"),
+            ("1.2.3.4/0", "0.0.0.0/0"),
+            ("2001:db8:1::/32", "2001:db8::/32"),
+            ("::1", "::1"),
+            ("ffff::/0", "::/0"),
+        ];
+        for (text, written) in cases {
+            assert_eq!(network(text).to_string(), written);
+            assert_eq!(network(written), network(text));
+        }
     }
 
     #[test]

@@ -56,6 +56,11 @@ impl Hole {
         true
     }
 
+    /// Whether more was acknowledged than was seen, and nothing was seen behind it.
+    pub(super) const fn is_at_the_end(self) -> bool {
+        self.run == 0 && self.missing_from > 0
+    }
+
     fn new(edge: Seq, run_start: Seq, next_seq: Seq) -> Self {
         let back = |from: Seq| u16::try_from(next_seq.0.wrapping_sub(from.0));
         match (back(edge), back(run_start)) {
@@ -102,11 +107,14 @@ mod tests {
     #[test]
     fn an_acknowledgement_that_runs_ahead_is_a_loss_only_when_later_data_comes() {
         let (mut hole, mut next) = (Hole::default(), Seq(100));
+        assert!(!hole.is_at_the_end());
         assert!(!hole.acknowledge(next, Seq(150)));
         next = Seq(150);
+        assert!(hole.is_at_the_end());
         assert!(!hole.acknowledge(next, Seq(150)));
         hole.receive(next, Seq(150), Seq(180));
         next = Seq(180);
+        assert!(!hole.is_at_the_end(), "data is behind it");
         assert!(hole.acknowledge(next, Seq(180)), "told");
         assert!(!hole.acknowledge(next, Seq(180)), "told once");
     }

@@ -114,6 +114,11 @@ impl SessionMarks {
     /// The client has sent as many bytes as the depth; the next bit: the server. Kept, as the numbers wrap.
     const DEPTH_REACHED: u16 = 1 << 9;
     const BOTH_DEPTHS_REACHED: u16 = 3 << 9;
+    /// For [`Noticed`]: what the segment at hand has shown. None of these is set between two segments.
+    const NOTICED: u16 = Self::ACK_UNSEEN | Self::GAP | Self::DEPTH;
+    const ACK_UNSEEN: u16 = 1 << 11;
+    const GAP: u16 = 1 << 12;
+    const DEPTH: u16 = 1 << 13;
 }
 
 /// What a segment did beyond its session.
@@ -130,6 +135,30 @@ pub(crate) struct Outcome {
     pub(crate) midstream: bool,
     /// It was opened by the server's SYN+ACK: who is client and who is server must be swapped.
     pub(crate) reversed: bool,
+    /// What else it has shown of the session.
+    pub(crate) noticed: Noticed,
+}
+
+/// What a segment has shown of its session that is counted. Most segments show nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Noticed(u16);
+
+impl Noticed {
+    pub(crate) const fn is_nothing(self) -> bool {
+        self.0 == 0
+    }
+    /// It acknowledges data that was not seen (yet).
+    pub(crate) const fn ack_unseen_data(self) -> bool {
+        self.0 & SessionMarks::ACK_UNSEEN != 0
+    }
+    /// It acknowledges data beyond a hole: what is in the hole was lost by the capture.
+    pub(crate) const fn gap(self) -> bool {
+        self.0 & SessionMarks::GAP != 0
+    }
+    /// With it its sender has sent as many bytes as the depth.
+    pub(crate) const fn depth_reached(self) -> bool {
+        self.0 & SessionMarks::DEPTH != 0
+    }
 }
 
 /// A segment together with its way and what has been derived from it.
@@ -214,21 +243,38 @@ impl TcpSession {
         }
         let old = self.state;
         self.advance(tcp, &segment, seconds_idle, policy);
-        if policy.bypass && self.is_done(policy.depth) {
-            return Outcome { flow_state: Some(FlowState::LocalBypassed), ..Outcome::default() };
+        if segment.payload > 0 {
+            self.note_depth(dir, policy.depth);
         }
-        Outcome { flow_state: if self.state == old { None } else { flow_state_of(self.state) }, ..Outcome::default() }
+        let flow_state = if policy.bypass && self.is_done() {
+            Some(FlowState::LocalBypassed)
+        } else if self.state == old {
+            None
+        } else {
+            flow_state_of(self.state)
+        };
+        Outcome { flow_state, noticed: self.take_noticed(), ..Outcome::default() }
     }
 
-    /// Whether the session is established and both directions have sent `depth` bytes, of which 0 is no limit.
-    fn is_done(&mut self, depth: u32) -> bool {
-        for (i, stream) in self.streams.iter().enumerate() {
-            // The SYN has the first number.
-            let sent = stream.next_seq.0.wrapping_sub(stream.isn.0).saturating_sub(1);
-            if self.state >= TcpState::Established && depth != 0 && sent >= depth {
-                self.marks |= SessionMarks::DEPTH_REACHED << i;
-            }
+    fn take_noticed(&mut self) -> Noticed {
+        let noticed = Noticed(self.marks & SessionMarks::NOTICED);
+        self.marks &= !SessionMarks::NOTICED;
+        noticed
+    }
+
+    /// Notes when a direction of an established session has sent `depth` bytes, of which 0 is no limit.
+    fn note_depth(&mut self, dir: Direction, depth: u32) {
+        let reached = SessionMarks::DEPTH_REACHED << dir.index();
+        let stream = self.sender(dir);
+        // The SYN has the first number.
+        let sent = stream.next_seq.0.wrapping_sub(stream.isn.0).saturating_sub(1);
+        if sent >= depth && depth != 0 && self.state >= TcpState::Established && !self.has(reached) {
+            self.marks |= reached | SessionMarks::DEPTH;
         }
+    }
+
+    /// Whether the session is established and both directions have sent as many bytes as the depth.
+    fn is_done(&self) -> bool {
         self.state == TcpState::Established
             && self.marks & SessionMarks::BOTH_DEPTHS_REACHED == SessionMarks::BOTH_DEPTHS_REACHED
     }

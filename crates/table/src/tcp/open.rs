@@ -45,6 +45,7 @@ impl TcpSession {
             midstream: true,
             reversed,
             midstream_policy: true,
+            ..Outcome::default()
         }
     }
 

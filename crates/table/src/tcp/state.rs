@@ -41,9 +41,7 @@ impl TcpSession {
         let fin = segment.any(TcpFlags::FIN);
         match state {
             TcpState::Established if fin => self.first_fin(tcp, segment, policy),
-            TcpState::Established => {
-                self.accept_data(tcp, segment, policy);
-            }
+            TcpState::Established => self.exchange(tcp, segment, policy),
             TcpState::FinWait1 if fin => self.second_fin(tcp, segment, policy),
             TcpState::FinWait1 => self.ack_in_fin_wait1(tcp, segment, policy),
             TcpState::FinWait2 if fin => self.second_fin_after_ack(tcp, segment, policy),
@@ -184,7 +182,7 @@ impl TcpSession {
             self.first_fin(tcp, segment, policy);
         } else if segment.any(TcpFlags::ACK) && self.completes_handshake(segment) {
             self.enter(TcpState::Established);
-            self.accept_data(tcp, segment, policy);
+            self.exchange(tcp, segment, policy);
         }
     }
 
@@ -216,6 +214,17 @@ impl TcpSession {
         segment.seq == client.next_seq && (acknowledged || midstream)
             || in_window && acknowledged
             || self.has(SessionMarks::FAST_OPEN) && acknowledged && segment.seq.at_least(client.isn.plus(1))
+    }
+
+    /// Takes a segment of an established session. Whoever acknowledges more than was seen may have been overtaken by the
+    /// data, or the capture has lost it, which later data shows ([`super::hole`]); each segment that does so is noted.
+    fn exchange(&mut self, tcp: &TcpSegment, segment: &Segment, policy: TcpPolicy) {
+        let accepted = self.accept_data(tcp, segment, policy);
+        // A session that was reset comes here too, for the end that has not.
+        let established = self.state == TcpState::Established;
+        if accepted && established && segment.any(TcpFlags::ACK) && self.receiver(segment.dir).hole.is_at_the_end() {
+            self.marks |= SessionMarks::ACK_UNSEEN;
+        }
     }
 
     /// Takes over what a segment says about numbers and windows; `false` when it lies outside the window.
@@ -357,7 +366,7 @@ impl TcpSession {
             let limit = receiver.last_ack.plus(receiver.window());
             receiver.next_win.advance(limit);
             if lost && within_depth {
-                self.marks |= SessionMarks::LIBERAL;
+                self.marks |= SessionMarks::LIBERAL | SessionMarks::GAP;
             }
         }
         self.take_timestamp(tcp, segment.dir);

@@ -25,6 +25,8 @@ mod pressure;
 #[cfg(not(miri))]
 mod tcp_close;
 #[cfg(not(miri))]
+mod tcp_counters;
+#[cfg(not(miri))]
 mod tcp_open;
 #[cfg(not(miri))]
 mod tcp_reset;
