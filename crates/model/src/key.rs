@@ -122,20 +122,30 @@ impl Scope {
 
     /// A place in one word.
     #[must_use]
+    #[inline]
     pub const fn of(place: Place) -> Self {
         const fn least(a: u64, b: u64) -> u64 {
             if a < b { a } else { b }
         }
+        // Most packets have no tag and came out of no tunnel: what these add is left to a branch that is foreseen.
         let [first, second, third] = place.vlan.ids;
-        let vlan = (first as u64 & 0xfff) | (second as u64 & 0xfff) << 12 | (third as u64 & 0xfff) << 24;
+        let vlan = if place.vlan.count == 0 {
+            0
+        } else {
+            let ids = (first as u64 & 0xfff) | (second as u64 & 0xfff) << 12 | (third as u64 & 0xfff) << 24;
+            ids << 28 | least(place.vlan.count as u64, 3) << 26
+        };
+        let nesting = if place.recursion == 0 && matches!(place.tunnel, TunnelKind::None) {
+            0
+        } else {
+            least(place.recursion as u64, 15) << 9 | (place.tunnel as u64) << 13
+        };
         Self(
             place.protocol as u64
                 | (matches!(place.ip_version, IpVersion::V6) as u64) << 8
-                | least(place.recursion as u64, 15) << 9
-                | (place.tunnel as u64) << 13
+                | nesting
                 | least(place.device as u64, Self::DEVICE_MAX as u64) << 16
-                | least(place.vlan.count as u64, 3) << 26
-                | vlan << 28,
+                | vlan,
         )
     }
     /// The word.
@@ -214,7 +224,10 @@ mod tests {
             let place = Place {
                 protocol: n as u8,
                 ip_version: if n & 1 == 0 { IpVersion::V4 } else { IpVersion::V6 },
-                vlan: VlanTags { ids: [n, 4095 - n, n ^ 0x5a5], count: (n % 4) as u8 },
+                vlan: match n % 4 {
+                    0 => VlanTags::default(),
+                    count => VlanTags { ids: [n, 4095 - n, n ^ 0x5a5], count: count as u8 },
+                },
                 device: n % 1024,
                 recursion: (n % 16) as u8,
                 tunnel: TunnelKind::ALL[usize::from(n) % TunnelKind::ALL.len()],

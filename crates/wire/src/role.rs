@@ -47,8 +47,17 @@ fn of_datagram(message: &[u8]) -> Option<Role> {
     (header[2] & QR != 0).then_some(Role::Server)
 }
 
+#[inline]
 fn of_stream(bytes: &[u8]) -> Option<Role> {
-    match bytes.first()? {
+    // Nearly no segment begins with any of these bytes.
+    let &first = bytes.first()?;
+    let may_tell = first == 0 || first == 5 || (b'C'..=b'T').contains(&first);
+    if may_tell { of_begin(first, bytes) } else { None }
+}
+
+#[cold]
+fn of_begin(first: u8, bytes: &[u8]) -> Option<Role> {
+    match first {
         b'H' if bytes.starts_with(b"HTTP/1.") => Some(Role::Server),
         b'C' | b'D' | b'G' | b'H' | b'O' | b'P' | b'T' => {
             METHODS.iter().any(|m| bytes.starts_with(m)).then_some(Role::Client)
