@@ -38,9 +38,9 @@ impl Decoded {
 pub(crate) type SharedBatch = Ref<Boxed<Decoded>>;
 
 /// Batches that the fastest worker may be ahead of the slowest.
-pub(crate) const AHEAD: usize = 16;
+pub(crate) const AHEAD: usize = 8;
 /// A batch is full with so many packets; those of the last frame may be more.
-pub(crate) const DECODED_MAX: usize = 512;
+pub(crate) const DECODED_MAX: usize = 256;
 
 pub(crate) struct Feed<'s> {
     state: Mutex<State<'s>>,

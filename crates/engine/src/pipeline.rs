@@ -11,7 +11,7 @@
 use std::iter::Peekable;
 
 use flumen_model::{FlowRecord, Ledger, Timestamp};
-use flumen_table::{EndCounters, EndedFlow, FlowIds, FlowLookup, FlowTable, Verdict};
+use flumen_table::{EndCounters, EndedFlow, FlowHash, FlowIds, FlowLookup, FlowTable, Verdict};
 use flumen_wire::NonFlow;
 
 use crate::config::EngineConfig;
@@ -38,8 +38,8 @@ pub(crate) struct Share {
 }
 
 impl Share {
-    const fn has(self, packet: &Keyed) -> bool {
-        self.of == 1 || packet.hash.worker(self.of) == self.worker
+    const fn has(self, hash: FlowHash) -> bool {
+        self.of == 1 || hash.worker(self.of) == self.worker
     }
 }
 
@@ -59,7 +59,7 @@ impl<'t> Worker<'t> {
     /// for.
     pub(crate) fn packets(&mut self, vector: &Vector, out: &mut Outlet<'_>, failed: impl Fn() -> bool) {
         let share = self.share;
-        let mut own = vector.packets().iter().filter(|packet| share.has(packet)).peekable();
+        let mut own = vector.packets(|hash| share.has(hash)).peekable();
         while let Some(&first) = own.peek() {
             // The rows' lines are asked for, then the flows'; then they are looked up.
             let mut chunk = [first; VECTOR];

@@ -17,34 +17,39 @@ pub(crate) const VECTOR: usize = 32;
 #[derive(Debug, Default)]
 pub(crate) struct Vector {
     places: Vec<Keyed>,
-    len: usize,
+    /// Hashes of the packets, together: who has only some of the packets finds them without touching the others.
+    hashes: Vec<FlowHash>,
 }
 
 impl Vector {
-    pub(crate) const fn clear(&mut self) {
-        self.len = 0;
+    pub(crate) fn clear(&mut self) {
+        self.hashes.clear();
     }
     pub(crate) const fn len(&self) -> usize {
-        self.len
+        self.hashes.len()
     }
     /// The place of the packet that would be next.
     #[inline]
     pub(crate) fn place(&mut self) -> &mut Keyed {
-        if self.len == self.places.len() {
+        let next = self.len();
+        if next == self.places.len() {
             self.places.push(Keyed::empty());
         }
-        &mut self.places[self.len]
+        &mut self.places[next]
     }
     /// Takes the packet in, which [`Vector::place`] has got, and says where it is, for the packets inside of it.
     #[inline]
     pub(crate) fn keep(&mut self) -> Outside {
-        *self.places[self.len].counted_in.get_mut() = PENDING;
-        let index = self.len as u32;
-        self.len += 1;
-        Outside(index)
+        let index = self.len();
+        let place = &mut self.places[index];
+        *place.counted_in.get_mut() = PENDING;
+        self.hashes.push(place.hash);
+        Outside(index as u32)
     }
-    pub(crate) fn packets(&self) -> &[Keyed] {
-        &self.places[..self.len]
+    /// The packets whose hash is `wanted`.
+    pub(crate) fn packets(&self, wanted: impl Fn(FlowHash) -> bool) -> impl Iterator<Item = &Keyed> {
+        let hashes = self.hashes.iter().zip(&self.places);
+        hashes.filter(move |&(&hash, _)| wanted(hash)).map(|(_, packet)| packet)
     }
     /// The origin of the flow in which the outside of a packet was counted; 0 when it has none, or when that was counted in
     /// none. Another worker may have it still before it: it is waited for. The outside came before the packet, and no worker
@@ -141,7 +146,7 @@ mod tests {
         let outside = vector.keep();
         vector.place().outside = outside;
         vector.keep();
-        let [outer, inner] = vector.packets() else { panic!() };
+        let [outer, inner] = vector.packets(|_| true).collect::<Vec<_>>()[..] else { panic!() };
         assert_eq!(vector.parent(outer, || panic!("has none")), 0);
         let mut waited = 0;
         let parent = vector.parent(inner, || {
@@ -152,6 +157,7 @@ mod tests {
         vector.clear();
         vector.place();
         vector.keep();
-        assert_eq!(vector.packets()[0].counted_in.load(Ordering::Relaxed), PENDING, "a place is used again");
+        let again = vector.packets(|_| true).next().expect("a packet");
+        assert_eq!(again.counted_in.load(Ordering::Relaxed), PENDING, "a place is used again");
     }
 }
