@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use flumen_model::key::{Place, Scope};
+use flumen_model::key::Scope;
 use flumen_model::record::FlowRecord;
-use flumen_model::{EndReason, FlowKey, FlowState, Ledger, Span, Tally, Timestamp, Tunnel, VlanTags};
-use flumen_table::{EndedFlow, FlowBody, FlowIds, TableConfig, TimeoutClass};
+use flumen_model::{EndReason, FlowKey, FlowState, Ledger, Span, Tally, Timestamp};
+use flumen_table::{EndedFlow, FlowBody, FlowIds, TableConfig, TimeoutClass, TrackTunnel};
 use flumen_wire::NonFlow;
 use traffic::splitmix;
 
@@ -137,16 +137,16 @@ fn conversation(key: &FlowKey, config: &TableConfig) -> FlowKey {
 
 /// A key without what tells nothing apart: tags that are not tracked, and how many there were.
 pub(crate) fn tracked(key: &FlowKey, config: &TableConfig) -> FlowKey {
-    let place = key.scope.place();
-    let tunnel = if config.track_tunnel != flumen_table::TrackTunnel::No { key.tunnel() } else { Tunnel::NONE };
-    let scope = Scope::of(Place {
-        vlan: VlanTags { ids: if config.track_vlan { place.vlan.ids } else { [0; 3] }, count: 0 },
-        device: if config.track_device { place.device } else { 0 },
-        recursion: if config.track_recursion { place.recursion } else { 0 },
-        tunnel: tunnel.kind,
-        ..place
-    });
-    FlowKey { scope, tunnel_id: tunnel.id, ..*key }
+    let tracks_tunnel = config.track_tunnel != TrackTunnel::No;
+    let bits = [
+        (true, Scope::PROTOCOL),
+        (config.track_vlan, Scope::VLAN),
+        (config.track_device, Scope::DEVICE),
+        (config.track_recursion, Scope::RECURSION),
+        (tracks_tunnel, Scope::TUNNEL),
+    ];
+    let scope = key.scope.masked(bits.iter().filter(|(tracked, _)| *tracked).map(|(_, bits)| bits).sum());
+    FlowKey { scope, tunnel_id: if tracks_tunnel { key.tunnel_id } else { 0 }, ..*key }
 }
 
 /// A number that changes with everything that a packet may change in a flow, wherever the flow is.
