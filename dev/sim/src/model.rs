@@ -3,7 +3,7 @@
 
 use flumen_model::record::{EndReason, FlowState, Traffic};
 use flumen_model::{Address, FlowKey, FlowRecord, Timestamp};
-use flumen_table::{FlowIds, PacketKey, TableConfig, TimeoutClass};
+use flumen_table::{Compat, FlowIds, PacketKey, TableConfig, TimeoutClass};
 
 use crate::book::tracked;
 use flumen_wire::{Ports, Transport};
@@ -50,7 +50,7 @@ pub(crate) fn records(packets: &[SimPacket], config: &TableConfig) -> Vec<Expect
         if key.scope.protocol() == TCP {
             continue;
         }
-        let mut found = flows.iter().position(|flow| way(&flow.key, &key).is_some());
+        let mut found = flows.iter().position(|flow| way(&flow.key, &key, config).is_some());
         if let Some(i) = found
             && deadline(&flows[i].record, config) <= packet.at
         {
@@ -65,7 +65,7 @@ pub(crate) fn records(packets: &[SimPacket], config: &TableConfig) -> Vec<Expect
             found = Some(flows.len() - 1);
         }
         if let Some(i) = found {
-            count(&mut flows[i], &key, own, packet);
+            count(&mut flows[i], &key, own, packet, config);
         }
     }
     let last = packets.iter().map(|packet| packet.at).max().unwrap_or_default();
@@ -96,8 +96,10 @@ pub(crate) fn seen(records: &[FlowRecord]) -> Vec<Expected> {
     seen
 }
 
-/// 0 for a packet that goes as the flow's first did, 1 for one that goes the other way.
-fn way(flow: &FlowKey, packet: &FlowKey) -> Option<usize> {
+/// 0 for a packet that goes to the server: as the flow's first did, or, in compat mode, of a protocol without ports. 1 for
+/// one that goes the other way.
+fn way(flow: &FlowKey, packet: &FlowKey, config: &TableConfig) -> Option<usize> {
+    const WITH_SIDES: [u8; 5] = [1, TCP, 17, 58, 132];
     let turned = FlowKey {
         client: packet.server,
         server: packet.client,
@@ -107,7 +109,8 @@ fn way(flow: &FlowKey, packet: &FlowKey) -> Option<usize> {
     if flow == packet {
         Some(0)
     } else if *flow == turned && flow.scope.protocol() != ESP {
-        Some(1)
+        let has_sides = config.compat == Compat::Flumen || WITH_SIDES.contains(&flow.scope.protocol());
+        Some(usize::from(has_sides))
     } else {
         None
     }
@@ -129,8 +132,9 @@ fn begin(flow_id: u64, key: FlowKey, at: Timestamp) -> Flow {
     Flow { key, seen: [false; 2], record }
 }
 
-fn count(flow: &mut Flow, key: &FlowKey, own: bool, packet: &SimPacket) {
-    let sent = if own { way(&flow.key, key).unwrap_or(0) } else { usize::from(packet.packet.src != flow.key.client) };
+fn count(flow: &mut Flow, key: &FlowKey, own: bool, packet: &SimPacket, config: &TableConfig) {
+    let sent =
+        if own { way(&flow.key, key, config).unwrap_or(0) } else { usize::from(packet.packet.src != flow.key.client) };
     let traffic = &mut flow.record.traffic[sent];
     traffic.packets += 1;
     traffic.bytes += packet.bytes;
