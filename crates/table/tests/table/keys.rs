@@ -2,8 +2,8 @@
 
 use crate::bed::*;
 use flumen_model::Timestamp;
-use flumen_table::{FlowIds, FlowTable, PacketKey, TableConfig};
-use flumen_wire::VlanTags;
+use flumen_table::{FlowIds, FlowTable, PacketKey, TableConfig, TrackTunnel};
+use flumen_wire::{Tunnel, TunnelKind, VlanTags};
 
 fn tagged(ids: [u16; 3], count: u8) -> Packet {
     let mut packet = Packet::udp(A, 1, B, 2);
@@ -30,6 +30,22 @@ fn tags_tell_flows_apart_unless_that_is_switched_off() {
 fn depth_of_tunnels_tells_flows_apart_unless_that_is_switched_off() {
     assert_eq!(run(small(), &[inner(0), inner(1)]).len(), 2);
     run_one(TableConfig { track_recursion: false, ..small() }, &[inner(0), inner(1)]);
+}
+
+#[test]
+fn numbers_of_tunnels_tell_flows_apart_as_far_as_they_are_tracked() {
+    let through = |kind, id| {
+        let mut packet = inner(1);
+        packet.wire.tunnel = Tunnel { kind, id };
+        packet
+    };
+    use TunnelKind::{None, Teid, Vni};
+    let packets = [through(None, 0), through(Vni, 1), through(Vni, 2), through(Teid, 1), through(Teid, 2)];
+    for (track_tunnel, flows) in [(TrackTunnel::Yes, 5), (TrackTunnel::TwoWay, 3), (TrackTunnel::No, 1)] {
+        let records = run(TableConfig { track_tunnel, ..small() }, &packets);
+        assert_eq!(records.len(), flows, "{track_tunnel:?}");
+        assert!(records.iter().all(|record| record.nesting.is_some_and(|nesting| nesting.depth == 1)));
+    }
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use crate::bed::*;
 use crate::references::hold;
-use flumen_model::{EndReason, FlowState};
-use flumen_table::{FlowTable, TableConfig, Verdict};
+use flumen_model::{Address, EndReason, FlowState};
+use flumen_table::{FlowTable, PacketKey, TableConfig, Verdict};
 use flumen_wire::NonFlow;
 
 const MEMCAP: Verdict = Verdict::NonFlow(NonFlow::Memcap);
@@ -58,6 +58,35 @@ fn the_least_alive_flow_of_the_rows_tried_makes_room() {
     worker.count(ms(1501), &query(1001));
     assert_eq!(worker.records[1].start, ms(2));
     assert_eq!(table.count_flows(), 100);
+}
+
+/// Who knows the secret of the hash can fill one row; he then ends his own flows.
+#[test]
+fn a_row_as_long_as_it_may_be_then_its_flows_make_room_for_each_other() {
+    let config = TableConfig { memcap: 1 << 20, hash_size: 1024, prealloc: 100, hash_seed: Some(7), ..small() };
+    let table = table(config);
+    let limit = table.row_limit();
+    assert_eq!(limit, 64, "eight times the average would be less");
+    let mut worker = Worker::new(&table);
+    let mut sent = 0;
+    'all: for host in 0..=255 {
+        for port in 0..=u16::MAX {
+            let packet = Packet::udp(Address::v4([10, 9, 9, host]), port, B, 53);
+            let PacketKey::Own(key) = PacketKey::of(&packet.wire, 0, table.config()) else { panic!() };
+            if table.row(table.hash(&key)) == 0 {
+                worker.count(ms(sent), &packet);
+                sent += 1;
+                if sent == limit as u64 + 10 {
+                    break 'all;
+                }
+            }
+        }
+    }
+    assert_eq!((table.count_flows(), worker.lookup.counters.rows_full), (limit as u64, 10));
+    assert!(!table.is_emergency());
+    let reasons: Vec<_> = worker.records.iter().map(|record| (record.reason, record.start)).collect();
+    assert_eq!(reasons, (0..10).map(|n| (EndReason::Forced, ms(n))).collect::<Vec<_>>(), "the oldest goes first");
+    assert_eq!(worker.finish().len(), limit + 10);
 }
 
 #[test]
