@@ -91,6 +91,11 @@ impl SpareFlow {
         self.0.slot
     }
 
+    /// Where in memory the flow lies: flows of a block are neighbours.
+    pub(crate) fn address(&self) -> usize {
+        self.0.as_ptr().addr().get()
+    }
+
     /// Asks for the flow's lines.
     #[inline]
     pub(crate) fn prefetch(&self) {
