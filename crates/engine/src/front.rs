@@ -13,11 +13,13 @@ use flumen_model::sink::{Anomaly, AnomalyEnds};
 use flumen_model::source::Packet;
 use flumen_model::{Ledger, PacketBatch, Timestamp};
 use flumen_pbuf::Pbuf;
-use flumen_table::{Compat, Defrag, DefragCounters, FlowTable, HashSecret, Incomplete, Outcome, PacketKey};
+use flumen_table::{
+    Compat, Defrag, DefragConfig, DefragCounters, FlowTable, HashSecret, Incomplete, Outcome, PacketKey,
+};
 use flumen_wire::{Aside, DecodeCounters, Decoder, FlowPacket, Fragment, Inner, NonFlow, Role, Transport};
 
 use crate::checksums::ChecksumTest;
-use crate::config::EngineConfig;
+use crate::config::{EngineConfig, FrameFilter};
 use crate::vector::{Keyed, Outside, Vector};
 
 /// Decoder, reassembly, and what is counted on the way to the table.
@@ -29,8 +31,11 @@ pub(crate) struct Front<'t> {
     pub(crate) ledger: Ledger,
     checksums: ChecksumTest,
     length: Length,
-    /// Packets so far, those in tunnels too: the number of each is the origin of the flow that it opens.
+    filter: Option<FrameFilter>,
+    /// Number of the last packet, those in tunnels counted too: the number of each is the origin of the flow that it opens.
     packets: u64,
+    /// What lies between two numbers: other fronts have those.
+    step: u64,
     /// Second of the last frame: fragments are given up when another one begins.
     second: u64,
     /// Bytes of the datagram that was put together last.
@@ -78,14 +83,29 @@ struct Found<'p> {
 impl<'t> Front<'t> {
     /// The front of a run. `secret` is for the table of fragments.
     pub(crate) fn new(table: &'t FlowTable, config: &EngineConfig, secret: [u64; 2]) -> Self {
+        Self::one_of(table, config, secret, 0, 1)
+    }
+
+    /// One of several fronts that share a table: each has a source of its own, numbers of its own for its packets, and its
+    /// part of the memory for fragments.
+    pub(crate) fn one_of(
+        table: &'t FlowTable,
+        config: &EngineConfig,
+        secret: [u64; 2],
+        number: usize,
+        of: usize,
+    ) -> Self {
+        let defrag = part(&config.defrag, of);
         Self {
             table,
             decoder: Decoder::new(config.decode),
-            defrag: Defrag::new(config.defrag.clone(), HashSecret::from_seed(secret)),
+            defrag: Defrag::new(defrag, HashSecret::from_seed(secret)),
             ledger: Ledger::default(),
             checksums: ChecksumTest::new(config.checksums),
             length: if config.table.compat == Compat::Suricata { Length::Captured } else { Length::Wire },
-            packets: 0,
+            filter: config.filter.clone(),
+            packets: number as u64,
+            step: of as u64,
             second: 0,
             datagram: Vec::new(),
             given_up: VecDeque::new(),
@@ -101,14 +121,7 @@ impl<'t> Front<'t> {
             Length::Wire => entry.wire_len,
             Length::Captured => entry.captured_len,
         };
-        if entry.timestamp.secs() != self.second {
-            self.second = entry.timestamp.secs();
-            self.defrag.expire(entry.timestamp);
-            self.given_up.extend(self.defrag.incomplete());
-        }
-        if !self.given_up.is_empty() {
-            self.tell(into);
-        }
+        self.reach(entry.timestamp, into);
         let found = Found {
             at: entry.timestamp,
             device: entry.device,
@@ -118,10 +131,29 @@ impl<'t> Front<'t> {
             batch: Some((batch, entry.offset)),
         };
         self.ledger.read.add(u64::from(wire_len));
+        if let Some(filter) = &self.filter
+            && !filter.takes(entry.link, packet.data, entry.wire_len)
+        {
+            self.ledger.non_flow(NonFlow::Filtered, u64::from(wire_len));
+            return;
+        }
         let place = into.place();
         let decoded = self.decoder.decode_into(entry.link, packet.data, wire_len, &mut place.packet);
         if let Some((inner, outside)) = self.packet(decoded, wire_len, &found, Outside::NONE, into) {
             self.inside(inner, outside, &found, into);
+        }
+    }
+
+    /// It is `at`, whether or not a frame came: fragments that have waited too long are given up.
+    #[inline]
+    pub(crate) fn reach(&mut self, at: Timestamp, into: &mut Vector) {
+        if at.secs() != self.second {
+            self.second = at.secs();
+            self.defrag.expire(at);
+            self.given_up.extend(self.defrag.incomplete());
+        }
+        if !self.given_up.is_empty() {
+            self.tell(into);
         }
     }
 
@@ -228,7 +260,7 @@ impl<'t> Front<'t> {
             PacketKey::Own(key) | PacketKey::About(key) => self.table.hash(key),
             PacketKey::Nothing => return Err(NonFlow::IcmpError),
         };
-        self.packets += 1;
+        self.packets += self.step;
         place.checksum_ok = self.checksums.believes(found.data, &place.packet);
         place.at = found.at;
         place.bytes = u64::from(bytes);
@@ -298,6 +330,18 @@ impl<'t> Front<'t> {
             }
             self.datagram = data;
         }
+    }
+}
+
+/// What one of several has of the memory for fragments, so that together they keep its bounds.
+fn part(config: &DefragConfig, of: usize) -> DefragConfig {
+    let of = of.max(1) as u32;
+    DefragConfig {
+        memcap: config.memcap / u64::from(of),
+        hash_size: config.hash_size.div_ceil(of),
+        trackers: config.trackers.div_ceil(of),
+        max_frags: config.max_frags.div_ceil(of),
+        ..config.clone()
     }
 }
 

@@ -26,6 +26,6 @@ mod vector;
 
 pub use affinity::{Affinity, CpuSet, PinError, Placement, Role, Sharing};
 pub use budget::BudgetError;
-pub use config::{Checksums, EngineConfig, Threads};
+pub use config::{Checksums, EngineConfig, FrameFilter, Threads};
 pub use monitor::Monitor;
 pub use run::{Emergencies, RunError, RunReport, run, run_monitored};

@@ -56,6 +56,15 @@ pub struct Read {
     /// Captures: pcap or pcapng, also .gz and .zst; a directory stands for its captures in the order of time, - for standard input
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// Which frames: a filter expression as tcpdump takes it, behind --
+    #[arg(last = true, value_name = "FILTER")]
+    pub words: Vec<String>,
+    /// Which frames, in one argument
+    #[arg(short = 'f', long = "filter", value_name = "EXPR", conflicts_with = "words")]
+    pub filter: Option<String>,
+    /// Which frames, from a file
+    #[arg(short = 'F', long, value_name = "FILE", conflicts_with_all = ["words", "filter"])]
+    pub filter_file: Option<PathBuf>,
     /// Write records into this directory instead of a summary to the terminal
     #[arg(short, long, value_name = "DIR")]
     pub log_dir: Option<PathBuf>,
@@ -223,6 +232,8 @@ Examples:
                                              how long flows live, where sessions begin
   flumen read a.pcap -l out --compat suricata -k none
                                              records to compare with Suricata's
+  flumen read *.pcap -- tcp port 443 and host 10.0.0.1
+                                             only some frames, as tcpdump would have them
   flumen read captures/ --audit              is every packet accounted for";
 
 const CTL_EXAMPLES: &str = "\

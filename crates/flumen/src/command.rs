@@ -12,6 +12,7 @@ use crate::config::value::Value;
 use crate::config::{Config, Override, Problems};
 use crate::ctl;
 use crate::exit::Exit;
+use crate::filter::Expression;
 use crate::run::{self, Job, Output};
 
 /// Does what the command line says.
@@ -29,6 +30,7 @@ pub fn execute(cli: Cli) -> anyhow::Result<Exit> {
 
 /// `flumen read`.
 fn read(options: Read, talk: Talk) -> anyhow::Result<Exit> {
+    let filter = Expression::given(&options.words, options.filter.as_deref(), options.filter_file.as_deref())?;
     let ConfigSource { config, mut set } = options.source;
     set.extend(options.flow.overrides());
     let config = load(config.as_deref(), &set, talk)?;
@@ -52,6 +54,7 @@ fn read(options: Read, talk: Talk) -> anyhow::Result<Exit> {
         progress: !options.no_progress && !talk.quiet,
         color,
         verbosity: (!talk.quiet).then_some(talk.verbose),
+        filter,
         settings: config.settings,
     })
 }

@@ -3,6 +3,7 @@
 //! - [`cli`]: what can be typed, as types.
 //! - [`command`]: what each subcommand does, up to its [`exit`] code.
 //! - [`config`]: from `suricata.yaml`, `--set` and options to [`Settings`](config::Settings).
+//! - [`filter`]: a filter expression, and its programs.
 //! - [`run`]: from [`Settings`](config::Settings) to sources, engine and sinks.
 //! - [`ctl`]: the client of a running sensor's socket.
 //! - [`progress`]: the line on the terminal while a file is read.
@@ -13,5 +14,6 @@ pub mod command;
 pub mod config;
 pub mod ctl;
 pub mod exit;
+pub mod filter;
 pub mod progress;
 pub mod run;

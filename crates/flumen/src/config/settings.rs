@@ -79,6 +79,7 @@ impl Settings {
             memory_limit: root.number("flumen.memory-limit"),
             active_timeout: root.duration("flumen.active-timeout").filter(|span| *span > Span::ZERO),
             checksums: checksums(root),
+            filter: None,
         };
         Ok(Self {
             engine,
