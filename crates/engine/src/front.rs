@@ -64,6 +64,16 @@ pub(crate) struct FrontCounters {
     pub(crate) ledger: Ledger,
 }
 
+impl FrontCounters {
+    /// Adds what another front has counted.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.decode.merge(&other.decode);
+        self.defrag.merge(&other.defrag);
+        self.defrag_memuse += other.defrag_memuse;
+        self.ledger.merge(&other.ledger);
+    }
+}
+
 /// Packets that are told of at a time, for datagrams that were given up.
 const TOLD_MAX: usize = 256;
 
