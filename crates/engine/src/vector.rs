@@ -91,6 +91,8 @@ pub(crate) struct Keyed {
 }
 
 impl Keyed {
+    // Each use makes a place of its own, which is what is wanted.
+    #[allow(clippy::declare_interior_mutable_const)]
     const EMPTY: Self = Self {
         packet: FlowPacket::EMPTY,
         key: PacketKey::Nothing,

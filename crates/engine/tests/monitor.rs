@@ -98,7 +98,7 @@ fn a_run_of_several_workers_answers_while_a_worker_waits_for_packets() {
         };
         assert_eq!(counters.value("flow.active"), Some(1));
         let ids = flumen_table::FlowIds::new(Timestamp::from_parts(1_600_000_000, 0));
-        let id = ids.id(1 << 4);
+        let id = ids.id(1);
         let flow = monitor.flow(id).expect("it is in the table");
         assert_eq!((flow.to_server.packets, flow.flow_id), (1, id));
         assert!(monitor.flow(id ^ 1).is_none());
