@@ -5,8 +5,11 @@
 use std::fmt::{self, Write};
 
 use super::Config;
-use super::keys::{self, EVE, Key};
-use super::resolve::Section;
+use super::keys::{self, AF_PACKET, EVE, Key};
+use super::resolve::{Part, Section};
+
+/// What the keys of the table of counters begin with.
+const TABLES: &str = "outputs.stats.";
 
 /// Writes the whole configuration.
 ///
@@ -14,15 +17,31 @@ use super::resolve::Section;
 /// Those of `out`.
 pub fn write(config: &Config, out: &mut dyn Write) -> fmt::Result {
     out.write_str("%YAML 1.1\n---\n")?;
-    let (eve, root): (Vec<_>, Vec<_>) = keys::rows().iter().partition(|key| key.name.starts_with(EVE));
+    let of = |part| keys::rows().iter().filter(move |key| Part::of(key.name) == part).collect::<Vec<_>>();
+    let eve = of(Part::Eve);
+    let (tables, root): (Vec<_>, Vec<_>) = of(Part::Root).into_iter().partition(|key| key.name.starts_with(TABLES));
     section(&root, 0, 0, &config.values.root, out)?;
-    let note = if config.values.eve.is_empty() { " []" } else { "" };
-    writeln!(out, "outputs:{note}")?;
+    interfaces(&of(Part::Interface), config, out)?;
+    out.write_str("outputs:\n  - stats:\n")?;
+    section(&tables, TABLES.len(), 6, &config.values.root, out)?;
     for log in &config.values.eve {
         out.write_str("  - eve-log:\n")?;
         let (types, own): (Vec<_>, Vec<_>) = eve.iter().partition(|key| key.name.starts_with(keys::EVE_TYPES));
         section(&own, EVE.len() + 1, 6, log, out)?;
         record_types(&types, log, out)?;
+    }
+    Ok(())
+}
+
+/// The interfaces that are configured, and what is said of them.
+fn interfaces(rows: &[&Key], config: &Config, out: &mut dyn Write) -> fmt::Result {
+    let note = if config.values.interfaces.is_empty() { " []" } else { "" };
+    writeln!(out, "{AF_PACKET}:{note}")?;
+    for interface in &config.values.interfaces {
+        for (place, key) in rows.iter().filter(|key| interface.setting(key.name).is_some()).enumerate() {
+            out.write_str(if place == 0 { "  - " } else { "    " })?;
+            value(key, &key.name[AF_PACKET.len() + 1..], 0, interface, out)?;
+        }
     }
     Ok(())
 }

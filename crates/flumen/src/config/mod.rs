@@ -9,6 +9,7 @@ pub mod cpus;
 pub mod emit;
 pub mod include;
 pub mod keys;
+pub mod live;
 pub mod node;
 pub mod overrides;
 pub mod problem;

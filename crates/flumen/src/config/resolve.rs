@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::keys::{self, CPU_SETS, EVE, EVE_TYPES, Key, Known};
+use super::keys::{self, AF_PACKET, CPU_SETS, EVE, EVE_TYPES, Key, Known};
 use super::node::{Data, Entry, Node, Origin};
 use super::problem::{Problem, Problems, shortened};
 use super::value::{Kind, Ports, Value};
@@ -26,10 +26,12 @@ pub struct Section(BTreeMap<&'static str, Setting>);
 /// A configuration whose every key is known and whose every value is of its kind.
 #[derive(Clone, Debug, Default)]
 pub struct Resolved {
-    /// All keys but those of EVE logs.
+    /// All keys but those of EVE logs and interfaces.
     pub root: Section,
     /// The EVE logs in their order.
     pub eve: Vec<Section>,
+    /// The interfaces in their order, without defaults; perhaps with one called `default`.
+    pub interfaces: Vec<Section>,
     /// Keys of Suricata that are ignored, in order, each once.
     pub ignored: Vec<String>,
     /// Keys that are set but do nothing yet, with what they wait for.
@@ -57,8 +59,8 @@ pub fn resolve(root: &Node, from_file: bool) -> Result<Resolved, Problems> {
         return Err(Problems(problems));
     }
     out.root = section;
-    out.root.add_defaults(false, from_file);
-    out.eve.iter_mut().for_each(|section| section.add_defaults(true, from_file));
+    out.root.add_defaults(Part::Root, from_file);
+    out.eve.iter_mut().for_each(|section| section.add_defaults(Part::Eve, from_file));
     Ok(out)
 }
 
@@ -106,6 +108,7 @@ impl Walk<'_> {
             Some(Known::Ignored) => self.ignore(name),
             Some(Known::Honoured(key)) => self.value(key, node),
             Some(Known::Section) if name == "outputs" => self.outputs(node),
+            Some(Known::Section) if name == AF_PACKET => self.interfaces(node),
             Some(Known::Section) if name == EVE_TYPES => self.types(node),
             Some(Known::Section) if name == CPU_SETS => self.cpu_sets(node),
             Some(Known::Section) => match &node.data {
@@ -154,6 +157,34 @@ impl Walk<'_> {
         if self.out.eve.is_empty() {
             let text = "'outputs' has no eve-log, so no records are written with -l";
             self.out.warnings.push(Problem::new(&node.at, text));
+        }
+    }
+
+    /// `af-packet`: a list of sections, each with the name of its interface among its keys.
+    fn interfaces(&mut self, node: &Node) {
+        let items = match &node.data {
+            Data::List(items) => items.as_slice(),
+            Data::Null => &[],
+            _ => return self.problem(&node.at, format!("'{AF_PACKET}' is a list, this is {}", node.what())),
+        };
+        for item in items {
+            if self.out.interfaces.len() == INTERFACES_MAX {
+                return self.problem(&item.at, format!("more than {INTERFACES_MAX} interfaces"));
+            }
+            let Data::Map(entries) = &item.data else {
+                self.problem(&item.at, format!("an interface is a section with keys, this is {}", item.what()));
+                continue;
+            };
+            let outer = std::mem::take(&mut self.section);
+            self.keys(AF_PACKET, entries);
+            let section = std::mem::replace(&mut self.section, outer);
+            match section.text("af-packet.interface") {
+                "" => self.problem(&item.at, format!("'{AF_PACKET}.interface' is missing here")),
+                name if self.out.interfaces.iter().any(|known| known.text("af-packet.interface") == name) => {
+                    self.problem(&item.at, format!("'{}' is here again", shortened(name)));
+                }
+                _ => self.out.interfaces.push(section),
+            }
         }
     }
 
@@ -301,9 +332,37 @@ impl Walk<'_> {
     }
 }
 
+/// Whose keys.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    Root,
+    Eve,
+    Interface,
+}
+
+impl Part {
+    pub(super) fn of(name: &str) -> Self {
+        let within = |section: &str| name.strip_prefix(section).is_some_and(|rest| rest.starts_with('.'));
+        match () {
+            () if within(EVE) => Self::Eve,
+            () if within(AF_PACKET) => Self::Interface,
+            () => Self::Root,
+        }
+    }
+}
+
 impl Section {
-    fn add_defaults(&mut self, eve: bool, from_file: bool) {
-        for key in keys::rows().iter().filter(|key| key.name.starts_with(EVE) == eve) {
+    /// These values, and where they say nothing those of `base`, and where that says nothing the defaults of interfaces.
+    #[must_use]
+    pub fn interface_over(&self, base: Option<&Self>) -> Self {
+        let mut section = base.cloned().unwrap_or_default();
+        section.0.extend(self.0.iter().map(|(name, setting)| (*name, setting.clone())));
+        section.add_defaults(Part::Interface, false);
+        section
+    }
+
+    fn add_defaults(&mut self, part: Part, from_file: bool) {
+        for key in keys::rows().iter().filter(|key| Part::of(key.name) == part) {
             let default = match key.name {
                 "stream.midstream" if !from_file => Some("yes"),
                 _ => key.default,
@@ -411,5 +470,7 @@ static NOTHING: Node = Node { at: Origin::Default, data: Data::Null };
 const PROBLEMS_MAX: usize = 100;
 /// Most EVE logs: each is a file, and has all of its keys in memory.
 const EVE_LOGS_MAX: usize = 64;
+/// Most interfaces.
+const INTERFACES_MAX: usize = 256;
 /// Most names of port groups that one value may need.
 const EXPANSIONS_MAX: usize = 64;
