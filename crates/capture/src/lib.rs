@@ -51,9 +51,9 @@ pub mod pcap;
 pub mod pcapng;
 pub mod records;
 #[cfg(target_os = "linux")]
-pub mod ring;
-#[cfg(target_os = "linux")]
 pub mod rights;
+#[cfg(target_os = "linux")]
+pub mod ring;
 mod stream;
 mod walk;
 pub mod write;

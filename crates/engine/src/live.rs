@@ -15,7 +15,7 @@ use flumen_model::{Counters, FlowRecord, KernelTally, Ledger, PacketBatch, Packe
 use flumen_table::{FlowIds, FlowTable};
 
 use crate::affinity::Role;
-use crate::config::EngineConfig;
+use crate::config::{Checksums, EngineConfig};
 use crate::front::Front;
 use crate::manager::{ENDED_BATCH, ManagerCounters, Pace};
 use crate::monitor::Monitor;
@@ -28,8 +28,8 @@ use crate::vector::{VECTOR, Vector};
 
 /// What a live run is made of besides its settings.
 pub struct Live<'a> {
-    /// Where packets come in; each has a worker. They give empty batches while nothing comes.
-    pub sources: Vec<Box<dyn PacketSource + 'a>>,
+    /// Where packets come in; each has a worker.
+    pub sources: Vec<LiveSource<'a>>,
     /// Ends all sources: they deliver what they have, and end. Called more than once, from any thread.
     pub stop: &'a (dyn Fn() + Sync),
     /// The wall clock, by which packets are stamped too.
@@ -38,6 +38,20 @@ pub struct Live<'a> {
     pub capture: &'a (dyn Fn() -> CaptureCounters + Sync),
     /// Time between two snapshots for the sink; without it there is one at the end only.
     pub stats_every: Option<Duration>,
+}
+
+/// Where packets come in.
+pub struct LiveSource<'a> {
+    /// The packets. Empty batches while nothing comes.
+    pub packets: Box<dyn PacketSource + 'a>,
+    /// Whether their TCP checksums are believed, whatever the settings of the engine say.
+    pub checksums: Checksums,
+}
+
+impl std::fmt::Debug for LiveSource<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LiveSource").field("checksums", &self.checksums).finish_non_exhaustive()
+    }
 }
 
 impl std::fmt::Debug for Live<'_> {
@@ -101,7 +115,9 @@ pub(crate) fn run<'s>(
         let shared = &shared;
         let workers = sources.into_iter().enumerate();
         let workers = workers.map(|(number, source)| {
-            Box::new(move |manager: &Thread| LiveWorker::new(shared, number).run(source, manager)) as Work<'_>
+            let LiveSource { packets, checksums } = source;
+            Box::new(move |manager: &Thread| LiveWorker::new(shared, number, checksums).run(packets, manager))
+                as Work<'_>
         });
         let start = Start { workers: workers.collect(), pace: Pace::Live { stats_every }, look: &look, end: &end };
         let conductor = shared.team.start(scope, start, monitor);
@@ -156,12 +172,13 @@ struct LiveWorker<'r, 's> {
 }
 
 impl<'r, 's> LiveWorker<'r, 's> {
-    fn new(shared: &'r Shared<'s>, number: usize) -> Self {
+    fn new(shared: &'r Shared<'s>, number: usize, checksums: Checksums) -> Self {
         let Team { table, config, .. } = &shared.team;
+        let own = EngineConfig { checksums, ..(*config).clone() };
         Self {
             shared,
             number,
-            front: Front::one_of(table, config, shared.secret, number, shared.team.workers()),
+            front: Front::one_of(table, &own, shared.secret, number, shared.team.workers()),
             // All that its source brings is its own.
             worker: Worker::new(table, config, Share { worker: number as u32, of: 1 }),
             vector: Vector::default(),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::scope;
 use std::time::Duration;
 
-use flumen_engine::{CaptureCounters, EngineConfig, Live, Monitor, RunReport, run_live};
+use flumen_engine::{CaptureCounters, Checksums, EngineConfig, Live, LiveSource, Monitor, RunReport, run_live};
 use flumen_model::sink::Stats;
 use flumen_model::source::Entry;
 use flumen_model::{
@@ -133,7 +133,10 @@ fn live(sources: usize, fails: bool, test: impl FnOnce(&Run)) -> Result<RunRepor
     let kernel = Mutex::new(KernelTally { packets: 2, dropped: 1, lost: 1 });
     scope(|scope| {
         let running = scope.spawn(move || {
-            let fed = |steps| Box::new(Fed { steps, stop: Arc::clone(&stop) }) as Box<dyn PacketSource>;
+            let fed = |steps| LiveSource {
+                packets: Box::new(Fed { steps, stop: Arc::clone(&stop) }),
+                checksums: Checksums::None,
+            };
             let end = || stop.store(true, Ordering::Relaxed);
             let now = || Timestamp::from_parts(clock.load(Ordering::Relaxed), 0);
             let capture = || {

@@ -26,6 +26,13 @@ type Programs = [OnceLock<Result<Filter, FilterError>>; LINKS.len()];
 #[derive(Debug)]
 pub struct Refused(String);
 
+impl Refused {
+    /// What is wrong with `text`.
+    pub(crate) fn new(error: &FilterError, text: &str) -> Self {
+        Self(error.render(text))
+    }
+}
+
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -115,7 +122,7 @@ impl Expression {
 }
 
 /// What a filter calls a link type.
-const fn layer(link: LinkType) -> LinkLayer {
+pub(crate) const fn layer(link: LinkType) -> LinkLayer {
     match link {
         LinkType::Ethernet => LinkLayer::Ethernet,
         LinkType::Null => LinkLayer::Null,

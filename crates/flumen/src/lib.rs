@@ -6,6 +6,7 @@
 //! - [`filter`]: a filter expression, and its programs.
 //! - [`run`]: from [`Settings`](config::Settings) to sources, engine and sinks.
 //! - [`ctl`]: the client of a running sensor's socket.
+//! - [`live`]: the same for interfaces, and what steers a capture while it runs.
 //! - [`progress`]: the line on the terminal while a file is read.
 #![forbid(unsafe_code)]
 
@@ -15,5 +16,7 @@ pub mod config;
 pub mod ctl;
 pub mod exit;
 pub mod filter;
+#[cfg(target_os = "linux")]
+pub mod live;
 pub mod progress;
 pub mod run;

@@ -116,12 +116,12 @@ fn bind(job: &Job) {
 }
 
 /// The secret of the flow table's hash. The standard library draws its hash keys from the operating system.
-fn seed() -> [u64; 2] {
+pub(crate) fn seed() -> [u64; 2] {
     [0, 1].map(|n: u64| RandomState::new().hash_one(n))
 }
 
 /// A reader that went away is told as what it is, so that it ends the run without a complaint.
-fn plain(error: RunError) -> anyhow::Error {
+pub(crate) fn plain(error: RunError) -> anyhow::Error {
     match error {
         RunError::Sink(SinkError::Closed) => io::Error::from(io::ErrorKind::BrokenPipe).into(),
         other => other.into(),
@@ -151,7 +151,7 @@ fn tell(job: &Job, captures: &Captures, report: &RunReport) {
 }
 
 /// Emergency mode is told once, with its beginning and end in packet time; how often it came is a counter.
-fn tell_emergencies(emergencies: &Emergencies) {
+pub(crate) fn tell_emergencies(emergencies: &Emergencies) {
     let first = |kind: bool| emergencies.changes().iter().find(|(_, on)| *on == kind).map(|(at, _)| time_text(*at));
     if let Some(began) = first(true) {
         let ended = first(false).map_or_else(|| "not left".to_owned(), |at| format!("left at {at}"));

@@ -13,9 +13,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::blocks::Blocks;
 use super::config::{Fanout, FanoutMode, Outgoing, RingConfig, Stamps};
-use super::error::{NET_ADMIN, NET_RAW, RingErrorReason};
+use super::error::{NET_ADMIN, NET_RAW, RingError, RingErrorReason};
 use super::filter::{self, Instruction, Loopback, NOTHING};
-use super::{block, sys};
+use super::{block, link, sys};
+use flumen_model::LinkType;
 
 /// A socket that captures, or is about to.
 #[derive(Debug)]

@@ -132,7 +132,8 @@ pub(super) fn interface_mtu(fd: BorrowedFd<'_>, name: &str) -> io::Result<u32> {
 /// Hardware type of an interface (`ARPHRD_`).
 pub(super) fn interface_hardware(fd: BorrowedFd<'_>, name: &str) -> io::Result<u16> {
     // The answer is a `sockaddr`, of which the family is the type.
-    ask(fd, SIOCGIFHWADDR, &mut Request::named(name)?).map(|request| u16::from_ne_bytes([request.data[0], request.data[1]]))
+    ask(fd, SIOCGIFHWADDR, &mut Request::named(name)?)
+        .map(|request| u16::from_ne_bytes([request.data[0], request.data[1]]))
 }
 
 /// Flags of an interface (`IFF_`).
