@@ -10,6 +10,13 @@
 //! - `sensor`: what the control socket and the pages see.
 //! - `signals`: what each does.
 
+/// Says a line on standard error. One that cannot be written is nothing to fail for.
+macro_rules! tell {
+    ($($text:tt)*) => {{
+        let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("flumen: {}\n", format_args!($($text)*)));
+    }};
+}
+
 mod outputs;
 mod rights;
 mod rings;
@@ -81,7 +88,8 @@ pub fn capture(job: &CaptureJob) -> anyhow::Result<Exit> {
     let steering = Steering { stop: stop.clone(), monitor: Arc::clone(&monitor), logs: outputs.logs.clone() };
     let signals = signals::listen(steering)?;
     let _control = socket.map(|socket| ControlServer::start(socket, sensor.clone())).transpose()?;
-    let pages = |address| HttpServer::start(address, sensor.clone()).with_context(|| format!("flumen.metrics {address}"));
+    let pages =
+        |address| HttpServer::start(address, sensor.clone()).with_context(|| format!("flumen.metrics {address}"));
     let _pages = job.settings.live.metrics.map(pages).transpose()?;
     say(job, &rings);
 
@@ -111,7 +119,7 @@ fn bind(job: &CaptureJob, group: Option<u32>) -> anyhow::Result<Option<ControlSo
         Err(error) if *required => Err(error.into()),
         Err(error) => {
             if job.talks {
-                eprintln!("flumen: no control socket: {error}");
+                tell!("no control socket: {error}");
             }
             Ok(None)
         }
@@ -123,19 +131,19 @@ fn say(job: &CaptureJob, rings: &Rings) {
     if !job.talks {
         return;
     }
-    rings.notices.iter().for_each(|notice| eprintln!("flumen: {notice}"));
-    eprintln!("flumen: capturing on {}", rings.text());
+    rings.notices.iter().for_each(|notice| tell!("{notice}"));
+    tell!("capturing on {}", rings.text());
 }
 
 /// Says how it ended.
 fn conclude(job: &CaptureJob, report: &RunReport) -> anyhow::Result<Exit> {
     let ledger = &report.ledger;
     if job.talks {
-        report.unbound.iter().for_each(|refused| eprintln!("flumen: {refused}"));
+        report.unbound.iter().for_each(|refused| tell!("{refused}"));
         tell_emergencies(&report.emergencies);
         let kernel = ledger.kernel.unwrap_or_default();
-        eprintln!(
-            "flumen: {} packets captured, {} dropped by the kernel, {} lost in rings; {} flows",
+        tell!(
+            "{} packets captured, {} dropped by the kernel, {} lost in rings; {} flows",
             ledger.read.packets,
             kernel.dropped,
             kernel.lost,
@@ -144,8 +152,8 @@ fn conclude(job: &CaptureJob, report: &RunReport) -> anyhow::Result<Exit> {
         let (packets, bytes) = ledger.unaccounted();
         if !ledger.is_closed() {
             let unread = ledger.unread();
-            eprintln!(
-                "flumen: {packets} packets and {bytes} bytes are unaccounted for, {unread} were not read: please report this"
+            tell!(
+                "{packets} packets and {bytes} bytes are unaccounted for, {unread} were not read: please report this"
             );
         }
     }

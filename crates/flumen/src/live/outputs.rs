@@ -27,7 +27,7 @@ impl Outputs {
     pub(super) fn open(job: &CaptureJob, rings: &Rings) -> anyhow::Result<Self> {
         let counters = rings.counters();
         let devices = DeviceNames::new(move |device| counters.name_of(device));
-        let tell = Tell::new(|line| eprintln!("flumen: {line}"));
+        let tell = Tell::new(|line| tell!("{line}"));
         let mut outputs = Self { sink: Tee::new(), logs: Logs::default() };
         let eve = |config: &EveConfig| EveConfig { devices: devices.clone(), ..config.clone() };
         match &job.output {

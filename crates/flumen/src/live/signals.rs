@@ -59,8 +59,8 @@ impl Steering {
         match signal {
             SIGHUP => self.logs.reopen(),
             SIGUSR1 => self.monitor.request_stats(),
-            SIGUSR2 => eprintln!(
-                "flumen: the configuration is not read again while capturing; flow.memcap can be set through the control \
+            SIGUSR2 => tell!(
+                "the configuration is not read again while capturing; flow.memcap can be set through the control \
                  socket (flumen ctl memcap-set flow SIZE), everything else takes a restart"
             ),
             _ if self.stop.is_stopped() => self.abort(),
@@ -72,7 +72,7 @@ impl Steering {
     #[expect(clippy::exit, reason = "a second signal asks for nothing less")]
     fn abort(&self) {
         let (flows, bytes) = (self.monitor.unwritten_flows(), self.logs.waiting_bytes());
-        eprintln!("flumen: aborted: {flows} flows have no record, and {bytes} bytes of records were not written out");
+        tell!("aborted: {flows} flows have no record, and {bytes} bytes of records were not written out");
         process::exit(i32::from(Exit::Failed as u8));
     }
 }
