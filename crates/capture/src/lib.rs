@@ -10,12 +10,13 @@
 //! - [`mod@format`]: which format bytes are, told by their first bytes and never by the name.
 //! - [`pcap`], [`pcapng`]: the parsers, over byte slices and nothing else; hostile bytes end here.
 //! - `ring`: `Ring`, live capture on an interface (Linux).
+//! - `rights`: giving up what only opening it took.
 //! - [`mod@write`]: writers of both formats, for tests and tools.
 //!
 //! One thread owns a source. No input makes it panic or hang, or use more memory than the chunks that are in use, one
 //! small entry an interface (65,536 at most) and, for zstd, the window that the file asks for (128 MiB at most).
-//! `unsafe` is confined to `mapping`, which maps a file and asks the processor to prefetch, and to the ring: the memory that it
-//! shares with the kernel, and system calls.
+//! `unsafe` is confined to `mapping`, which maps a file and asks the processor to prefetch, to the ring: the memory that it
+//! shares with the kernel, and system calls; and to those that give up rights.
 //!
 //! ```
 //! use flumen_capture::{CaptureFile, records::ByteOrder, write::{PcapWriter, Ticks}};
@@ -49,6 +50,8 @@ mod paths;
 pub mod pcap;
 pub mod pcapng;
 pub mod records;
+#[cfg(target_os = "linux")]
+pub mod rights;
 #[cfg(target_os = "linux")]
 pub mod ring;
 mod stream;

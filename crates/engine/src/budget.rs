@@ -9,7 +9,7 @@ use flumen_table::{EndedFlow, FlowTable};
 use crate::config::EngineConfig;
 use crate::feed::{AHEAD, DECODED_MAX};
 use crate::manager::ENDED_BATCH;
-use crate::parallel::QUEUE_BATCHES;
+use crate::team::QUEUE_BATCHES;
 use crate::vector::{Keyed, VECTOR};
 
 /// Why the limit cannot be kept.

@@ -1,8 +1,11 @@
 //! What the engine can be told beyond the table's own settings.
 
+use std::fmt;
+use std::sync::Arc;
+
 use flumen_model::Span;
 use flumen_table::{DefragConfig, MemcapPolicy, TableConfig};
-use flumen_wire::DecodeOptions;
+use flumen_wire::{DecodeOptions, LinkType};
 
 use crate::affinity::Affinity;
 
@@ -27,6 +30,32 @@ pub struct EngineConfig {
     pub active_timeout: Option<Span>,
     /// Whether TCP checksums decide if a segment reaches the session.
     pub checksums: Checksums,
+    /// Which frames are looked at; without one, all. The others are counted as filtered.
+    pub filter: Option<FrameFilter>,
+}
+
+/// Says of a frame whether it is looked at.
+#[derive(Clone)]
+pub struct FrameFilter(Arc<Takes>);
+
+type Takes = dyn Fn(LinkType, &[u8], u32) -> bool + Send + Sync;
+
+impl FrameFilter {
+    /// A filter that asks `takes`, with the link of a frame, its captured bytes and its length on the wire. Called once for
+    /// every frame, on the thread that decodes it.
+    pub fn new(takes: impl Fn(LinkType, &[u8], u32) -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(takes))
+    }
+    #[inline]
+    pub(crate) fn takes(&self, link: LinkType, frame: &[u8], wire_len: u32) -> bool {
+        (self.0)(link, frame, wire_len)
+    }
+}
+
+impl fmt::Debug for FrameFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FrameFilter(_)")
+    }
 }
 
 impl EngineConfig {

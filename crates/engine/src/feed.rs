@@ -123,6 +123,14 @@ impl Seen {
         let (first, last) = self.span.unwrap_or((at, at));
         self.span = Some((first.min(at), last.max(at)));
     }
+    /// Adds what was read elsewhere. The clock stays: it is that of one source.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.opened = self.opened.into_iter().chain(other.opened).min();
+        if let Some((first, last)) = other.span {
+            let (earliest, latest) = self.span.unwrap_or((first, last));
+            self.span = Some((earliest.min(first), latest.max(last)));
+        }
+    }
     /// Time of the latest packet.
     pub(crate) fn last(&self) -> Timestamp {
         self.span.map_or(Timestamp::ZERO, |(_, last)| last)

@@ -20,7 +20,7 @@ use flumen_wire::{Aside, DecodeCounters, Decoder, FlowPacket, Fragment, Inner, N
 
 use crate::budget;
 use crate::checksums::ChecksumTest;
-use crate::config::EngineConfig;
+use crate::config::{EngineConfig, FrameFilter};
 use crate::vector::{Keyed, Outside, Vector};
 
 /// Decoder, reassembly, and what is counted on the way to the table.
@@ -32,8 +32,11 @@ pub(crate) struct Front<'t> {
     pub(crate) ledger: Ledger,
     checksums: ChecksumTest,
     length: Length,
-    /// Packets so far, those in tunnels too: the number of each is the origin of the flow that it opens.
+    filter: Option<FrameFilter>,
+    /// Number of the last packet, those in tunnels counted too: the number of each is the origin of the flow that it opens.
     packets: u64,
+    /// What lies between two numbers: other fronts have those.
+    step: u64,
     /// Second of the last frame: fragments are given up when another one begins.
     second: u64,
     /// Bytes of the datagram that was put together last.
@@ -62,6 +65,16 @@ pub(crate) struct FrontCounters {
     pub(crate) ledger: Ledger,
 }
 
+impl FrontCounters {
+    /// Adds what another front has counted.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.decode.merge(&other.decode);
+        self.defrag.merge(&other.defrag);
+        self.defrag_memuse += other.defrag_memuse;
+        self.ledger.merge(&other.ledger);
+    }
+}
+
 /// Packets that are told of at a time, for datagrams that were given up.
 const TOLD_MAX: usize = 256;
 
@@ -81,7 +94,20 @@ struct Found<'p> {
 impl<'t> Front<'t> {
     /// The front of a run. `secret` is for the table of fragments.
     pub(crate) fn new(table: &'t FlowTable, config: &EngineConfig, secret: [u64; 2]) -> Self {
-        let defrag = DefragConfig { memcap: budget::fragments(config), ..config.defrag.clone() };
+        Self::one_of(table, config, secret, 0, 1)
+    }
+
+    /// One of several fronts that share a table: each has a source of its own, numbers of its own for its packets, and its
+    /// part of the memory for fragments.
+    pub(crate) fn one_of(
+        table: &'t FlowTable,
+        config: &EngineConfig,
+        secret: [u64; 2],
+        number: usize,
+        of: usize,
+    ) -> Self {
+        let limited = DefragConfig { memcap: budget::fragments(config), ..config.defrag.clone() };
+        let defrag = part(&limited, of);
         Self {
             table,
             decoder: Decoder::new(config.decode),
@@ -89,7 +115,9 @@ impl<'t> Front<'t> {
             ledger: Ledger::default(),
             checksums: ChecksumTest::new(config.checksums),
             length: if config.table.compat == Compat::Suricata { Length::Captured } else { Length::Wire },
-            packets: 0,
+            filter: config.filter.clone(),
+            packets: number as u64,
+            step: of as u64,
             second: 0,
             datagram: Vec::new(),
             given_up: VecDeque::new(),
@@ -105,14 +133,7 @@ impl<'t> Front<'t> {
             Length::Wire => entry.wire_len,
             Length::Captured => entry.captured_len,
         };
-        if entry.timestamp.secs() != self.second {
-            self.second = entry.timestamp.secs();
-            self.defrag.expire(entry.timestamp);
-            self.given_up.extend(self.defrag.incomplete());
-        }
-        if !self.given_up.is_empty() {
-            self.tell(into);
-        }
+        self.reach(entry.timestamp, into);
         let found = Found {
             at: entry.timestamp,
             device: entry.device,
@@ -122,10 +143,29 @@ impl<'t> Front<'t> {
             batch: Some((batch, entry.offset)),
         };
         self.ledger.read.add(u64::from(wire_len));
+        if let Some(filter) = &self.filter
+            && !filter.takes(entry.link, packet.data, entry.wire_len)
+        {
+            self.ledger.non_flow(NonFlow::Filtered, u64::from(wire_len));
+            return;
+        }
         let place = into.place();
         let decoded = self.decoder.decode_into(entry.link, packet.data, wire_len, &mut place.packet);
         if let Some((inner, outside)) = self.packet(decoded, wire_len, &found, Outside::NONE, into) {
             self.inside(inner, outside, &found, into);
+        }
+    }
+
+    /// It is `at`, whether or not a frame came: fragments that have waited too long are given up.
+    #[inline]
+    pub(crate) fn reach(&mut self, at: Timestamp, into: &mut Vector) {
+        if at.secs() != self.second {
+            self.second = at.secs();
+            self.defrag.expire(at);
+            self.given_up.extend(self.defrag.incomplete());
+        }
+        if !self.given_up.is_empty() {
+            self.tell(into);
         }
     }
 
@@ -232,7 +272,7 @@ impl<'t> Front<'t> {
             PacketKey::Own(key) | PacketKey::About(key) => self.table.hash(key),
             PacketKey::Nothing => return Err(NonFlow::IcmpError),
         };
-        self.packets += 1;
+        self.packets += self.step;
         place.checksum_ok = self.checksums.believes(found.data, &place.packet);
         place.at = found.at;
         place.bytes = u64::from(bytes);
@@ -302,6 +342,18 @@ impl<'t> Front<'t> {
             }
             self.datagram = data;
         }
+    }
+}
+
+/// What one of several has of the memory for fragments, so that together they keep its bounds.
+fn part(config: &DefragConfig, of: usize) -> DefragConfig {
+    let of = of.max(1) as u32;
+    DefragConfig {
+        memcap: config.memcap / u64::from(of),
+        hash_size: config.hash_size.div_ceil(of),
+        trackers: config.trackers.div_ceil(of),
+        max_frags: config.max_frags.div_ceil(of),
+        ..config.clone()
     }
 }
 

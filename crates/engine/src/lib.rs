@@ -1,7 +1,8 @@
 //! The pipeline from a packet source to a record sink: it owns threads, their start, stop and order.
 //!
-//! [`run`] reads a source to its end. Read `pipeline` first: it has the stages in the order of the path. Then `single`,
-//! which drives it in packet time on one thread, and `parallel`, which does the same with workers, managers and recyclers.
+//! [`run`] reads a source to its end, [`run_live`] captures from several. Read `pipeline` first: it has the stages in the
+//! order of the path. Then `single`, which drives it in packet time on one thread; `team`, the threads beside several
+//! workers; and the two kinds of them: `parallel`, which share a source, and `live`, which have one each.
 #![forbid(unsafe_code)]
 
 pub mod affinity;
@@ -11,6 +12,7 @@ mod clock;
 pub mod config;
 mod feed;
 mod front;
+pub mod live;
 mod manager;
 mod monitor;
 mod pacer;
@@ -22,10 +24,12 @@ mod recorder;
 mod run;
 mod single;
 mod stats;
+mod team;
 mod vector;
 
 pub use affinity::{Affinity, CpuSet, PinError, Placement, Role, Sharing};
 pub use budget::BudgetError;
-pub use config::{Checksums, EngineConfig, Threads};
+pub use config::{Checksums, EngineConfig, FrameFilter, Threads};
+pub use live::{CaptureCounters, Live, LiveSource};
 pub use monitor::Monitor;
-pub use run::{Emergencies, RunError, RunReport, run, run_monitored};
+pub use run::{Emergencies, RunError, RunReport, run, run_live, run_monitored};

@@ -6,7 +6,7 @@
 use core::ops::Range;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use flumen_model::{Span, Timestamp};
 use flumen_table::{EndedFlow, FlowIds, FlowTable, SweepCounts};
@@ -54,6 +54,35 @@ impl ManagerCounters {
     }
 }
 
+/// What time a manager goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// Packet time, which may run much faster than the clock.
+    File,
+    /// Packet time that runs as the clock does. A snapshot of the counters is due once in a while.
+    Live { stats_every: Option<Duration> },
+}
+
+impl Pace {
+    /// How long to rest after a round over so many rows.
+    fn rest(self, rows: u64, emergency: bool) -> Duration {
+        match self {
+            Self::File => Pacer::rest(rows, emergency, true),
+            Self::Live { stats_every } => {
+                let rest = Pacer::rest(rows, emergency, false);
+                stats_every.map_or(rest, |every| rest.min(every))
+            }
+        }
+    }
+    /// How long to rest before packet time is known.
+    const fn wait(self) -> Duration {
+        match self {
+            Self::File => Duration::from_micros(250),
+            Self::Live { .. } => Duration::from_millis(10),
+        }
+    }
+}
+
 /// What a manager thread is given.
 pub(crate) struct Manager<'r> {
     pub(crate) table: &'r FlowTable,
@@ -65,6 +94,7 @@ pub(crate) struct Manager<'r> {
     pub(crate) stop: &'r AtomicBool,
     /// Called by the first manager between two rounds: answers what a monitor was asked.
     pub(crate) look: &'r (dyn Fn(&ManagerCounters) + Sync),
+    pub(crate) pace: Pace,
     pub(crate) number: u32,
     pub(crate) of: u32,
 }
@@ -81,7 +111,7 @@ impl Manager<'_> {
                 (self.look)(&counters);
             }
             let Some(now) = self.clocks.reached() else {
-                std::thread::park_timeout(Duration::from_micros(250));
+                std::thread::park_timeout(self.pace.wait());
                 continue;
             };
             let emergency = self.table.is_emergency();
@@ -99,10 +129,26 @@ impl Manager<'_> {
             if self.is_first() && round.ends_pass && kept.passes(now).any(|()| self.table.maintain()) {
                 emergencies.note(false, now);
             }
-            // Unparked at once when emergency mode begins or the run ends.
-            std::thread::park_timeout(Pacer::rest(counts.rows, emergency, true));
+            self.rest(self.pace.rest(counts.rows, emergency), &counters);
         }
         (counters, emergencies)
+    }
+
+    /// Rests, but not when emergency mode begins or the run ends. Who asks meanwhile is answered: the manager is unparked for
+    /// all of these.
+    fn rest(&self, length: Duration, counters: &ManagerCounters) {
+        let until = Instant::now() + length;
+        let emergency = self.table.is_emergency();
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.stop.load(Ordering::Acquire) || self.table.is_emergency() != emergency {
+                return;
+            }
+            std::thread::park_timeout(left);
+            if self.is_first() {
+                (self.look)(counters);
+            }
+        }
     }
 
     /// What is new about flows that go on, when that is asked for.

@@ -3,22 +3,50 @@
 //! Who asks leaves a question and waits. It is answered between two rounds by the manager, or with one worker between two
 //! batches, from what workers have published and from the table, of which one row at a time is locked. No worker waits.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
 
-use flumen_model::{Counters, FlowRecord};
+use flumen_model::sink::Stats;
+use flumen_model::{Counters, FlowRecord, Ledger};
 
-/// A window into a run: give it to [`run_monitored`](crate::run_monitored), and ask it from another thread.
-#[derive(Debug, Default)]
+use crate::run::stats_of;
+
+/// A window into a run: give it to [`run_monitored`](crate::run_monitored) or [`run_live`](crate::run_live), and ask it from
+/// another thread.
+#[derive(Debug)]
 pub struct Monitor {
+    began: Instant,
     state: Mutex<State>,
     answered: Condvar,
     /// There are questions. Relaxed: a question that is not seen now is seen the next time.
     asked: AtomicBool,
+    /// The sink is to be given a snapshot of the counters now.
+    stats_wanted: AtomicBool,
+    /// Flows of a live run, and those whose records were handed to the sink. Each stands for itself.
+    created: AtomicU64,
+    written: AtomicU64,
+}
+
+impl Default for Monitor {
+    fn default() -> Self {
+        Self {
+            began: Instant::now(),
+            state: Mutex::default(),
+            answered: Condvar::default(),
+            asked: AtomicBool::new(false),
+            stats_wanted: AtomicBool::new(false),
+            created: AtomicU64::new(0),
+            written: AtomicU64::new(0),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
 struct State {
+    /// Who answers, when it may be resting.
+    server: Option<Thread>,
     questions: Vec<(u64, Question)>,
     answers: Vec<(u64, Answer)>,
     next: u64,
@@ -30,12 +58,14 @@ struct State {
 pub(crate) enum Question {
     Counters,
     Flow(u64),
+    SetMemcap(u64),
 }
 
 #[derive(Debug)]
 pub(crate) enum Answer {
-    Counters(Counters),
+    Counters(Counters, Box<Ledger>),
     Flow(Option<Box<FlowRecord>>),
+    SetMemcap(bool),
 }
 
 impl Monitor {
@@ -43,9 +73,40 @@ impl Monitor {
     #[must_use]
     pub fn counters(&self) -> Option<Counters> {
         match self.ask(Question::Counters)? {
-            Answer::Counters(counters) => Some(counters),
-            Answer::Flow(_) => None,
+            Answer::Counters(counters, _) => Some(counters),
+            Answer::Flow(_) | Answer::SetMemcap(_) => None,
         }
+    }
+    /// The same with the account of packets, which in a live run closes as far as packets were delivered.
+    #[must_use]
+    pub fn stats(&self) -> Option<Stats> {
+        match self.ask(Question::Counters)? {
+            Answer::Counters(counters, ledger) => Some(stats_of(self.uptime(), counters, *ledger)),
+            Answer::Flow(_) | Answer::SetMemcap(_) => None,
+        }
+    }
+    /// Sets the limit of the flow table, and says whether it is so now: not when more is in use. `None` when the run is over.
+    #[must_use]
+    pub fn set_memcap(&self, bytes: u64) -> Option<bool> {
+        match self.ask(Question::SetMemcap(bytes))? {
+            Answer::SetMemcap(done) => Some(done),
+            Answer::Counters(..) | Answer::Flow(_) => None,
+        }
+    }
+    /// Has the sink of a live run given a snapshot of the counters now.
+    pub fn request_stats(&self) {
+        self.stats_wanted.store(true, Ordering::Relaxed);
+        self.wake();
+    }
+    /// How many flows of a live run have no record that the sink has taken: what would be lost if the process ended now.
+    #[must_use]
+    pub fn unwritten_flows(&self) -> u64 {
+        self.created.load(Ordering::Relaxed).saturating_sub(self.written.load(Ordering::Relaxed))
+    }
+    /// Time since this was made.
+    #[must_use]
+    pub fn uptime(&self) -> Duration {
+        self.began.elapsed()
     }
     /// What is known of a flow that has not ended, by the id that its record will have; `None` when there is none, or the
     /// run is over. Walks the table.
@@ -53,7 +114,25 @@ impl Monitor {
     pub fn flow(&self, flow_id: u64) -> Option<FlowRecord> {
         match self.ask(Question::Flow(flow_id))? {
             Answer::Flow(record) => record.map(|record| *record),
-            Answer::Counters(_) => None,
+            Answer::Counters(..) | Answer::SetMemcap(_) => None,
+        }
+    }
+
+    pub(crate) fn is_answered_by(&self, server: Thread) {
+        self.lock().server = Some(server);
+    }
+    pub(crate) fn note_created(&self, flows: u64) {
+        self.created.fetch_add(flows, Ordering::Relaxed);
+    }
+    pub(crate) fn note_written(&self, records: usize) {
+        self.written.fetch_add(records as u64, Ordering::Relaxed);
+    }
+    pub(crate) fn takes_request_for_stats(&self) -> bool {
+        self.stats_wanted.swap(false, Ordering::Relaxed)
+    }
+    fn wake(&self) {
+        if let Some(server) = &self.lock().server {
+            server.unpark();
         }
     }
 
@@ -63,6 +142,9 @@ impl Monitor {
         state.next += 1;
         state.questions.push((ticket, question));
         self.asked.store(true, Ordering::Relaxed);
+        if let Some(server) = &state.server {
+            server.unpark();
+        }
         loop {
             if let Some(at) = state.answers.iter().position(|(number, _)| *number == ticket) {
                 return Some(state.answers.swap_remove(at).1);

@@ -10,12 +10,13 @@
 
 use std::iter::Peekable;
 
-use flumen_model::{FlowRecord, Ledger, Timestamp};
+use flumen_model::{FlowRecord, Ledger, Tally, Timestamp};
 use flumen_table::{EndCounters, EndedFlow, FlowHash, FlowIds, FlowLookup, FlowTable, Verdict};
 use flumen_wire::NonFlow;
 
 use crate::config::EngineConfig;
 use crate::prim;
+use crate::team::WorkerDone;
 use crate::vector::{Keyed, VECTOR, Vector};
 
 /// One worker: its side of the table, its account.
@@ -24,6 +25,8 @@ pub(crate) struct Worker<'t> {
     pub(crate) table: &'t FlowTable,
     pub(crate) lookup: FlowLookup<'t>,
     pub(crate) ledger: Ledger,
+    /// What was counted in flows: for the account while a run goes on. At its end that of the records counts.
+    pub(crate) in_flows: Tally,
     pub(crate) under_pressure: Pressure,
     share: Share,
     /// Whether records say in which flow the outside of a flow's packets was counted.
@@ -49,6 +52,7 @@ impl<'t> Worker<'t> {
             table,
             lookup: FlowLookup::new(table, share.worker as u8),
             ledger: Ledger::default(),
+            in_flows: Tally::default(),
             under_pressure: Pressure::default(),
             share,
             parents: config.table.compat == flumen_table::Compat::Flumen,
@@ -91,13 +95,16 @@ impl<'t> Worker<'t> {
         rest: &mut Peekable<impl Iterator<Item = &'p Keyed>>,
         out: &mut Outlet<'_>,
     ) {
-        let Self { table, lookup, ledger, under_pressure, .. } = self;
+        let Self { table, lookup, ledger, in_flows, under_pressure, .. } = self;
         let row = table.row(packet.hash);
         let mut guard = lookup.lock(row);
         let (mut packet, mut parent) = (packet, parent);
         loop {
             match guard.packet(&packet.key, packet.hash, &packet.view(parent)) {
-                Verdict::Counted => packet.was_counted_in(guard.counted_in()),
+                Verdict::Counted => {
+                    in_flows.add(packet.bytes);
+                    packet.was_counted_in(guard.counted_in());
+                }
                 Verdict::NonFlow(reason) => {
                     packet.was_counted_in(0);
                     ledger.non_flow(reason, packet.bytes);
@@ -105,6 +112,9 @@ impl<'t> Worker<'t> {
                 Verdict::NoSpare => {
                     drop(guard);
                     let counted_in = under_pressure.packet(table, lookup, packet, parent, ledger, out);
+                    if counted_in != 0 {
+                        in_flows.add(packet.bytes);
+                    }
                     packet.was_counted_in(counted_in);
                     return;
                 }
@@ -117,6 +127,13 @@ impl<'t> Worker<'t> {
     /// Makes sure that nothing of this worker waits for its table: called at the end of the run.
     pub(crate) fn take_ended(&mut self, into: &mut Vec<EndedFlow>) {
         into.append(self.lookup.work_queue());
+    }
+
+    /// What it has counted so far.
+    pub(crate) fn counted(&self, into: &mut WorkerDone) {
+        into.lookup.clone_from(&self.lookup.counters);
+        into.ledger.clone_from(&self.ledger);
+        into.end.clone_from(&self.under_pressure.end);
     }
 }
 

@@ -1,6 +1,6 @@
 //! From ended flows to records to the sink: outside of every lock.
 
-use flumen_model::sink::Anomaly;
+use flumen_model::sink::{Anomaly, Stats};
 use flumen_model::{FlowRecord, Ledger, RecordSink, SinkError, Tally};
 use flumen_table::{EndCounters, EndedFlow, FlowIds};
 
@@ -57,6 +57,7 @@ pub(crate) struct Outflow<'s> {
 pub(crate) enum Outgoing {
     Records(Vec<FlowRecord>),
     Anomalies(Vec<Anomaly>),
+    Stats(Box<Stats>),
 }
 
 impl From<Vec<FlowRecord>> for Outgoing {
@@ -114,6 +115,16 @@ impl<'s> Outflow<'s> {
             return;
         }
         if let Err(error) = self.sink.anomalies(anomalies) {
+            self.failed = Some(error);
+        }
+    }
+
+    /// Hands a snapshot of the counters to the sink.
+    pub(crate) fn stats(&mut self, stats: &Stats) {
+        if self.has_failed() {
+            return;
+        }
+        if let Err(error) = self.sink.stats(stats) {
             self.failed = Some(error);
         }
     }

@@ -8,14 +8,15 @@ use flumen_table::{FlowTable, LookupCounters, TableError};
 
 use crate::affinity::PinError;
 use crate::budget::{self, BudgetError};
-use crate::config::EngineConfig;
+use crate::config::{EngineConfig, Threads};
 use crate::feed::Seen;
 use crate::front::FrontCounters;
+use crate::live::Live;
 use crate::manager::ManagerCounters;
 use crate::monitor::Monitor;
 use crate::recorder::{Outflow, Recycler};
 use crate::stats::Parts;
-use crate::{parallel, single};
+use crate::{live, parallel, single};
 
 /// What a run did.
 #[derive(Clone, Debug, Default)]
@@ -136,15 +137,49 @@ pub fn run_monitored(
         0 | 1 => single::run(&table, config, seed, source, sink, monitor),
         _ => parallel::run(&table, config, seed, source, sink, monitor),
     };
-    let parts = Parts {
-        front: &done.front,
-        lookup: &done.lookup,
-        recycler: &done.recycler,
-        manager: &done.manager,
-        table: &table,
-    };
+    conclude(done, &table, started, Counters::default())
+}
+
+/// Captures until all sources have ended, and writes a record of every flow to `sink`: a worker for each source, whatever
+/// `config.threads.workers` says, and managers and recyclers as configured. The sink is given snapshots of the counters as
+/// often as `live` says. What is left at the end ends for `shutdown`.
+///
+/// Sources end when they are asked to; then the run ends after what they still deliver, and as soon as the sink has
+/// taken the records.
+///
+/// # Errors
+/// As [`run`]; a sink that fails ends the sources.
+pub fn run_live(
+    live: Live<'_>,
+    sink: &mut dyn RecordSink,
+    config: &EngineConfig,
+    seed: [u64; 2],
+    monitor: &Monitor,
+) -> Result<RunReport, RunError> {
+    let _over = CloseMonitor(monitor);
+    let started = Instant::now();
+    let mut table_config = config.table();
+    // There are always the threads and queues of several workers.
+    let threads = Threads { workers: live.sources.len().max(2), ..config.threads };
+    table_config.memcap = budget::memcap(&EngineConfig { threads, ..config.clone() })?;
+    let table = FlowTable::new(table_config, seed)?;
+    let capture = live.capture;
+    let done = live::run(&table, config, seed, live, sink, monitor);
+    conclude(done, &table, started, capture().named)
+}
+
+/// The report of a run, and its last snapshot to the sink. `counters` stand before those of the engine.
+fn conclude(
+    done: Done<'_>,
+    table: &FlowTable,
+    started: Instant,
+    mut counters: Counters,
+) -> Result<RunReport, RunError> {
+    let parts =
+        Parts { front: &done.front, lookup: &done.lookup, recycler: &done.recycler, manager: &done.manager, table };
+    parts.counters().iter().for_each(|(name, value)| counters.push(name, value));
     let mut report = RunReport {
-        counters: parts.counters(),
+        counters,
         ledger: done.front.ledger,
         span: done.seen.span,
         elapsed: started.elapsed(),
@@ -153,7 +188,7 @@ pub fn run_monitored(
         source_error: done.source_error,
     };
     let sink = done.out.finish(&mut report.ledger)?;
-    sink.stats(&stats_of(&report))?;
+    sink.stats(&stats_of(report.elapsed, report.counters.clone(), report.ledger.clone()))?;
     sink.finish()?;
     Ok(report)
 }
@@ -167,12 +202,8 @@ impl Drop for CloseMonitor<'_> {
 }
 
 /// Statistics are about the process: their time is the wall clock's.
-fn stats_of(report: &RunReport) -> Stats {
+pub(crate) fn stats_of(uptime: Duration, counters: Counters, ledger: Ledger) -> Stats {
     let at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Stats {
-        at: Timestamp::from_parts(at.as_secs(), at.subsec_nanos()),
-        uptime_secs: report.elapsed.as_secs(),
-        counters: report.counters.clone(),
-        ledger: report.ledger.clone(),
-    }
+    let at = Timestamp::from_parts(at.as_secs(), at.subsec_nanos());
+    Stats { at, uptime_secs: uptime.as_secs(), counters, ledger }
 }

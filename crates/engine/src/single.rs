@@ -115,6 +115,9 @@ impl Single<'_, '_> {
                 recycler.end.merge(&self.worker.under_pressure.end);
                 let mut front = FrontCounters::default();
                 self.front.counters(&mut front);
+                let mut ledger = front.ledger.clone();
+                ledger.merge(&self.worker.ledger);
+                ledger.in_flows = self.worker.in_flows;
                 Answer::Counters(
                     Parts {
                         front: &front,
@@ -124,8 +127,10 @@ impl Single<'_, '_> {
                         table: self.table,
                     }
                     .counters(),
+                    Box::new(ledger),
                 )
             }
+            Question::SetMemcap(bytes) => Answer::SetMemcap(self.table.set_memcap(bytes)),
         }
     }
 

@@ -27,6 +27,9 @@ pub struct Cli {
 pub enum Command {
     /// Read captures and write their flows
     Read(Box<Read>),
+    /// Capture on interfaces and write the flows, until stopped
+    #[cfg(target_os = "linux")]
+    Capture(Box<Capture>),
     /// Test a configuration: what is wrong, odd, or ignored
     Check(Check),
     /// Print the effective configuration, each value with its origin
@@ -56,6 +59,15 @@ pub struct Read {
     /// Captures: pcap or pcapng, also .gz and .zst; a directory stands for its captures in the order of time, - for standard input
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// Which frames: a filter expression as tcpdump takes it, behind --
+    #[arg(last = true, value_name = "FILTER")]
+    pub words: Vec<String>,
+    /// Which frames, in one argument
+    #[arg(short = 'f', long = "filter", value_name = "EXPR", conflicts_with = "words")]
+    pub filter: Option<String>,
+    /// Which frames, from a file
+    #[arg(short = 'F', long, value_name = "FILE", conflicts_with_all = ["words", "filter"])]
+    pub filter_file: Option<PathBuf>,
     /// Write records into this directory instead of a summary to the terminal
     #[arg(short, long, value_name = "DIR")]
     pub log_dir: Option<PathBuf>,
@@ -68,6 +80,36 @@ pub struct Read {
     /// No line of progress, even on a terminal
     #[arg(long)]
     pub no_progress: bool,
+    /// Where the configuration comes from.
+    #[command(flatten)]
+    pub source: ConfigSource,
+    /// Options that stand for keys.
+    #[command(flatten)]
+    pub flow: FlowOptions,
+}
+
+/// `flumen capture`.
+#[derive(Args, Debug)]
+#[command(after_long_help = help_end(CAPTURE_EXAMPLES))]
+pub struct Capture {
+    /// Interface, or any; may be repeated. Without it those in af-packet of the configuration
+    #[arg(short, long = "interface", value_name = "IFACE")]
+    pub interfaces: Vec<String>,
+    /// Write records into this directory; without it default-log-dir
+    #[arg(short, long, value_name = "DIR")]
+    pub log_dir: Option<PathBuf>,
+    /// Write records to standard output, one JSON object a line
+    #[arg(long, conflicts_with = "log_dir")]
+    pub json: bool,
+    /// Exit with 5 unless every packet and byte is accounted for
+    #[arg(long)]
+    pub audit: bool,
+    /// Which frames, from a file
+    #[arg(short = 'F', long, value_name = "FILE", conflicts_with = "words")]
+    pub filter_file: Option<PathBuf>,
+    /// Which frames: a filter expression as tcpdump takes it, instead of any bpf-filter
+    #[arg(value_name = "FILTER")]
+    pub words: Vec<String>,
     /// Where the configuration comes from.
     #[command(flatten)]
     pub source: ConfigSource,
@@ -208,6 +250,7 @@ Examples:
   flumen read capture.pcap --json | head   flow records on standard output
   flumen read *.pcap.gz -c suricata.yaml -l out
                                            the same with the settings of a sensor
+  flumen capture -i eth0 -l out            flow records of an interface, until stopped
   flumen check -c suricata.yaml            is this right, and what of it is ignored
   flumen config -c suricata.yaml           what is effective, and where it comes from
   flumen ctl dump-counters                 the counters of a running sensor
@@ -223,7 +266,23 @@ Examples:
                                              how long flows live, where sessions begin
   flumen read a.pcap -l out --compat suricata -k none
                                              records to compare with Suricata's
+  flumen read *.pcap -- tcp port 443 and host 10.0.0.1
+                                             only some frames, as tcpdump would have them
   flumen read captures/ --audit              is every packet accounted for";
+
+const CAPTURE_EXAMPLES: &str = "\
+Examples:
+  flumen capture -i eth0 --json              flows of an interface as they end
+  flumen capture -i eth0 -i eth1 --threads 2 -l /var/log/flumen
+                                             two interfaces, two rings each
+  flumen capture -c suricata.yaml            as the configuration of a sensor says
+  flumen capture -i eth0 -l out not port 22  only some frames, as tcpdump would have them
+
+Signals:
+  INT, TERM  end: what was captured is written; a second one gives that up
+  HUP        open log files again
+  USR1       write the counters to the logs now
+  USR2       say what takes a restart";
 
 const CTL_EXAMPLES: &str = "\
 Examples:

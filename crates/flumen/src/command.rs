@@ -6,12 +6,18 @@ use std::path::Path;
 use clap::ColorChoice;
 use flumen_engine::{Placement, Sharing, Threads};
 
+#[cfg(target_os = "linux")]
+use crate::cli::Capture;
 use crate::cli::{Check, Cli, Command, ConfigSource, Read, Talk};
 use crate::config::keys;
+use crate::config::section::Section;
 use crate::config::value::Value;
-use crate::config::{Config, Override, Problems};
+use crate::config::{Config, Override, Problem, Problems};
 use crate::ctl;
 use crate::exit::Exit;
+use crate::filter::Expression;
+#[cfg(target_os = "linux")]
+use crate::live::{self, CaptureJob, LiveOutput};
 use crate::run::{self, Job, Output};
 
 /// Does what the command line says.
@@ -21,6 +27,8 @@ use crate::run::{self, Job, Output};
 pub fn execute(cli: Cli) -> anyhow::Result<Exit> {
     match cli.command {
         Command::Read(options) => read(*options, cli.talk),
+        #[cfg(target_os = "linux")]
+        Command::Capture(options) => capture(*options, cli.talk),
         Command::Check(options) => check(&options, cli.talk),
         Command::Config(source) => print(&source, cli.talk),
         Command::Ctl(options) => ctl::ctl(&options),
@@ -29,6 +37,7 @@ pub fn execute(cli: Cli) -> anyhow::Result<Exit> {
 
 /// `flumen read`.
 fn read(options: Read, talk: Talk) -> anyhow::Result<Exit> {
+    let filter = Expression::given(&options.words, options.filter.as_deref(), options.filter_file.as_deref())?;
     let ConfigSource { config, mut set } = options.source;
     set.extend(options.flow.overrides());
     let config = load(config.as_deref(), &set, talk)?;
@@ -36,7 +45,10 @@ fn read(options: Read, talk: Talk) -> anyhow::Result<Exit> {
         tell_ignored(&config, &mut io::stderr())?;
     }
     let output = match options.log_dir {
-        Some(directory) => Output::Directory(directory),
+        Some(directory) => {
+            refuse_sockets(&config)?;
+            Output::Directory(directory)
+        }
         None if options.json => Output::Json,
         None => Output::Summary,
     };
@@ -52,8 +64,50 @@ fn read(options: Read, talk: Talk) -> anyhow::Result<Exit> {
         progress: !options.no_progress && !talk.quiet,
         color,
         verbosity: (!talk.quiet).then_some(talk.verbose),
+        filter,
         settings: config.settings,
     })
+}
+
+/// `flumen capture`.
+#[cfg(target_os = "linux")]
+fn capture(options: Capture, talk: Talk) -> anyhow::Result<Exit> {
+    let filter = Expression::given(&options.words, None, options.filter_file.as_deref())?;
+    let ConfigSource { config, mut set } = options.source;
+    set.extend(options.flow.overrides());
+    let config = load(config.as_deref(), &set, talk)?;
+    if talk.verbose > 0 {
+        tell_ignored(&config, &mut io::stderr())?;
+    }
+    let output = match options.log_dir {
+        Some(directory) => LiveOutput::Directory(directory),
+        None if options.json => LiveOutput::Json,
+        None => LiveOutput::Directory(config.settings.log_dir.clone()),
+    };
+    live::capture(&CaptureJob {
+        interfaces: options.interfaces,
+        filter: filter.map_or_else(String::new, |filter| filter.text().to_owned()),
+        output,
+        audit: options.audit,
+        talks: !talk.quiet,
+        settings: config.settings,
+        values: config.values,
+    })
+}
+
+/// Reading writes to files alone.
+///
+/// # Errors
+/// Every EVE log that goes to a socket.
+fn refuse_sockets(config: &Config) -> Result<(), Problems> {
+    const FILETYPE: &str = "outputs.eve-log.filetype";
+    let on = config.values.eve.iter().filter(|log| log.flag("outputs.eve-log.enabled"));
+    let to_sockets = on.filter(|log| log.word(FILETYPE).is_some_and(|word| word.starts_with("unix_")));
+    let problem = |log: &Section| {
+        Problem::new(&log.origin(FILETYPE), format!("'{FILETYPE}' is a socket, which takes live records only"))
+    };
+    let problems: Vec<_> = to_sockets.map(problem).collect();
+    if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
 }
 
 /// `flumen check`.

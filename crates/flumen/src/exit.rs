@@ -4,6 +4,7 @@ use std::io;
 use std::process::ExitCode;
 
 use crate::config::Problems;
+use crate::filter::Refused;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,9 @@ impl Exit {
     pub fn of_error(error: &anyhow::Error) -> Option<Self> {
         if error.chain().any(|cause| cause.is::<Problems>()) {
             return Some(Self::Configuration);
+        }
+        if error.chain().any(|cause| cause.is::<Refused>()) {
+            return Some(Self::Usage);
         }
         let gone = |cause: &&(dyn std::error::Error + 'static)| {
             cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)

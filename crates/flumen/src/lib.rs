@@ -3,8 +3,10 @@
 //! - [`cli`]: what can be typed, as types.
 //! - [`command`]: what each subcommand does, up to its [`exit`] code.
 //! - [`config`]: from `suricata.yaml`, `--set` and options to [`Settings`](config::Settings).
+//! - [`filter`]: a filter expression, and its programs.
 //! - [`run`]: from [`Settings`](config::Settings) to sources, engine and sinks.
 //! - [`ctl`]: the client of a running sensor's socket.
+//! - [`live`]: the same for interfaces, and what steers a capture while it runs.
 //! - [`progress`]: the line on the terminal while a file is read.
 #![forbid(unsafe_code)]
 
@@ -13,5 +15,8 @@ pub mod command;
 pub mod config;
 pub mod ctl;
 pub mod exit;
+pub mod filter;
+#[cfg(target_os = "linux")]
+pub mod live;
 pub mod progress;
 pub mod run;

@@ -6,8 +6,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use flumen_capture::{Captures, Options, Verdict};
-use flumen_engine::{Emergencies, Role, RunError, RunReport};
+use flumen_capture::{CaptureFile, Captures, Options, Verdict};
+use flumen_engine::{Emergencies, EngineConfig, Role, RunError, RunReport};
 use flumen_model::{PacketBatch, PacketSource, SinkError, SourceError};
 use flumen_output::Tee;
 use flumen_output::eve::{EveConfig, EveWriter, time_text};
@@ -15,6 +15,7 @@ use flumen_output::summary::{self, Summary};
 
 use crate::config::Settings;
 use crate::exit::Exit;
+use crate::filter::{Expression, Refused};
 use crate::progress::{Position, Progress};
 
 /// `flumen read`, decided.
@@ -32,6 +33,8 @@ pub struct Job {
     pub color: bool,
     /// How much is said on standard error: 0 warnings, 1 and more for `-v`; `None` with `-q`.
     pub verbosity: Option<u8>,
+    /// Which frames are looked at; without it all.
+    pub filter: Option<Expression>,
     /// The configuration.
     pub settings: Settings,
 }
@@ -51,16 +54,23 @@ pub enum Output {
 ///
 /// # Errors
 /// When no input could be read or an output could not be written. A pipe whose reader has gone is an
-/// [`std::io::ErrorKind::BrokenPipe`], which is no failure. Damaged input is no error but [`Exit::Damaged`].
+/// [`std::io::ErrorKind::BrokenPipe`], which is no failure; a filter that needs what the frames of a capture do not have
+/// is [`Refused`]. Damaged input is no error but [`Exit::Damaged`].
 pub fn read(job: &Job) -> anyhow::Result<Exit> {
     let captures = Captures::open(&job.inputs, Options::default())?;
-    let mut source = Watched { captures, progress: Progress::new(job.progress), packets: 0 };
+    let progress = Progress::new(job.progress);
+    let mut source = Watched { captures, progress, packets: 0, filter: job.filter.clone(), refused: None };
     let mut summary = Summary::new();
     let mut sink = sinks(job, &mut summary)?;
     bind(job);
-    let report = flumen_engine::run(&mut source, &mut sink, &job.settings.engine, seed()).map_err(plain)?;
+    let filter = job.filter.as_ref().map(Expression::for_engine);
+    let engine = EngineConfig { filter, ..job.settings.engine.clone() };
+    let report = flumen_engine::run(&mut source, &mut sink, &engine, seed()).map_err(plain)?;
     drop(sink);
     source.progress.finish();
+    if let Some(refused) = source.refused {
+        return Err(refused.into());
+    }
     tell(job, &source.captures, &report);
     // Nothing was read: what is wrong has been said, and there is nothing to sum up.
     if job.output == Output::Summary && source.captures.verdict() != Verdict::Failed {
@@ -106,12 +116,12 @@ fn bind(job: &Job) {
 }
 
 /// The secret of the flow table's hash. The standard library draws its hash keys from the operating system.
-fn seed() -> [u64; 2] {
+pub(crate) fn seed() -> [u64; 2] {
     [0, 1].map(|n: u64| RandomState::new().hash_one(n))
 }
 
 /// A reader that went away is told as what it is, so that it ends the run without a complaint.
-fn plain(error: RunError) -> anyhow::Error {
+pub(crate) fn plain(error: RunError) -> anyhow::Error {
     match error {
         RunError::Sink(SinkError::Closed) => io::Error::from(io::ErrorKind::BrokenPipe).into(),
         other => other.into(),
@@ -141,7 +151,7 @@ fn tell(job: &Job, captures: &Captures, report: &RunReport) {
 }
 
 /// Emergency mode is told once, with its beginning and end in packet time; how often it came is a counter.
-fn tell_emergencies(emergencies: &Emergencies) {
+pub(crate) fn tell_emergencies(emergencies: &Emergencies) {
     let first = |kind: bool| emergencies.changes().iter().find(|(_, on)| *on == kind).map(|(at, _)| time_text(*at));
     if let Some(began) = first(true) {
         let ended = first(false).map_or_else(|| "not left".to_owned(), |at| format!("left at {at}"));
@@ -187,11 +197,13 @@ fn exit_of(job: &Job, captures: &Captures, report: &RunReport) -> Exit {
     }
 }
 
-/// A source that shows how far it is.
+/// A source that shows how far it is, and ends at frames that the filter cannot be asked about.
 struct Watched {
     captures: Captures,
     progress: Progress,
     packets: u64,
+    filter: Option<Expression>,
+    refused: Option<Refused>,
 }
 
 impl PacketSource for Watched {
@@ -204,6 +216,12 @@ impl PacketSource for Watched {
             bytes_total: done.bytes_total,
             packets: self.packets,
         });
+        let source = self.captures.current().map_or("", CaptureFile::name);
+        if let Some(Err(refused)) = self.filter.as_ref().map(|filter| filter.check_batch(batch, source)) {
+            self.refused = Some(refused);
+            batch.clear();
+            return Ok(false);
+        }
         Ok(more)
     }
 }

@@ -22,7 +22,7 @@ pub mod time;
 pub use counters::Counters;
 pub use flumen_wire::{Address, IpVersion, LinkType, Macs, Ports, TcpFlags, Tunnel, TunnelKind, VlanTags};
 pub use key::{Direction, FlowKey};
-pub use ledger::{Ledger, Tally};
+pub use ledger::{KernelTally, Ledger, Tally};
 pub use record::{EndReason, FlowRecord, FlowState, TcpState};
 pub use sink::{RecordSink, SinkError};
 pub use source::{PacketBatch, PacketSource, SourceError};

@@ -12,6 +12,8 @@ pub struct FlowRecord {
     pub logged: Timestamp,
     /// Where among tunnels the flow stands; `None` for a flow that has to do with none.
     pub nesting: Option<Nesting>,
+    /// Interface of the capture on which the flow's packets came in, by its number.
+    pub device: u16,
     /// VLAN ids of the flow's packets.
     pub vlan: VlanTags,
     /// IP version.

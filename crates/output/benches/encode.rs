@@ -79,6 +79,7 @@ fn record(n: u64) -> FlowRecord {
         nesting: None,
         flow_id: 0x000f_1234_5678_9abc ^ n,
         logged: Timestamp::from_nanos(start + 61_000_000_000),
+        device: 0,
         vlan: VlanTags::default(),
         ip_version: IpVersion::V4,
         client: Address::v4([192, 168, (n >> 8) as u8, n as u8]),

@@ -114,6 +114,7 @@ fn record(event: &Value, to_server: &Value, to_client: Option<&Value>) -> FlowRe
         nesting: None,
         flow_id: 77,
         logged: time(&event["timestamp"]),
+        device: 0,
         vlan: vlan(&event["vlan"]),
         ip_version: if event["ip_v"] == 4 { IpVersion::V4 } else { IpVersion::V6 },
         client: address(&event["src_ip"]),

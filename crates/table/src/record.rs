@@ -72,6 +72,7 @@ pub(crate) fn record(
         flow_id: ids.id(body.origin),
         logged,
         nesting: nesting(key, body, parent, ids),
+        device: key.scope.device(),
         vlan: key.scope.vlan(),
         ip_version: key.scope.ip_version(),
         client,

@@ -24,6 +24,16 @@ pub(super) const fn begin(hardware: u16, protocol: u16) -> Begin {
     }
 }
 
+/// What the filter of a socket finds at the beginning of every frame of an interface, by its ARP hardware type; `None` when
+/// that is not the same for all, or not known.
+pub(super) const fn of_filter(hardware: u16) -> Option<LinkType> {
+    match hardware {
+        libc::ARPHRD_ETHER | libc::ARPHRD_LOOPBACK => Some(LinkType::Ethernet),
+        libc::ARPHRD_NONE | RAW_IP | libc::ARPHRD_PPP => Some(LinkType::Raw),
+        _ => None,
+    }
+}
+
 const IPV4: u16 = libc::ETH_P_IP as u16;
 const IPV6: u16 = libc::ETH_P_IPV6 as u16;
 /// `ARPHRD_RAWIP` (linux/if_arp.h).

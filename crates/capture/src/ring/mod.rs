@@ -47,6 +47,7 @@ pub use config::{
 };
 pub use error::{RingError, RingErrorReason};
 pub use filter::{FILTER_MAX, Instruction};
+pub use socket::filter_link;
 pub use stats::{RingCounters, RingStats};
 pub use stop::StopHandle;
 

@@ -13,9 +13,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::blocks::Blocks;
 use super::config::{Fanout, FanoutMode, Outgoing, RingConfig, Stamps};
-use super::error::{NET_ADMIN, NET_RAW, RingErrorReason};
+use super::error::{NET_ADMIN, NET_RAW, RingError, RingErrorReason};
 use super::filter::{self, Instruction, Loopback, NOTHING};
-use super::{block, sys};
+use super::{block, link, sys};
+use flumen_model::LinkType;
 
 /// A socket that captures, or is about to.
 #[derive(Debug)]
@@ -222,4 +223,22 @@ fn interfaces() -> Vec<String> {
 
 fn system(what: &'static str) -> impl FnOnce(io::Error) -> RingErrorReason {
     move |source| RingErrorReason::System { what, source }
+}
+
+/// What a filter for this interface finds at the beginning of every frame; `None` when there is no filter for it. On
+/// [`ANY`](super::ANY) it is Ethernet, which nearly all are.
+///
+/// # Errors
+/// When there is no such interface, or a right is missing.
+pub fn filter_link(interface: &str) -> Result<Option<LinkType>, RingError> {
+    if interface == super::ANY {
+        return Ok(Some(LinkType::Ethernet));
+    }
+    let named = |reason| RingError { interface: interface.to_owned(), reason };
+    let refused = |source| RingErrorReason::of("opening a packet socket", NET_RAW, source);
+    let fd = sys::packet_socket().map_err(|error| named(refused(error)))?;
+    match sys::interface_hardware(fd.as_fd(), interface) {
+        Ok(hardware) => Ok(link::of_filter(hardware)),
+        Err(_) => Err(named(RingErrorReason::NoSuchInterface(interfaces()))),
+    }
 }

@@ -129,6 +129,13 @@ pub(super) fn interface_mtu(fd: BorrowedFd<'_>, name: &str) -> io::Result<u32> {
     ask(fd, SIOCGIFMTU, &mut Request::named(name)?).map(|request| request.word().cast_unsigned())
 }
 
+/// Hardware type of an interface (`ARPHRD_`).
+pub(super) fn interface_hardware(fd: BorrowedFd<'_>, name: &str) -> io::Result<u16> {
+    // The answer is a `sockaddr`, of which the family is the type.
+    ask(fd, SIOCGIFHWADDR, &mut Request::named(name)?)
+        .map(|request| u16::from_ne_bytes([request.data[0], request.data[1]]))
+}
+
 /// Flags of an interface (`IFF_`).
 pub(super) fn interface_flags(fd: BorrowedFd<'_>, name: &str) -> io::Result<c_int> {
     ask(fd, SIOCGIFFLAGS, &mut Request::named(name)?).map(|request| request.word() & 0xffff)
@@ -181,4 +188,5 @@ fn check(result: c_int) -> io::Result<c_int> {
 const SIOCGIFNAME: libc::c_ulong = 0x8910;
 const SIOCGIFFLAGS: libc::c_ulong = 0x8913;
 const SIOCGIFMTU: libc::c_ulong = 0x8921;
+const SIOCGIFHWADDR: libc::c_ulong = 0x8927;
 const SIOCGIFINDEX: libc::c_ulong = 0x8933;

@@ -5,10 +5,13 @@
 use std::fmt::{self, Write};
 
 use super::Config;
-use super::keys::{self, EVE, HOST_CONFIG, Key};
+use super::keys::{self, AF_PACKET, EVE, HOST_CONFIG, Key};
 use super::resolve::Host;
-use super::section::Section;
+use super::section::{Part, Section};
 use super::value::quoted;
+
+/// What the keys of the table of counters begin with.
+const TABLES: &str = "outputs.stats.";
 
 /// Writes the whole configuration.
 ///
@@ -16,15 +19,19 @@ use super::value::quoted;
 /// Those of `out`.
 pub fn write(config: &Config, out: &mut dyn Write) -> fmt::Result {
     out.write_str("%YAML 1.1\n---\n")?;
-    let (eve, root): (Vec<&Key>, Vec<&Key>) = keys::rows().iter().partition(|key| key.name.starts_with(EVE));
+    let of = |part| keys::rows().iter().filter(move |key| Part::of(key.name) == part).collect::<Vec<_>>();
+    let eve = of(Part::Eve);
+    let (tables, root): (Vec<&Key>, Vec<&Key>) =
+        of(Part::Root).into_iter().partition(|key| key.name.starts_with(TABLES));
     // The last keys of their section, so that what comes next begins another one.
     let (before, rest) = root.split_at(root.iter().take_while(|key| !key.name.starts_with(HOST_CONFIG)).count());
     let (of_hosts, after) = rest.split_at(rest.iter().take_while(|key| key.name.starts_with(HOST_CONFIG)).count());
     section(before, 0, 0, &config.values.root, out)?;
     hosts(of_hosts, &config.values.hosts, out)?;
     section(after, 0, 0, &config.values.root, out)?;
-    let note = if config.values.eve.is_empty() { " []" } else { "" };
-    writeln!(out, "outputs:{note}")?;
+    interfaces(&of(Part::Interface), config, out)?;
+    out.write_str("outputs:\n  - stats:\n")?;
+    section(&tables, TABLES.len(), 6, &config.values.root, out)?;
     for log in &config.values.eve {
         out.write_str("  - eve-log:\n")?;
         let (types, own): (Vec<_>, Vec<_>) = eve.iter().partition(|key| key.name.starts_with(keys::EVE_TYPES));
@@ -40,6 +47,19 @@ fn hosts(rows: &[&Key], hosts: &[Host], out: &mut dyn Write) -> fmt::Result {
     for host in hosts {
         writeln!(out, "    - {}:", quoted(&host.name))?;
         section(rows, HOST_CONFIG.len() + 1, 8, &host.values, out)?;
+    }
+    Ok(())
+}
+
+/// The interfaces that are configured, and what is said of them.
+fn interfaces(rows: &[&Key], config: &Config, out: &mut dyn Write) -> fmt::Result {
+    let note = if config.values.interfaces.is_empty() { " []" } else { "" };
+    writeln!(out, "{AF_PACKET}:{note}")?;
+    for interface in &config.values.interfaces {
+        for (place, key) in rows.iter().filter(|key| interface.setting(key.name).is_some()).enumerate() {
+            out.write_str(if place == 0 { "  - " } else { "    " })?;
+            value(key, &key.name[AF_PACKET.len() + 1..], 0, interface, out)?;
+        }
     }
     Ok(())
 }

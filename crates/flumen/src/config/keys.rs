@@ -47,6 +47,8 @@ pub enum Known {
 
 /// Where EVE logs are configured; there may be several.
 pub const EVE: &str = "outputs.eve-log";
+/// Where interfaces are configured, a list of sections that name theirs.
+pub const AF_PACKET: &str = "af-packet";
 /// The sets of CPUs: a list of named elements, or a section.
 pub const CPU_SETS: &str = "threading.cpu-affinity";
 /// What is known of hosts that put fragments together: a list of elements with names that mean nothing.
@@ -147,6 +149,16 @@ const RESERVED: Kind = Kind::Word(&["strict", "permissive"]);
 const COMPAT: Kind = Kind::Word(&["flumen", "suricata"]);
 /// Kinds of output that Suricata knows. All are words here, so that the message can say which of them Flumen writes.
 const FILETYPES: Kind = Kind::Word(&["regular", "file", "syslog", "unix_dgram", "unix_stream", "redis"]);
+const CLUSTERS: Kind = Kind::Word(&[
+    "cluster_flow",
+    "cluster_cpu",
+    "cluster_qm",
+    "cluster_random",
+    "cluster_rollover",
+    "cluster_round_robin",
+    "cluster_ebpf",
+]);
+const RING_CHECKS: Kind = Kind::Word(&["kernel", "auto", "yes", "no"]);
 const POLICIES: Kind = Kind::Word(&[
     "auto",
     "ignore",
@@ -160,18 +172,20 @@ const POLICIES: Kind = Kind::Word(&[
 ]);
 
 const REASSEMBLY: &str = "TCP reassembly";
-const LIVE: &str = "live capture";
 
 /// One row for each key.
 #[rustfmt::skip]
 const KEYS: &[Key] = &[
-    row("default-log-dir", Kind::Text, Some("/var/log/flumen"), Effect::Later(LIVE), "Directory of the output files when `-l` is not given"),
+    row("default-log-dir", Kind::Text, Some("/var/log/flumen"), Effect::Now, "Directory of the output files when `-l` is not given"),
     row("stats.enabled", Kind::Flag, Some("yes"), Effect::Now, "Write `stats` events"),
-    row("stats.interval", DURATION, Some("8"), Effect::Later(LIVE), "Time between two `stats` events; reading a file writes one at its end"),
+    row("stats.interval", DURATION, Some("8"), Effect::Now, "Time between two `stats` events; reading a file writes one at its end"),
     row("outputs.eve-log.enabled", Kind::Flag, Some("yes"), Effect::Now, "Write this EVE log"),
-    row("outputs.eve-log.filetype", FILETYPES, Some("regular"), Effect::Now, "Where records go; Flumen writes regular files"),
+    row("outputs.eve-log.filetype", FILETYPES, Some("regular"), Effect::Now, "Where records go: a file, or when capturing a Unix socket that somebody listens to"),
     row("outputs.eve-log.filename", Kind::Text, Some("eve.json"), Effect::Now, "File, relative to the log directory"),
     row("outputs.eve-log.append", Kind::Flag, Some("yes"), Effect::Now, "Add to a file that is there; otherwise start it anew"),
+    row("outputs.eve-log.rotate-interval", Kind::Text, None, Effect::Now, "When capturing, begin a new file at each end of an interval: minute, hour, day, or a number with s, m, h, d, w"),
+    row("outputs.eve-log.rotate-size", Kind::Size { min: 1 }, None, Effect::Now, "When capturing, begin a new file before one has more bytes"),
+    row("outputs.eve-log.spool-size", Kind::Size { min: 65_536 }, Some("64mb"), Effect::Now, "When capturing, what waits in memory for an output that is slow, full, or away; beyond it records are lost and counted"),
     row("outputs.eve-log.community-id", Kind::Flag, Some("no"), Effect::Now, "Add `community_id`"),
     row("outputs.eve-log.community-id-seed", Kind::Count { min: 0, max: 65_535 }, Some("0"), Effect::Now, "Seed of the community id"),
     row("outputs.eve-log.ipv6-compress", Kind::Flag, Some("no"), Effect::Now, "Write IPv6 addresses in their short form"),
@@ -184,6 +198,29 @@ const KEYS: &[Key] = &[
     row("outputs.eve-log.types.stats.totals", Kind::Flag, Some("yes"), Effect::Now, "Counters of all threads together"),
     row("outputs.eve-log.types.stats.deltas", Kind::Flag, Some("no"), Effect::Now, "What changed since the last event"),
     row("outputs.eve-log.types.stats.null-values", Kind::Flag, Some("yes"), Effect::Now, "Counters that are 0"),
+    row("outputs.stats.enabled", Kind::Flag, Some("no"), Effect::Now, "When capturing, write the counters as a table"),
+    row("outputs.stats.filename", Kind::Text, Some("stats.log"), Effect::Now, "File of the tables, relative to the log directory"),
+    row("outputs.stats.append", Kind::Flag, Some("yes"), Effect::Now, "Add to a file that is there; otherwise start it anew"),
+    row("outputs.stats.null-values", Kind::Flag, Some("no"), Effect::Now, "Counters that are 0"),
+    row("af-packet.interface", Kind::Text, None, Effect::Now, "Which interface the keys beside it are for; `default`: those that have none of their own"),
+    row("af-packet.threads", Kind::AutoOr { max: WORKERS_MAX }, None, Effect::Now, "Rings of the interface, each with a worker; `auto`: one for each CPU that workers may run on. Not set: as `flumen.threads`. `any` has one"),
+    row("af-packet.cluster-id", Kind::Count { min: 0, max: 65_535 }, None, Effect::Now, "Number of the group that its rings make; without it one that is free"),
+    row("af-packet.cluster-type", CLUSTERS, Some("cluster_flow"), Effect::Now, "Which ring a packet goes to; `cluster_ebpf` is refused"),
+    row("af-packet.defrag", Kind::Flag, Some("yes"), Effect::Now, "With several rings, have the kernel put IPv4 fragments together first: what is counted is then the datagram"),
+    row("af-packet.rollover", Kind::Flag, Some("no"), Effect::Now, "A packet whose ring is full goes to another"),
+    row("af-packet.use-mmap", Kind::Flag, Some("yes"), Effect::Now, "Always so; `no` is a warning"),
+    row("af-packet.mmap-locked", Kind::Flag, Some("no"), Effect::Now, "The ring must stay in memory"),
+    row("af-packet.tpacket-v3", Kind::Flag, Some("yes"), Effect::Now, "Always so; `no` is a warning"),
+    row("af-packet.ring-size", Kind::Count { min: 1, max: 4_294_967_295 }, None, Effect::Now, "Packets that a ring has room for; without it a ring of 64 blocks"),
+    row("af-packet.block-size", Kind::Size { min: 1 }, Some("128kb"), Effect::Now, "Bytes of a block, rounded up to a power of two"),
+    row("af-packet.block-timeout", Kind::Count { min: 1, max: 10_000 }, Some("10"), Effect::Now, "Milliseconds after which a block is handed over though it is not full"),
+    row("af-packet.disable-promisc", Kind::Flag, Some("no"), Effect::Now, "Do not ask for frames that are for other hosts"),
+    row("af-packet.bpf-filter", Kind::Text, None, Effect::Now, "Which frames are captured; words on the command line replace it"),
+    row("af-packet.checksum-checks", RING_CHECKS, Some("kernel"), Effect::Now, "Trust TCP checksums: `auto` looks whether most are wrong, and so does `kernel`"),
+    row("unix-command.enabled", SWITCH, Some("auto"), Effect::Now, "When capturing, listen on a socket; `auto`: when that is possible"),
+    row("unix-command.filename", Kind::Text, Some("/run/flumen/flumen-command.socket"), Effect::Now, "Where that socket is; a plain name is one in /run/flumen"),
+    row("run-as.user", Kind::Text, None, Effect::Now, "Once interfaces are open, go on as this user"),
+    row("run-as.group", Kind::Text, None, Effect::Now, "And with this group; without it the user's"),
     row("flow.memcap", Kind::Size { min: 1 }, Some("128mb"), Effect::Now, "Memory for the flow table: rows, flows and what belongs to them"),
     row("flow.memcap-policy", POLICIES, None, Effect::Now, "What is counted for a packet that got no flow; without it `exception-policy`"),
     row("flow.hash-size", Kind::Count { min: 1, max: 4_294_967_295 }, Some("65536"), Effect::Now, "Rows of the flow table"),
@@ -290,6 +327,7 @@ const KEYS: &[Key] = &[
     row("flumen.extended", Kind::Flag, Some("no"), Effect::Now, "Add exact times in nanoseconds to records, under a key of their own"),
     row("flumen.tunnel.use-for-tracking", TRACKED, Some("yes"), Effect::Now, "What tells one tunnel from another (VNI, GRE key, TEID, SPI, session) is part of what makes a flow; `two-way`: only what both directions share (VNI, GRE key); always `no` with `compat: suricata`"),
     row("flumen.incomplete-datagrams", Kind::Flag, Some("no"), Effect::Now, "Write a flow, without ports, for fragments whose datagram was never complete"),
+    row("flumen.metrics", Kind::Text, None, Effect::Now, "When capturing, serve /metrics, /healthz and /readyz at this loopback address, such as 127.0.0.1:9143"),
     row("flumen.threads", Kind::AutoOr { max: WORKERS_MAX }, None, Effect::Now, "Worker threads; `auto`: `threading.detect-thread-ratio` for each CPU that workers may run on. Not set: `threads` of the worker set, else 1"),
 ];
 

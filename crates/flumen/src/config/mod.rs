@@ -10,6 +10,7 @@ pub mod emit;
 mod hosts;
 pub mod include;
 pub mod keys;
+pub mod live;
 pub mod networks;
 pub mod node;
 pub mod overrides;

@@ -3,7 +3,7 @@
 //! A key is a dotted name. An element of a list is named by its index, as in Suricata (`outputs.1.eve-log.enabled`), or
 //! simply by its name (`outputs.eve-log.enabled`, `outputs.eve-log.types.netflow`); several of one name: the first.
 
-use super::keys::{EVE, EVE_TYPES};
+use super::keys::{AF_PACKET, EVE, EVE_TYPES};
 use super::node::{Data, Entry, Node, Origin};
 use super::problem::{Problem, shortened};
 use super::yaml;
@@ -83,7 +83,7 @@ struct Walk<'a> {
 impl Walk<'_> {
     /// What stands here when nothing does: a list where Suricata has one.
     fn fresh(&self) -> Node {
-        let list = self.path == "outputs" || self.path == EVE_TYPES;
+        let list = ["outputs", EVE_TYPES, AF_PACKET].contains(&self.path.as_str());
         let data = if list { Data::List(Vec::new()) } else { Data::Map(Vec::new()) };
         Node { at: self.given.at.clone(), data }
     }
@@ -122,6 +122,8 @@ impl Walk<'_> {
             return match (items.get(index), next) {
                 // Nobody sees the default list, so its indexes are those of Suricata's file; the name after it decides.
                 (_, Some(_)) if default => Ok(Place::Stay),
+                // Its elements have keys, one of which is their name.
+                (Some(_), _) if self.path == AF_PACKET => Ok(Place::Element(index)),
                 (Some(item), Some(next)) if !is_named(item, next) => {
                     let name = element_name(item);
                     Err(self.refuse(&format!(

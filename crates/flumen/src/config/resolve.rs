@@ -5,19 +5,21 @@
 
 use std::collections::BTreeMap;
 
-use super::keys::{self, CPU_SETS, EVE, EVE_TYPES, HOST_CONFIG, Key, Known};
+use super::keys::{self, AF_PACKET, CPU_SETS, EVE, EVE_TYPES, HOST_CONFIG, Key, Known};
 use super::node::{Data, Entry, Node, Origin};
 use super::problem::{Problem, Problems, shortened};
-use super::section::Section;
+use super::section::{Part, Section};
 use super::value::{Kind, Value};
 
 /// A configuration whose every key is known and whose every value is of its kind.
 #[derive(Clone, Debug, Default)]
 pub struct Resolved {
-    /// All keys but those of EVE logs and of `defrag.host-config`.
+    /// All keys but those of EVE logs, interfaces and `defrag.host-config`.
     pub root: Section,
     /// The EVE logs in their order.
     pub eve: Vec<Section>,
+    /// The interfaces in their order, without defaults; perhaps with one called `default`.
+    pub interfaces: Vec<Section>,
     /// The elements of `defrag.host-config` in their order.
     pub hosts: Vec<Host>,
     /// Keys of Suricata that are ignored, in order, each once.
@@ -58,8 +60,8 @@ pub fn resolve(root: &Node, from_file: bool) -> Result<Resolved, Problems> {
         return Err(Problems(problems));
     }
     out.root = section;
-    out.root.add_defaults(false, from_file);
-    out.eve.iter_mut().for_each(|section| section.add_defaults(true, from_file));
+    out.root.add_defaults(Part::Root, from_file);
+    out.eve.iter_mut().for_each(|section| section.add_defaults(Part::Eve, from_file));
     Ok(out)
 }
 
@@ -107,6 +109,7 @@ impl Walk<'_> {
             Some(Known::Ignored) => self.ignore(name),
             Some(Known::Honoured(key)) => self.value(key, node),
             Some(Known::Section) if name == "outputs" => self.outputs(node),
+            Some(Known::Section) if name == AF_PACKET => self.interfaces(node),
             Some(Known::Section) if name == EVE_TYPES => self.types(node),
             Some(Known::Section) if name == CPU_SETS => self.cpu_sets(node),
             Some(Known::Section) if name == HOST_CONFIG => self.hosts(node),
@@ -148,6 +151,10 @@ impl Walk<'_> {
                 self.key(&format!("outputs.{name}"), &at, value);
                 continue;
             }
+            if self.out.eve.len() == EVE_LOGS_MAX {
+                self.problem(&at, format!("more than {EVE_LOGS_MAX} EVE logs"));
+                return;
+            }
             let outer = std::mem::take(&mut self.section);
             self.key(EVE, &at, value);
             let section = std::mem::replace(&mut self.section, outer);
@@ -156,6 +163,34 @@ impl Walk<'_> {
         if self.out.eve.is_empty() {
             let text = "'outputs' has no eve-log, so no records are written with -l";
             self.out.warnings.push(Problem::new(&node.at, text));
+        }
+    }
+
+    /// `af-packet`: a list of sections, each with the name of its interface among its keys.
+    fn interfaces(&mut self, node: &Node) {
+        let items = match &node.data {
+            Data::List(items) => items.as_slice(),
+            Data::Null => &[],
+            _ => return self.problem(&node.at, format!("'{AF_PACKET}' is a list, this is {}", node.what())),
+        };
+        for item in items {
+            if self.out.interfaces.len() == INTERFACES_MAX {
+                return self.problem(&item.at, format!("more than {INTERFACES_MAX} interfaces"));
+            }
+            let Data::Map(entries) = &item.data else {
+                self.problem(&item.at, format!("an interface is a section with keys, this is {}", item.what()));
+                continue;
+            };
+            let outer = std::mem::take(&mut self.section);
+            self.keys(AF_PACKET, entries);
+            let section = std::mem::replace(&mut self.section, outer);
+            match section.text("af-packet.interface") {
+                "" => self.problem(&item.at, format!("'{AF_PACKET}.interface' is missing here")),
+                name if self.out.interfaces.iter().any(|known| known.text("af-packet.interface") == name) => {
+                    self.problem(&item.at, format!("'{}' is here again", shortened(name)));
+                }
+                _ => self.out.interfaces.push(section),
+            }
         }
     }
 
@@ -332,5 +367,9 @@ static NOTHING: Node = Node { at: Origin::Default, data: Data::Null };
 
 /// Unknown keys after which no more are told: looking for the nearest known key takes its time.
 const PROBLEMS_MAX: usize = 100;
+/// Most EVE logs: each is a file, and has all of its keys in memory.
+const EVE_LOGS_MAX: usize = 64;
+/// Most interfaces.
+const INTERFACES_MAX: usize = 256;
 /// Most names of port groups that one value may need.
 const EXPANSIONS_MAX: usize = 64;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use flumen_model::Span;
 use flumen_table::Network;
 
-use super::keys::{self, EVE, Known};
+use super::keys::{self, AF_PACKET, EVE, Known};
 use super::node::Origin;
 use super::value::{Ports, Value};
 
@@ -22,15 +22,43 @@ pub struct Setting {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Section(BTreeMap<&'static str, Setting>);
 
+/// Whose keys.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    Root,
+    Eve,
+    Interface,
+}
+
+impl Part {
+    pub(super) fn of(name: &str) -> Self {
+        let within = |section: &str| name.strip_prefix(section).is_some_and(|rest| rest.starts_with('.'));
+        match () {
+            () if within(EVE) => Self::Eve,
+            () if within(AF_PACKET) => Self::Interface,
+            () => Self::Root,
+        }
+    }
+}
+
 impl Section {
     /// Sets a value; an earlier one is replaced.
     pub(super) fn set(&mut self, name: &'static str, value: Value, at: &Origin) {
         self.0.insert(name, Setting { value, at: at.clone() });
     }
 
-    /// Adds the defaults of what is not set: of EVE logs, or of all other keys.
-    pub(super) fn add_defaults(&mut self, eve: bool, from_file: bool) {
-        for key in keys::rows().iter().filter(|key| key.name.starts_with(EVE) == eve) {
+    /// These values, and where they say nothing those of `base`, and where that says nothing the defaults of interfaces.
+    #[must_use]
+    pub fn interface_over(&self, base: Option<&Self>) -> Self {
+        let mut section = base.cloned().unwrap_or_default();
+        section.0.extend(self.0.iter().map(|(name, setting)| (*name, setting.clone())));
+        section.add_defaults(Part::Interface, false);
+        section
+    }
+
+    /// Adds the defaults of what is not set.
+    pub(super) fn add_defaults(&mut self, part: Part, from_file: bool) {
+        for key in keys::rows().iter().filter(|key| Part::of(key.name) == part) {
             let default = match key.name {
                 "stream.midstream" if !from_file => Some("yes"),
                 _ => key.default,

@@ -7,12 +7,13 @@ use std::path::PathBuf;
 
 use flumen_engine::{Checksums, CpuSet, EngineConfig};
 use flumen_model::Span;
-use flumen_output::eve::{CommunityId, CommunityIdRule, EveConfig, ExistingFile, Ipv6Form, StatsConfig};
+use flumen_output::eve::{CommunityId, CommunityIdRule, DeviceNames, EveConfig, ExistingFile, Ipv6Form, StatsConfig};
 use flumen_table::config::{Compat, MemcapPolicy, RateTracking, StateTimeouts, Timeouts, TrackTunnel};
 use flumen_table::{DefragConfig, TableConfig};
 use flumen_wire::{DecodeOptions, PortList, ReservedBits, TunnelOptions, TunnelPorts};
 
 use super::hosts::host_policies;
+use super::live::LiveSettings;
 use super::problem::{Problem, Problems};
 use super::resolve::Resolved;
 use super::section::Section;
@@ -30,6 +31,8 @@ pub struct Settings {
     pub stats: StatsSettings,
     /// `default-log-dir`.
     pub log_dir: PathBuf,
+    /// What matters for live capture alone.
+    pub live: LiveSettings,
 }
 
 /// `stats`.
@@ -60,6 +63,7 @@ impl Settings {
             check_filetype(section, &mut problems);
             eve.push(eve_log(section, &values.root));
         }
+        let live = LiveSettings::of(values, available, &mut problems);
         if !problems.is_empty() {
             return Err(Problems(problems));
         }
@@ -82,12 +86,14 @@ impl Settings {
             memory_limit: root.number("flumen.memory-limit"),
             active_timeout: root.duration("flumen.active-timeout").filter(|span| *span > Span::ZERO),
             checksums: checksums(root),
+            filter: None,
         };
         Ok(Self {
             engine,
             eve,
             stats: StatsSettings { enabled: root.flag("stats.enabled"), interval: span(root, "stats.interval") },
             log_dir: root.text("default-log-dir").into(),
+            live,
         })
     }
 }
@@ -201,6 +207,7 @@ fn eve_log(section: &Section, root: &Section) -> EveConfig {
         ipv6: if flag("ipv6-compress") { Ipv6Form::Compressed } else { Ipv6Form::Expanded },
         ethernet: flag("ethernet"),
         host: (!host.is_empty()).then(|| host.to_owned()),
+        devices: DeviceNames::default(),
         tunnels: compat(root) == Compat::Flumen,
         extended: root.flag("flumen.extended"),
     }
@@ -276,9 +283,11 @@ fn rate_tracking(root: &Section, problems: &mut Vec<Problem>) -> Option<RateTrac
 
 fn check_filetype(section: &Section, problems: &mut Vec<Problem>) {
     let name = "outputs.eve-log.filetype";
-    if let Some(filetype) = section.word(name).filter(|word| !["regular", "file"].contains(word)) {
+    let known = ["regular", "file", "unix_stream", "unix_dgram"];
+    if let Some(filetype) = section.word(name).filter(|word| !known.contains(word)) {
         let text = format!(
-            "'{name}' is {filetype}, but Flumen writes EVE logs to regular files only; set it to regular or 'enabled' to no"
+            "'{name}' is {filetype}, but Flumen writes EVE logs to files and Unix sockets only; set it to regular or \
+             'enabled' to no"
         );
         problems.push(Problem::new(&section.origin(name), text));
     }
@@ -334,7 +343,7 @@ pub(super) fn count(section: &Section, name: &str) -> u64 {
 }
 
 /// A duration that has a default.
-fn span(section: &Section, name: &str) -> Span {
+pub(super) fn span(section: &Section, name: &str) -> Span {
     debug_assert!(section.duration(name).is_some(), "{name} has a row with a default");
     section.duration(name).unwrap_or(Span::ZERO)
 }

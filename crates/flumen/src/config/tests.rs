@@ -419,8 +419,8 @@ fn effective_configuration_then_accepted_again_and_equal() {
 
 #[test]
 fn keys_without_effect_yet_then_told() {
-    let config = good("stats: {interval: 5}\nflow: {prealloc: 1}\n");
-    assert_eq!(config.values.later, [("stats.interval", "live capture")]);
+    let config = good("stream: {memcap: 5mb}\nflow: {prealloc: 1}\n");
+    assert_eq!(config.values.later, [("stream.memcap", "TCP reassembly")]);
 }
 
 /// A small generator of numbers below a bound; the same seed gives the same run.

@@ -3,6 +3,7 @@
 mod bypass;
 mod corpus;
 mod damage;
+mod filters;
 mod inputs;
 mod outputs;
 mod overlaps;

@@ -2,7 +2,9 @@
 
 use super::address::Ipv6Form;
 use super::community_id::CommunityId;
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Settings of the EVE writer; the names of the configuration keys are in parentheses.
 #[derive(Clone, Debug)]
@@ -27,6 +29,8 @@ pub struct EveConfig {
     pub ethernet: bool,
     /// Name of the sensor, written as `host` at the end of every event (`sensor-name`).
     pub host: Option<String>,
+    /// Names of the interfaces of a live capture, written as `in_iface`.
+    pub devices: DeviceNames,
     /// Write where flows stand among tunnels: `parent_id` and the object `tunnel`. Suricata has neither.
     pub tunnels: bool,
     /// Write what Flumen knows beyond Suricata's fields, all of it below the key `flumen` (`extended`).
@@ -47,9 +51,38 @@ impl Default for EveConfig {
             ipv6: Ipv6Form::default(),
             ethernet: false,
             host: None,
+            devices: DeviceNames::default(),
             tunnels: true,
             extended: false,
         }
+    }
+}
+
+/// Names for the numbers of interfaces. Without one nothing is written.
+#[derive(Clone, Default)]
+pub struct DeviceNames(Option<Arc<NameOf>>);
+
+type NameOf = dyn Fn(u16) -> Option<String> + Send + Sync;
+
+impl DeviceNames {
+    /// No names.
+    pub const NONE: Self = Self(None);
+
+    /// Names that `name_of` knows. It is asked once for each number that it knows, and again for those it does not.
+    pub fn new(name_of: impl Fn(u16) -> Option<String> + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(name_of)))
+    }
+    pub(super) fn are_known(&self) -> bool {
+        self.0.is_some()
+    }
+    pub(super) fn of(&self, device: u16) -> Option<String> {
+        self.0.as_ref().and_then(|name_of| name_of(device))
+    }
+}
+
+impl fmt::Debug for DeviceNames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "DeviceNames(_)" } else { "DeviceNames(none)" })
     }
 }
 

@@ -1,5 +1,7 @@
 //! The encoder of records, and the parts that `flow` and `netflow` events share.
 
+use std::collections::HashMap;
+
 use super::clock::Clock;
 use super::community_id::TEXT_LEN;
 use super::{EveConfig, address, anomaly, flow, netflow, protocol};
@@ -15,6 +17,8 @@ pub(crate) struct Encoder {
     pub(super) clock: Clock,
     /// The field `host` with its comma, or nothing.
     pub(super) host: Text,
+    /// The field `in_iface` with its comma, by the number of the interface, as far as names are known.
+    devices: HashMap<u16, Text>,
 }
 
 impl Encoder {
@@ -25,16 +29,33 @@ impl Encoder {
             host.escaped(name);
             host.byte(b'"');
         }
-        Self { config, clock: Clock::new(), host }
+        Self { config, clock: Clock::new(), host, devices: HashMap::new() }
     }
     /// Appends the event of an odd packet and a line feed.
     pub(crate) fn anomaly(&mut self, out: &mut Text, odd: &Anomaly) {
         anomaly::append(out, &mut self.clock, &self.config, self.host.as_bytes(), odd);
     }
+    /// Looks up the name of an interface, unless it is known.
+    fn note_device(&mut self, device: u16) {
+        if self.devices.contains_key(&device) {
+            return;
+        }
+        if let Some(name) = self.config.devices.of(device) {
+            let mut field = Text::default();
+            field.raw(b",\"in_iface\":\"");
+            field.escaped(&name);
+            field.byte(b'"');
+            self.devices.insert(device, field);
+        }
+    }
     /// Appends all events of `record` that are wanted.
     pub(crate) fn record(&mut self, out: &mut Text, record: &FlowRecord) {
         let community_id = self.config.community_id.map(|rule| rule.text(record));
-        let common = Common { config: &self.config, host: self.host.as_bytes(), community_id };
+        if self.config.devices.are_known() {
+            self.note_device(record.device);
+        }
+        let in_iface = self.devices.get(&record.device).map_or(&[][..], Text::as_bytes);
+        let common = Common { config: &self.config, host: self.host.as_bytes(), in_iface, community_id };
         if self.config.flow {
             flow::append(out, &mut self.clock, &common, record);
         }
@@ -48,6 +69,7 @@ impl Encoder {
 pub(super) struct Common<'a> {
     pub(super) config: &'a EveConfig,
     host: &'a [u8],
+    in_iface: &'a [u8],
     community_id: Option<[u8; TEXT_LEN]>,
 }
 
@@ -67,6 +89,7 @@ impl Common<'_> {
         if let Some(parent) = self.nesting(record).and_then(|nesting| nesting.parent_id) {
             key_uint(out, b",\"parent_id\":", parent);
         }
+        out.raw(self.in_iface);
         out.raw(b",\"event_type\":\"");
         out.raw(kind);
         out.byte(b'"');

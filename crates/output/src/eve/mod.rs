@@ -26,7 +26,7 @@ mod writer;
 pub use address::Ipv6Form;
 pub use clock::time_text;
 pub use community_id::{CommunityId, Rule as CommunityIdRule};
-pub use config::{EveConfig, ExistingFile, StatsConfig};
+pub use config::{DeviceNames, EveConfig, ExistingFile, StatsConfig};
 pub use file::{EveFile, OpenError, Reopen};
 pub use rotation::{Interval, Rotation};
 pub use writer::{BUFFER_BYTES, EveWriter};

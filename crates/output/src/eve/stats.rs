@@ -119,8 +119,18 @@ fn ledger(out: &mut Text, account: &Ledger) {
         key(out, reason.name(), b"");
         tally(out, taken);
     }
+    out.byte(b'}');
+    if let Some(kernel) = account.kernel {
+        out.raw(b",\"kernel\":{\"packets\":");
+        out.uint(kernel.packets);
+        out.raw(b",\"dropped\":");
+        out.uint(kernel.dropped);
+        out.raw(b",\"lost\":");
+        out.uint(kernel.lost);
+        out.byte(b'}');
+    }
     let (packets, bytes) = account.unaccounted();
-    out.raw(b"},\"unaccounted\":{\"packets\":");
+    out.raw(b",\"unaccounted\":{\"packets\":");
     out.int(packets);
     out.raw(b",\"bytes\":");
     out.int(bytes);

@@ -3,7 +3,7 @@
 use std::io;
 
 use flumen_model::FlowRecord;
-use flumen_model::sink::{RecordSink, SinkError, Stats};
+use flumen_model::sink::{Anomaly, RecordSink, SinkError, Stats};
 
 use super::SpoolHandle;
 use crate::surroundings::Tell;
@@ -64,6 +64,10 @@ impl<S: RecordSink> RecordSink for Steady<S> {
         if matches!(outcome, Err(SinkError::Closed)) {
             self.refused += records.len() as u64;
         }
+        self.endure(outcome)
+    }
+    fn anomalies(&mut self, anomalies: &[Anomaly]) -> Result<(), SinkError> {
+        let outcome = self.sink.anomalies(anomalies);
         self.endure(outcome)
     }
     fn stats(&mut self, stats: &Stats) -> Result<(), SinkError> {

@@ -112,6 +112,10 @@ fn account<W: Write>(page: &mut Page<'_, W>, report: &RunReport<'_>) -> io::Resu
         rest.iter().for_each(|(_, tally)| all.merge(*tally));
         rows.push(row(&format!("{} other reasons", rest.len()), all));
     }
+    if let Some(kernel) = ledger.kernel {
+        rows.push(Row::new("dropped by the kernel", [units::count(kernel.dropped), String::new()]));
+        rows.push(Row::new("lost in a ring", [units::count(kernel.lost), String::new()]));
+    }
     let (packets, bytes) = ledger.unaccounted();
     let mut last = Row::new("unaccounted", [packets.to_string(), format!("{bytes} B")]);
     if !ledger.is_closed() {

@@ -4,7 +4,7 @@ use crate::lines;
 use crate::support::{START, record};
 use flumen_model::record::{Endpoint, Interim, MacSet, TcpRecord, Traffic};
 use flumen_model::{EndReason, FlowRecord, FlowState, Ports, TcpState, Timestamp, VlanTags};
-use flumen_output::eve::{CommunityId, EveConfig, Ipv6Form};
+use flumen_output::eve::{CommunityId, DeviceNames, EveConfig, Ipv6Form};
 
 const ALL: EveConfig = EveConfig {
     filename: std::path::PathBuf::new(),
@@ -17,6 +17,7 @@ const ALL: EveConfig = EveConfig {
     ethernet: true,
     host: None,
     anomaly: true,
+    devices: DeviceNames::NONE,
     tunnels: true,
     extended: false,
 };
@@ -157,4 +158,13 @@ fn icmp_answer_then_response_type_and_its_own_netflow_type() {
     assert!(events[1].contains(r#""icmp_type":8,"icmp_code":0,"app_proto""#));
     assert!(events[2].contains(r#""icmp_type":0,"icmp_code":7,"app_proto""#));
     assert!(events[2].contains(r#""min_ttl":1,"max_ttl":9}"#));
+}
+
+#[test]
+fn interfaces_with_names_then_in_iface_behind_the_ids() {
+    let devices = DeviceNames::new(|device| (device == 3).then(|| "eth\"0".to_owned()));
+    let config = EveConfig { netflow: false, devices, ..ALL };
+    let text = lines(&FlowRecord { device: 3, ..web() }, config.clone());
+    assert!(text[0].contains(r#","in_iface":"eth\"0","event_type":"flow""#), "{}", text[0]);
+    assert!(!lines(&web(), config)[0].contains("in_iface"));
 }

@@ -1,0 +1,317 @@
+//! Live capture: a worker for each source, which decodes and follows what comes from it alone; the table and the rest of
+//! the [`Team`] are shared.
+//!
+//! 1. Time is that of the packets. When none come, it is the wall clock less [`LAG`], so that flows time out, fragments
+//!    are given up and records leave without traffic too.
+//! 2. The run ends when every source has: whoever wants its end ends the sources. What they still deliver is counted, then
+//!    every flow that is left gets its record.
+//! 3. A source that fails, and a sink that does, end all sources.
+
+use std::sync::Mutex;
+use std::thread::{Thread, scope};
+use std::time::{Duration, Instant};
+
+use flumen_model::{Counters, FlowRecord, KernelTally, Ledger, PacketBatch, PacketSource, RecordSink, Span, Timestamp};
+use flumen_table::{FlowIds, FlowTable};
+
+use crate::affinity::Role;
+use crate::config::{Checksums, EngineConfig};
+use crate::front::Front;
+use crate::manager::{ENDED_BATCH, ManagerCounters, Pace};
+use crate::monitor::Monitor;
+use crate::pipeline::{Outlet, PacketClock, Share, Worker};
+use crate::prim::lock;
+use crate::recorder::{Outflow, Outgoing};
+use crate::run::{Done, stats_of};
+use crate::team::{Gathered, Start, Team, Work, WorkerDone};
+use crate::vector::{VECTOR, Vector};
+
+/// What a live run is made of besides its settings.
+pub struct Live<'a> {
+    /// Where packets come in; each has a worker.
+    pub sources: Vec<LiveSource<'a>>,
+    /// Ends all sources: they deliver what they have, and end. Called more than once, from any thread.
+    pub stop: &'a (dyn Fn() + Sync),
+    /// The wall clock, by which packets are stamped too.
+    pub now: &'a (dyn Fn() -> Timestamp + Sync),
+    /// What the kernel and the sources have counted. Called once in a while.
+    pub capture: &'a (dyn Fn() -> CaptureCounters + Sync),
+    /// Time between two snapshots for the sink; without it there is one at the end only.
+    pub stats_every: Option<Duration>,
+}
+
+/// Where packets come in.
+pub struct LiveSource<'a> {
+    /// The packets. Empty batches while nothing comes.
+    pub packets: Box<dyn PacketSource + 'a>,
+    /// Whether their TCP checksums are believed, whatever the settings of the engine say.
+    pub checksums: Checksums,
+}
+
+impl std::fmt::Debug for LiveSource<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LiveSource").field("checksums", &self.checksums).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Live<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let sources = self.sources.len();
+        f.debug_struct("Live")
+            .field("sources", &sources)
+            .field("stats_every", &self.stats_every)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is counted before packets come to the engine.
+#[derive(Clone, Debug, Default)]
+pub struct CaptureCounters {
+    /// For the ledger.
+    pub kernel: KernelTally,
+    /// All, by name: they stand before the others.
+    pub named: Counters,
+}
+
+/// By how much the wall clock is ahead of the time that a source without packets has reached: a packet that is captured
+/// takes less to get here.
+pub const LAG: Span = Span::from_secs(1);
+
+/// What the threads of the run share.
+struct Shared<'r> {
+    team: Team<'r>,
+    secret: [u64; 2],
+    stop: &'r (dyn Fn() + Sync),
+    now: &'r (dyn Fn() -> Timestamp + Sync),
+    capture: &'r (dyn Fn() -> CaptureCounters + Sync),
+    monitor: &'r Monitor,
+}
+
+/// Captures until all sources have ended.
+pub(crate) fn run<'s>(
+    table: &FlowTable,
+    config: &EngineConfig,
+    secret: [u64; 2],
+    live: Live<'_>,
+    sink: &'s mut dyn RecordSink,
+    monitor: &Monitor,
+) -> Done<'s> {
+    let Live { sources, stop, now, capture, stats_every } = live;
+    let team = Team::new(table, config, sources.len());
+    let _ = team.ids.set(FlowIds::new(now()));
+    let shared = Shared { team, secret, stop, now, capture, monitor };
+    let mut out = Outflow::new(sink);
+    let due = Mutex::new(stats_every.map(|every| Instant::now() + every));
+    let look = |manager: &ManagerCounters| {
+        monitor.answer(|question| shared.team.answer(question, || shared.counters(manager)));
+        if is_due(&mut lock(&due), stats_every) || monitor.takes_request_for_stats() {
+            let (counters, ledger) = shared.counters(manager);
+            let _ = shared.team.records.put(Outgoing::Stats(Box::new(stats_of(monitor.uptime(), counters, ledger))));
+        }
+    };
+    // The managers may have got further than the packets.
+    let end = |gathered: &Gathered| gathered.seen.last().max(table.now());
+    let gathered = scope(|scope| {
+        let shared = &shared;
+        let workers = sources.into_iter().enumerate();
+        let workers = workers.map(|(number, source)| {
+            let LiveSource { packets, checksums } = source;
+            Box::new(move |manager: &Thread| LiveWorker::new(shared, number, checksums).run(packets, manager))
+                as Work<'_>
+        });
+        let start = Start { workers: workers.collect(), pace: Pace::Live { stats_every }, look: &look, end: &end };
+        let conductor = shared.team.start(scope, start, monitor);
+        shared.team.write_out(&mut out, monitor, stop);
+        crate::team::join(conductor)
+    });
+    let mut done = shared.team.finish(gathered, out);
+    done.front.ledger.kernel = Some(capture().kernel);
+    done
+}
+
+/// Whether a snapshot is due; if so, the next one is an interval away.
+fn is_due(due: &mut Option<Instant>, every: Option<Duration>) -> bool {
+    let (Some(at), Some(every)) = (due.as_mut(), every) else { return false };
+    let now = Instant::now();
+    let is_due = now >= *at;
+    if is_due {
+        // One that was missed is not made up for.
+        *at = (*at + every).max(now);
+    }
+    is_due
+}
+
+impl Shared<'_> {
+    /// All counters now. Those of workers are as of their last batches.
+    fn counters(&self, manager: &ManagerCounters) -> (Counters, Ledger) {
+        let gathered = self.team.gather();
+        let (counters, mut ledger) = gathered.counters(manager, self.team.table);
+        let CaptureCounters { kernel, mut named } = (self.capture)();
+        counters.iter().for_each(|(name, value)| named.push(name, value));
+        ledger.kernel = Some(kernel);
+        (named, ledger)
+    }
+}
+
+/// A worker with a source of its own.
+struct LiveWorker<'r, 's> {
+    shared: &'r Shared<'s>,
+    number: usize,
+    front: Front<'r>,
+    worker: Worker<'r>,
+    vector: Vector,
+    clock: PacketClock,
+    /// The time that was published last.
+    reached: Timestamp,
+    done: WorkerDone,
+    ended: Vec<flumen_table::EndedFlow>,
+    /// Flows that the monitor knows of.
+    created: u64,
+    /// The manager was woken for the emergency that there is.
+    woken: bool,
+}
+
+impl<'r, 's> LiveWorker<'r, 's> {
+    fn new(shared: &'r Shared<'s>, number: usize, checksums: Checksums) -> Self {
+        let Team { table, config, .. } = &shared.team;
+        let own = EngineConfig { checksums, ..(*config).clone() };
+        Self {
+            shared,
+            number,
+            front: Front::one_of(table, &own, shared.secret, number, shared.team.workers()),
+            // All that its source brings is its own.
+            worker: Worker::new(table, config, Share { worker: number as u32, of: 1 }),
+            vector: Vector::default(),
+            clock: PacketClock::default(),
+            reached: Timestamp::ZERO,
+            done: WorkerDone::default(),
+            ended: Vec::new(),
+            created: 0,
+            woken: false,
+        }
+    }
+
+    fn run<'a>(mut self, mut source: Box<dyn PacketSource + 'a>, manager: &Thread) -> WorkerDone {
+        let team = &self.shared.team;
+        team.pin(Role::Worker(self.number));
+        let _alarm = Alarm(self.shared.stop);
+        let mut batch = PacketBatch::new();
+        loop {
+            match source.fill(&mut batch) {
+                Ok(true) => self.batch(&batch),
+                Ok(false) => break,
+                Err(error) => {
+                    self.done.error = Some(error);
+                    (self.shared.stop)();
+                    break;
+                }
+            }
+            let emergency = team.table.is_emergency();
+            if emergency && !self.woken {
+                manager.unpark();
+            }
+            self.woken = emergency;
+        }
+        self.end()
+    }
+
+    /// Takes a batch, or what an empty one stands for: that time has passed.
+    fn batch(&mut self, batch: &PacketBatch) {
+        let idle = || Timestamp::from_nanos((self.shared.now)().nanos().saturating_sub(LAG.nanos()));
+        let at = batch.entries().last().map_or_else(idle, |last| last.timestamp);
+        let mut packets = batch.packets().peekable();
+        if packets.peek().is_none() {
+            self.vector.clear();
+            self.front.reach(at, &mut self.vector);
+            self.flows();
+        }
+        while packets.peek().is_some() {
+            self.vector.clear();
+            while self.vector.len() < VECTOR
+                && let Some(packet) = packets.next()
+            {
+                self.done.seen.note(packet.entry.timestamp);
+                self.front.frame(&packet, batch, &mut self.vector);
+            }
+            self.flows();
+        }
+        self.hand_on();
+        self.reach(at);
+        self.publish();
+    }
+
+    /// Has the vector's packets counted in their flows.
+    fn flows(&mut self) {
+        let team = &self.shared.team;
+        let ids = *team.ids.get_or_init(|| FlowIds::new(Timestamp::ZERO));
+        let mut to_queue = |records: &mut Vec<FlowRecord>| team.put_records(records);
+        let mut outlet = Outlet { ids, records: &mut to_queue };
+        // What is inside of a packet is behind it in the same vector: nobody else is waited for.
+        self.worker.packets(&self.vector, &mut outlet, || false);
+        self.worker.under_pressure.hand_on(&mut outlet);
+    }
+
+    /// Hands on what was odd about packets.
+    fn hand_on(&mut self) {
+        if let Some(anomalies) = self.front.anomalies.as_mut().filter(|anomalies| !anomalies.is_empty()) {
+            let _ = self.shared.team.records.put(Outgoing::Anomalies(core::mem::take(anomalies)));
+        }
+    }
+
+    /// It is `at`: the managers may go so far, and once a second there is more to do.
+    fn reach(&mut self, at: Timestamp) {
+        let team = &self.shared.team;
+        let second_over = self.clock.ends_second(at);
+        if second_over || (self.clock.is_within(at) && at > self.reached) {
+            self.reached = at;
+            team.clocks.publish(self.number, at);
+        }
+        if second_over || self.worker.lookup.work_queue().len() >= ENDED_BATCH {
+            team.take_ended(&mut self.worker, &mut self.ended);
+        }
+        if second_over {
+            self.worker.lookup.give_back_spare();
+        }
+    }
+
+    fn publish(&mut self) {
+        let total = self.worker.lookup.counters.total;
+        self.shared.monitor.note_created(total - self.created);
+        self.created = total;
+        let Self { shared, number, front, worker, .. } = self;
+        shared.team.publish(*number, |published| {
+            worker.counted(published);
+            published.ledger.in_flows = worker.in_flows;
+            front.counters(&mut published.front);
+        });
+    }
+
+    /// The source has ended.
+    fn end(mut self) -> WorkerDone {
+        self.vector.clear();
+        while self.front.finish(&mut self.vector) {
+            self.flows();
+            self.vector.clear();
+        }
+        self.hand_on();
+        let team = &self.shared.team;
+        team.take_ended(&mut self.worker, &mut self.ended);
+        team.clocks.done(self.number);
+        self.publish();
+        let Self { worker, front, mut done, .. } = self;
+        worker.counted(&mut done);
+        front.counters(&mut done.front);
+        done
+    }
+}
+
+/// Ends the run when a worker panics.
+struct Alarm<'r>(&'r (dyn Fn() + Sync));
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            (self.0)();
+        }
+    }
+}

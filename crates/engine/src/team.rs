@@ -1,0 +1,334 @@
+//! The threads of a run beside its workers, and what all of them share: for a file that several workers read
+//! ([`parallel`](crate::parallel)) and for live capture ([`live`](crate::live)).
+//!
+//! | thread | takes from | gives to | waits for |
+//! |---|---|---|---|
+//! | worker, N | packets, table | recycle queue | room in the queue |
+//! | manager, M | table | recycle queue, record queue (updates) | the workers' time, room in the queues |
+//! | recycler, K | recycle queue | record queue, spare pool | flows, room in the queue |
+//! | conductor, 1 | – | recycle queue | workers, then managers, then recyclers |
+//! | caller | record queue | sink | records |
+//!
+//! Every queue is bounded, and waiting follows the rows of the table downwards only, so there is no cycle of waiting.
+//! The end: workers run out of packets, hand over what they have and stop; the conductor stops the managers, empties the
+//! table into the recycle queue and closes it; recyclers finish it and stop; the record queue closes; the caller returns.
+
+use std::panic::resume_unwind;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{Scope, ScopedJoinHandle, Thread};
+
+use flumen_model::{Counters, FlowRecord, Ledger, SourceError, Timestamp};
+use flumen_table::{EndCounters, EndedFlow, FlowIds, FlowTable, LookupCounters};
+
+use crate::affinity::{PinError, Role};
+use crate::clock::WorkerClocks;
+use crate::config::EngineConfig;
+use crate::feed::Seen;
+use crate::front::FrontCounters;
+use crate::manager::{ENDED_BATCH, Manager, ManagerCounters, Pace, hand_over};
+use crate::monitor::{Answer, Monitor, Question};
+use crate::pipeline::Worker;
+use crate::prim::{Mutex, lock};
+use crate::queue::{CloseOnDrop, Queue};
+use crate::recorder::{Outflow, Outgoing, Recycler};
+use crate::run::{Done, Emergencies};
+use crate::stats::Parts;
+
+/// Batches of ended flows, and of records, that may wait.
+pub(crate) const QUEUE_BATCHES: usize = 100;
+
+/// Passes over the spare pool that are made up for at the end: as many as bring it back to its size.
+const PASSES_AT_END: u64 = 64;
+
+/// What the threads of a run share.
+pub(crate) struct Team<'r> {
+    pub(crate) table: &'r FlowTable,
+    pub(crate) config: &'r EngineConfig,
+    pub(crate) clocks: WorkerClocks,
+    pub(crate) ended: Queue<Vec<EndedFlow>>,
+    pub(crate) records: Queue<Outgoing>,
+    /// Lists that were written and can be filled again: the allocator would give their memory back every time.
+    written: Mutex<Vec<Vec<FlowRecord>>>,
+    /// What each worker had counted at its last publication.
+    published: Vec<Mutex<WorkerDone>>,
+    /// What all recyclers have counted.
+    recycled: Mutex<Recycler>,
+    stop_managers: AtomicBool,
+    /// Threads that could not be bound to their CPUs.
+    unbound: Mutex<Vec<PinError>>,
+    pub(crate) ids: OnceLock<FlowIds>,
+}
+
+/// What a worker has counted.
+#[derive(Clone, Default)]
+pub(crate) struct WorkerDone {
+    pub(crate) lookup: LookupCounters,
+    pub(crate) ledger: Ledger,
+    pub(crate) end: EndCounters,
+    /// What its own front has counted, when it has one.
+    pub(crate) front: FrontCounters,
+    pub(crate) seen: Seen,
+    /// The error that ended its source.
+    pub(crate) error: Option<SourceError>,
+}
+
+/// How the threads of a run are started.
+pub(crate) struct Start<'scope> {
+    pub(crate) workers: Vec<Work<'scope>>,
+    pub(crate) pace: Pace,
+    /// Called by the first manager between two rounds, and when it is woken.
+    pub(crate) look: &'scope (dyn Fn(&ManagerCounters) + Sync),
+    /// The time at which what is left in the table ends.
+    pub(crate) end: &'scope (dyn Fn(&Gathered) -> Timestamp + Sync),
+}
+
+/// A worker, which is given the first manager to wake.
+pub(crate) type Work<'scope> = Box<dyn FnOnce(&Thread) -> WorkerDone + Send + 'scope>;
+
+/// What the conductor gathered.
+#[derive(Default)]
+pub(crate) struct Gathered {
+    pub(crate) lookup: LookupCounters,
+    pub(crate) ledger: Ledger,
+    pub(crate) manager: ManagerCounters,
+    pub(crate) emergencies: Emergencies,
+    pub(crate) recycler: Recycler,
+    pub(crate) front: FrontCounters,
+    pub(crate) seen: Seen,
+    pub(crate) error: Option<SourceError>,
+}
+
+impl<'r> Team<'r> {
+    pub(crate) fn new(table: &'r FlowTable, config: &'r EngineConfig, workers: usize) -> Self {
+        Self {
+            table,
+            config,
+            clocks: WorkerClocks::new(workers),
+            ended: Queue::new(QUEUE_BATCHES),
+            records: Queue::new(QUEUE_BATCHES),
+            written: Mutex::new(Vec::new()),
+            published: (0..workers).map(|_| Mutex::default()).collect(),
+            recycled: Mutex::default(),
+            stop_managers: AtomicBool::new(false),
+            unbound: Mutex::default(),
+            ids: OnceLock::new(),
+        }
+    }
+
+    /// Binds the calling thread to its CPUs; that it could not be is told at the end.
+    pub(crate) fn pin(&self, role: Role) {
+        if let Err(error) = self.config.threads.pin(role) {
+            lock(&self.unbound).push(error);
+        }
+    }
+
+    pub(crate) fn workers(&self) -> usize {
+        self.published.len()
+    }
+
+    /// Hands on records that a worker had to make itself. What they were in comes back to be filled again.
+    pub(crate) fn put_records(&self, records: &mut Vec<FlowRecord>) {
+        let empty = lock(&self.written).pop().unwrap_or_default();
+        let _ = self.records.put(core::mem::replace(records, empty).into());
+    }
+
+    /// Hands on the flows that ended before a worker's eyes.
+    pub(crate) fn take_ended(&self, worker: &mut Worker<'_>, ended: &mut Vec<EndedFlow>) {
+        worker.take_ended(ended);
+        hand_over(ended, &self.ended);
+    }
+
+    /// Lets others see what a worker has counted. Who reads it holds it for as long as it takes to add some numbers, once a
+    /// question; what was left out for that could stay so until the next packet.
+    pub(crate) fn publish(&self, number: usize, fill: impl FnOnce(&mut WorkerDone)) {
+        fill(&mut lock(&self.published[number]));
+    }
+
+    /// Starts all threads; the conductor joins the others. The first manager answers `monitor`.
+    pub(crate) fn start<'scope>(
+        &'scope self,
+        scope: &'scope Scope<'scope, '_>,
+        start: Start<'scope>,
+        monitor: &Monitor,
+    ) -> ScopedJoinHandle<'scope, Gathered> {
+        let threads = self.config.threads;
+        let Start { workers, pace, look, end } = start;
+        let managers: Vec<_> = (0..threads.managers.max(1) as u32)
+            .map(|number| {
+                let manager = self.manager(number, pace, look);
+                scope.spawn(move || {
+                    self.pin(Role::Manager(number as usize));
+                    manager.run()
+                })
+            })
+            .collect();
+        let first_manager = managers[0].thread().clone();
+        monitor.is_answered_by(first_manager.clone());
+        let workers: Vec<_> = workers
+            .into_iter()
+            .map(|work| {
+                let manager = first_manager.clone();
+                scope.spawn(move || work(&manager))
+            })
+            .collect();
+        let recyclers: Vec<_> =
+            (0..threads.recyclers.max(1)).map(|number| scope.spawn(move || self.recycle(number))).collect();
+        scope.spawn(move || self.conduct(workers, managers, recyclers, end))
+    }
+
+    fn manager<'scope>(
+        &'scope self,
+        number: u32,
+        pace: Pace,
+        look: &'scope (dyn Fn(&ManagerCounters) + Sync),
+    ) -> Manager<'scope> {
+        Manager {
+            table: self.table,
+            clocks: &self.clocks,
+            ended: &self.ended,
+            records: &self.records,
+            ids: &self.ids,
+            stop: &self.stop_managers,
+            look,
+            pace,
+            number,
+            of: self.config.threads.managers.max(1) as u32,
+        }
+    }
+
+    fn conduct(
+        &self,
+        workers: Vec<ScopedJoinHandle<'_, WorkerDone>>,
+        managers: Vec<ScopedJoinHandle<'_, (ManagerCounters, Emergencies)>>,
+        recyclers: Vec<ScopedJoinHandle<'_, ()>>,
+        end: &(dyn Fn(&Gathered) -> Timestamp + Sync),
+    ) -> Gathered {
+        let _records = CloseOnDrop(&self.records);
+        let ended = CloseOnDrop(&self.ended);
+        let mut gathered = Gathered::default();
+        for worker in workers {
+            gathered.worker(&join(worker));
+        }
+        self.stop_managers.store(true, Ordering::Release);
+        for manager in managers {
+            manager.thread().unpark();
+            let (counters, emergencies) = join(manager);
+            gathered.manager.merge(&counters);
+            gathered.emergencies.merge(&emergencies);
+        }
+        self.empty_table(end(&gathered));
+        drop(ended);
+        recyclers.into_iter().for_each(join);
+        gathered.recycler.merge(&lock(&self.recycled));
+        gathered
+    }
+
+    /// What has timed out by `last` has, the rest is shut down.
+    fn empty_table(&self, last: Timestamp) {
+        // The seconds that the managers had no time for, because the source ended.
+        let behind = last.since(self.table.now()).secs().min(PASSES_AT_END);
+        let mut ended = Vec::new();
+        self.table.set_now(last);
+        self.table.sweep(0..self.table.groups(), false, &mut ended);
+        (0..behind).for_each(|_| {
+            self.table.maintain();
+        });
+        self.table.drain(last, &mut ended);
+        ended.sort_by_cached_key(EndedFlow::order);
+        hand_over(&mut ended, &self.ended);
+    }
+
+    fn recycle(&self, number: usize) {
+        self.pin(Role::Recycler(number));
+        while let Some(mut ended) = self.ended.take() {
+            let mut recycler = Recycler::default();
+            recycler.begin(&mut ended);
+            let ids = *self.ids.get_or_init(|| FlowIds::new(Timestamp::ZERO));
+            let mut records = lock(&self.written).pop().unwrap_or_default();
+            records.extend(ended.iter().map(|flow| recycler.record(flow, ids)));
+            lock(&self.recycled).merge(&recycler);
+            self.table.recycle(ended);
+            let _ = self.records.put(records.into());
+        }
+    }
+
+    /// Hands what comes to the sink, on the caller's thread, until the run is over. `failed` is called when the sink has
+    /// failed, again and again.
+    pub(crate) fn write_out(&self, out: &mut Outflow<'_>, monitor: &Monitor, failed: impl Fn()) {
+        while let Some(outgoing) = self.records.take() {
+            match outgoing {
+                Outgoing::Records(mut records) => {
+                    out.take(&records);
+                    monitor.note_written(records.len());
+                    records.clear();
+                    lock(&self.written).push(records);
+                }
+                Outgoing::Anomalies(anomalies) => out.anomalies(&anomalies),
+                Outgoing::Stats(stats) => out.stats(&stats),
+            }
+            if out.has_failed() {
+                failed();
+            }
+        }
+    }
+
+    /// What all threads have counted as far as they have published it.
+    pub(crate) fn gather(&self) -> Gathered {
+        let mut gathered = Gathered { recycler: lock(&self.recycled).clone(), ..Gathered::default() };
+        for published in &self.published {
+            gathered.worker(&lock(published));
+        }
+        gathered
+    }
+
+    /// Answers a monitor from the table, or with `counters` when it is about them.
+    pub(crate) fn answer(&self, question: Question, counters: impl FnOnce() -> (Counters, Ledger)) -> Answer {
+        match question {
+            Question::Counters => {
+                let (counters, ledger) = counters();
+                Answer::Counters(counters, Box::new(ledger))
+            }
+            Question::Flow(id) => {
+                let record = self.ids.get().and_then(|&ids| self.table.flow_by_id(id, ids));
+                Answer::Flow(record.map(Box::new))
+            }
+            Question::SetMemcap(bytes) => Answer::SetMemcap(self.table.set_memcap(bytes)),
+        }
+    }
+
+    /// What the run leaves behind.
+    pub(crate) fn finish(self, gathered: Gathered, out: Outflow<'_>) -> Done<'_> {
+        let Gathered { lookup, ledger, manager, emergencies, mut recycler, mut front, seen, error } = gathered;
+        recycler.queue_max = recycler.queue_max.max((self.ended.longest() * ENDED_BATCH) as u64);
+        front.ledger.merge(&ledger);
+        let unbound = core::mem::take(&mut *lock(&self.unbound));
+        Done { unbound, front, lookup, recycler, manager, emergencies, seen, source_error: error, out }
+    }
+}
+
+impl Gathered {
+    /// Adds what a worker has counted.
+    fn worker(&mut self, done: &WorkerDone) {
+        self.lookup.merge(&done.lookup);
+        self.ledger.merge(&done.ledger);
+        self.recycler.end.merge(&done.end);
+        self.front.merge(&done.front);
+        self.seen.merge(&done.seen);
+        if self.error.is_none() {
+            self.error.clone_from(&done.error);
+        }
+    }
+
+    /// The counters, and the account as far as it goes.
+    pub(crate) fn counters(&self, manager: &ManagerCounters, table: &FlowTable) -> (Counters, Ledger) {
+        let parts = Parts { front: &self.front, lookup: &self.lookup, recycler: &self.recycler, manager, table };
+        let mut ledger = self.front.ledger.clone();
+        ledger.merge(&self.ledger);
+        (parts.counters(), ledger)
+    }
+}
+
+pub(crate) fn join<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+}

@@ -1,0 +1,175 @@
+//! From names of interfaces to rings, and what the rings have counted.
+//!
+//! Interfaces are numbered in their order; `any`, which gives each that it sees a number, comes last.
+
+use anyhow::{Context, bail, ensure};
+use flumen_capture::Ring;
+use flumen_capture::ring::{ANY, Instruction, RingConfig, RingCounters, RingStats, StopHandle, filter_link};
+use flumen_engine::{CaptureCounters, LiveSource};
+use flumen_filter::socket_program;
+use flumen_model::{Counters, KernelTally};
+
+use super::CaptureJob;
+use crate::filter::{Refused, layer};
+
+/// All rings of a capture.
+pub(super) struct Rings {
+    pub(super) interfaces: Vec<Interface>,
+    sources: Vec<LiveSource<'static>>,
+    /// What was asked for and could not be had.
+    pub(super) notices: Vec<String>,
+}
+
+/// An interface and the counters of its rings.
+#[derive(Clone)]
+pub(super) struct Interface {
+    pub(super) name: String,
+    /// Number that its packets carry; the first such number of [`ANY`].
+    device: u16,
+    pub(super) stats: Vec<RingStats>,
+}
+
+impl Rings {
+    /// Opens the rings of all interfaces. Each is captured from the moment its own are open.
+    pub(super) fn open(job: &CaptureJob, stop: &StopHandle) -> anyhow::Result<Self> {
+        let mut rings = Self { interfaces: Vec::new(), sources: Vec::new(), notices: Vec::new() };
+        for (device, name) in names(job)?.into_iter().enumerate() {
+            rings.add(job, name, device as u16, stop)?;
+        }
+        Ok(rings)
+    }
+
+    fn add(&mut self, job: &CaptureJob, name: String, device: u16, stop: &StopHandle) -> anyhow::Result<()> {
+        let settings = job.settings.live.interface(&name);
+        let threads =
+            if name == ANY { 1 } else { settings.threads.unwrap_or(job.settings.engine.threads.workers).max(1) };
+        let text = if job.filter.is_empty() { &settings.filter } else { &job.filter };
+        let config = RingConfig { device, filter: program(text, &name)?, ..settings.ring };
+        let opened = Ring::open(&config, threads, stop)?;
+        let stats = opened.iter().map(Ring::stats).collect();
+        for ring in opened {
+            self.notices.extend(ring.notices().iter().map(|notice| format!("{name}: {notice}")));
+            self.sources.push(LiveSource { packets: Box::new(ring), checksums: settings.checksums });
+        }
+        self.notices.sort();
+        self.notices.dedup();
+        self.interfaces.push(Interface { name, device, stats });
+        Ok(())
+    }
+
+    /// The rings themselves, once.
+    pub(super) fn take_sources(&mut self) -> Vec<LiveSource<'static>> {
+        core::mem::take(&mut self.sources)
+    }
+
+    /// The counters, for who asks for them again and again.
+    pub(super) fn counters(&self) -> RingsCounters {
+        RingsCounters(self.interfaces.clone())
+    }
+
+    /// What is captured, for a person.
+    pub(super) fn text(&self) -> String {
+        let text = |interface: &Interface| match interface.stats.len() {
+            1 => interface.name.clone(),
+            rings => format!("{} ({rings} rings)", interface.name),
+        };
+        self.interfaces.iter().map(text).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Interface {
+    /// Its counters, those of all its rings together. What the kernel does not tell is left out: it tells it the next time.
+    pub(super) fn counters(&self) -> RingCounters {
+        let mut sum = RingCounters::default();
+        for counters in self.stats.iter().filter_map(|stats| stats.counters().ok()) {
+            let RingCounters { kernel_packets, kernel_drops, freezes, packets, lost, faults, .. } = counters;
+            sum.kernel_packets += kernel_packets;
+            sum.kernel_drops += kernel_drops;
+            sum.freezes += freezes;
+            sum.packets += packets;
+            sum.lost += lost;
+            sum.faults += faults;
+            sum.blocks += counters.blocks;
+            sum.polls += counters.polls;
+            sum.poll_data += counters.poll_data;
+            sum.poll_timeouts += counters.poll_timeouts;
+            sum.poll_signals += counters.poll_signals;
+            sum.poll_errors += counters.poll_errors;
+            sum.downs += counters.downs;
+            sum.returns += counters.returns;
+        }
+        sum
+    }
+
+    /// The name behind the number of a packet's interface, when it is one of this.
+    fn name_of(&self, device: u16) -> Option<String> {
+        match self.name.as_str() {
+            ANY => self.stats.first()?.devices().into_iter().nth(usize::from(device.checked_sub(self.device)?)),
+            name => (device == self.device).then(|| name.to_owned()),
+        }
+    }
+}
+
+/// The counters of all interfaces.
+#[derive(Clone)]
+pub(super) struct RingsCounters(Vec<Interface>);
+
+impl RingsCounters {
+    /// As they are now.
+    pub(super) fn read(&self) -> CaptureCounters {
+        let all: Vec<_> = self.0.iter().map(Interface::counters).collect();
+        let sum = |of: fn(&RingCounters) -> u64| all.iter().map(of).sum::<u64>();
+        let kernel = KernelTally {
+            packets: sum(|ring| ring.kernel_packets),
+            dropped: sum(|ring| ring.kernel_drops),
+            lost: sum(|ring| ring.lost),
+        };
+        let mut named = Counters::default();
+        named.push("capture.kernel_packets", kernel.packets);
+        named.push("capture.kernel_drops", kernel.dropped);
+        named.push("capture.errors", sum(|ring| ring.faults));
+        named.push("capture.freezes", sum(|ring| ring.freezes));
+        named.push("capture.lost", kernel.lost);
+        named.push("capture.afpacket.polls", sum(|ring| ring.polls));
+        named.push("capture.afpacket.poll_signal", sum(|ring| ring.poll_signals));
+        named.push("capture.afpacket.poll_timeout", sum(|ring| ring.poll_timeouts));
+        named.push("capture.afpacket.poll_data", sum(|ring| ring.poll_data));
+        named.push("capture.afpacket.poll_errors", sum(|ring| ring.poll_errors));
+        CaptureCounters { kernel, named }
+    }
+
+    /// The name of the interface that packets number so.
+    pub(super) fn name_of(&self, device: u16) -> Option<String> {
+        self.0.iter().find_map(|interface| interface.name_of(device))
+    }
+}
+
+/// Names of the interfaces, each once, `any` last.
+fn names(job: &CaptureJob) -> anyhow::Result<Vec<String>> {
+    let mut names = job.interfaces.clone();
+    if names.is_empty() {
+        names.extend(job.settings.live.interfaces.iter().map(|interface| interface.ring.interface.clone()));
+    }
+    ensure!(!names.is_empty(), "no interface: name one with -i, or in af-packet of the configuration");
+    names.sort_by_key(|name| name == ANY);
+    for (place, name) in names.iter().enumerate() {
+        ensure!(!names[..place].contains(name), "{name} is named twice");
+    }
+    Ok(names)
+}
+
+/// The program of an expression for an interface; none when there is no expression.
+fn program(text: &str, interface: &str) -> anyhow::Result<Vec<Instruction>> {
+    if text.trim().is_empty() {
+        return Ok(Vec::new());
+    }
+    let Some(link) = filter_link(interface)? else {
+        bail!("{interface}: frames of this kind of interface cannot be filtered");
+    };
+    let program = socket_program(text, layer(link), 0)
+        .map_err(|error| Refused::new(&error, text))
+        .with_context(|| interface.to_owned())?;
+    let instruction =
+        |one: &flumen_filter::Instruction| Instruction { code: one.code, jt: one.jt, jf: one.jf, k: one.k };
+    Ok(program.instructions().iter().map(instruction).collect())
+}

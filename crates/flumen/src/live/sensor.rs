@@ -1,0 +1,142 @@
+//! A capture as the control socket and the pages see it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use flumen_capture::ring::StopHandle;
+use flumen_control::{InterfaceCounters, Memcap, MemcapRefusal, Pages, Sensor, Unavailable};
+use flumen_engine::Monitor;
+use flumen_model::FlowRecord;
+use flumen_model::sink::Stats;
+use flumen_output::prometheus;
+
+use super::CaptureJob;
+use super::outputs::{Logs, Outputs};
+use super::rings::{Interface, Rings};
+use crate::config::keys::{self, Known};
+use crate::config::resolve::Resolved;
+
+/// A running capture.
+pub(super) struct LiveSensor {
+    monitor: Arc<Monitor>,
+    stop: StopHandle,
+    interfaces: Vec<Interface>,
+    logs: Logs,
+    values: Resolved,
+    /// `flow.memcap` as it is now.
+    memcap: AtomicU64,
+}
+
+impl LiveSensor {
+    pub(super) fn new(
+        job: &CaptureJob,
+        rings: &Rings,
+        stop: &StopHandle,
+        monitor: &Arc<Monitor>,
+        outputs: &Outputs,
+    ) -> Self {
+        Self {
+            monitor: Arc::clone(monitor),
+            stop: stop.clone(),
+            interfaces: rings.interfaces.clone(),
+            logs: outputs.logs.clone(),
+            values: job.values.clone(),
+            memcap: AtomicU64::new(job.settings.engine.table.memcap),
+        }
+    }
+    fn over() -> Unavailable {
+        Unavailable("the capture has ended".to_owned())
+    }
+    fn counter(&self, name: &str) -> u64 {
+        self.monitor.counters().and_then(|counters| counters.value(name)).unwrap_or(0)
+    }
+}
+
+impl Sensor for LiveSensor {
+    fn version(&self) -> String {
+        env!("CARGO_PKG_VERSION").to_owned()
+    }
+    fn uptime_secs(&self) -> u64 {
+        self.monitor.uptime().as_secs()
+    }
+    fn running_mode(&self) -> String {
+        let rings: usize = self.interfaces.iter().map(|interface| interface.stats.len()).sum();
+        if rings > 1 { "workers" } else { "single" }.to_owned()
+    }
+    fn capture_mode(&self) -> String {
+        "AF_PACKET_DEV".to_owned()
+    }
+    fn shutdown(&self) {
+        self.stop.stop();
+    }
+    fn configuration(&self, key: &str) -> Option<String> {
+        match keys::known(key)? {
+            Known::Honoured(_) => Some(self.values.root.setting(key)?.value.to_string()),
+            Known::Ignored | Known::Section => None,
+        }
+    }
+    fn stats(&self) -> Result<Stats, Unavailable> {
+        self.monitor.stats().ok_or_else(Self::over)
+    }
+    fn interfaces(&self) -> Vec<String> {
+        self.interfaces.iter().map(|interface| interface.name.clone()).collect()
+    }
+    /// Checksums and bypassed packets are counted for all interfaces together.
+    fn interface(&self, name: &str) -> Option<InterfaceCounters> {
+        let interface = self.interfaces.iter().find(|interface| interface.name == name)?;
+        let counters = interface.counters();
+        Some(InterfaceCounters {
+            packets: counters.kernel_packets,
+            dropped: counters.kernel_drops,
+            invalid_checksums: self.counter("tcp.invalid_checksum"),
+            bypassed: self.counter("flow_bypassed.local_pkts"),
+        })
+    }
+    fn memcaps(&self) -> Vec<Memcap> {
+        vec![Memcap { name: "flow", bytes: self.memcap.load(Ordering::Relaxed) }]
+    }
+    fn set_memcap(&self, name: &str, bytes: u64) -> Result<(), MemcapRefusal> {
+        match (name, bytes) {
+            ("flow", 0) => Err(MemcapRefusal::Unlimited),
+            ("flow", bytes) => match self.monitor.set_memcap(bytes) {
+                Some(true) => {
+                    self.memcap.store(bytes, Ordering::Relaxed);
+                    Ok(())
+                }
+                Some(false) => Err(MemcapRefusal::InUse(self.counter("flow.memuse"))),
+                None => Err(MemcapRefusal::Other(Self::over().0)),
+            },
+            _ => Err(MemcapRefusal::Other(format!("{name} has no limit that can be set while capturing"))),
+        }
+    }
+    fn flow(&self, id: u64) -> Result<Option<FlowRecord>, Unavailable> {
+        Ok(self.monitor.flow(id))
+    }
+    fn reopen_log_files(&self) -> Result<(), String> {
+        self.logs.reopen();
+        Ok(())
+    }
+}
+
+impl Pages for LiveSensor {
+    fn metrics(&self) -> Result<String, String> {
+        self.stats().map(|stats| prometheus::stats_text(&stats)).map_err(|over| over.0)
+    }
+    fn health(&self) -> Result<(), String> {
+        // Answered by the manager: who gets no answer at all sees that it hangs.
+        self.stats().map(drop).map_err(|over| over.0)
+    }
+    fn readiness(&self) -> Result<(), String> {
+        if self.stop.is_stopped() {
+            return Err("it is ending".to_owned());
+        }
+        let is_down = |interface: &&Interface| {
+            let counters = interface.counters();
+            counters.downs > counters.returns
+        };
+        match self.interfaces.iter().find(is_down) {
+            Some(down) => Err(format!("{} is down", down.name)),
+            None => Ok(()),
+        }
+    }
+}

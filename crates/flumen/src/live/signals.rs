@@ -1,0 +1,78 @@
+//! What signals do to a capture.
+//!
+//! | signal | does |
+//! |---|---|
+//! | SIGINT, SIGTERM | ends it: what was captured is written; the second one gives that up and says what is lost |
+//! | SIGHUP | opens log files again |
+//! | SIGUSR1 | writes the counters to the logs now |
+//! | SIGUSR2 | says that a changed configuration takes a restart |
+
+use std::io;
+use std::process;
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
+
+use flumen_capture::ring::StopHandle;
+use flumen_engine::Monitor;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
+use signal_hook::iterator::{Handle, Signals};
+
+use super::outputs::Logs;
+use crate::exit::Exit;
+
+/// What signals act on.
+pub(super) struct Steering {
+    pub(super) stop: StopHandle,
+    pub(super) monitor: Arc<Monitor>,
+    pub(super) logs: Logs,
+}
+
+/// The thread that waits for signals.
+pub(super) struct Listening {
+    handle: Handle,
+    thread: JoinHandle<()>,
+}
+
+/// Begins to listen. From here on these signals do nothing else.
+pub(super) fn listen(steering: Steering) -> io::Result<Listening> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2])?;
+    let handle = signals.handle();
+    let thread = Builder::new().name("flumen-signals".to_owned()).spawn(move || {
+        for signal in signals.forever() {
+            steering.act(signal);
+        }
+    })?;
+    Ok(Listening { handle, thread })
+}
+
+impl Listening {
+    /// Listens no more.
+    pub(super) fn end(self) {
+        self.handle.close();
+        // A thread that has panicked has said so.
+        let _ = self.thread.join();
+    }
+}
+
+impl Steering {
+    fn act(&self, signal: i32) {
+        match signal {
+            SIGHUP => self.logs.reopen(),
+            SIGUSR1 => self.monitor.request_stats(),
+            SIGUSR2 => tell!(
+                "the configuration is not read again while capturing; flow.memcap can be set through the control \
+                 socket (flumen ctl memcap-set flow SIZE), everything else takes a restart"
+            ),
+            _ if self.stop.is_stopped() => self.abort(),
+            _ => self.stop.stop(),
+        }
+    }
+
+    /// The end, without what was still to be done.
+    #[expect(clippy::exit, reason = "a second signal asks for nothing less")]
+    fn abort(&self) {
+        let (flows, bytes) = (self.monitor.unwritten_flows(), self.logs.waiting_bytes());
+        tell!("aborted: {flows} flows have no record, and {bytes} bytes of records were not written out");
+        process::exit(i32::from(Exit::Failed as u8));
+    }
+}
