@@ -1,5 +1,5 @@
 //! Live capture: a worker for each source, which decodes and follows what comes from it alone; the table and the rest of
-//! the [`Team`] are shared.
+//! the `Team` are shared.
 //!
 //! 1. Time is that of the packets. When none come, it is the wall clock less [`LAG`], so that flows time out, fragments
 //!    are given up and records leave without traffic too.
