@@ -40,6 +40,8 @@ fn control_socket_while_capturing_then_it_answers_and_ends_the_run() {
             }
         };
         assert_eq!(counters["capture"]["kernel_packets"], json!(frames.len()));
+        assert_eq!(counters["flow"]["active"], counters["flow"]["total"]);
+        assert!(matches!(sensor.ask("get-flow-stats-by-id", json!({"flow_id": 1})), Answer::Refused(_)));
         done(sensor.ask("shutdown", Value::Null));
         let live = sensor.end(0);
         assert_eq!(live.stats["capture"]["kernel_drops"], 0);
@@ -59,7 +61,7 @@ fn log_moved_away_then_a_new_one_after_hup_and_stats_in_it_after_usr1() {
         sensor.signal(libc::SIGUSR2);
         sensor.wait_for_message("takes a restart");
         // Signals of different kinds are taken in no certain order: HUP is seen by the new file.
-        while Log::of(&eve).stats_events == 0 {
+        while Log::so_far(&eve).stats_events == 0 {
             sensor.signal(libc::SIGHUP);
             sensor.signal(libc::SIGUSR1);
             std::thread::yield_now();
@@ -76,7 +78,7 @@ fn snapshots_at_an_interval_then_in_the_log_and_in_the_table() {
         let scratch = Scratch::new("stats");
         let arguments = ["-i", "b", "--set", "stats.interval=20ms", "--set", "outputs.stats.enabled=yes"];
         let sensor = scratch.capture(&arguments);
-        while Log::of(&scratch.path("live/eve.json")).stats_events < 3 {
+        while Log::so_far(&scratch.path("live/eve.json")).stats_events < 3 {
             std::thread::yield_now();
         }
         sensor.signal(libc::SIGTERM);
