@@ -177,7 +177,7 @@ fn control(root: &Section) -> Option<ControlSettings> {
         Some("no") => return None,
         word => word == Some("yes"),
     };
-    let directory = Path::new(flumen_control::DEFAULT_SOCKET).parent().unwrap_or(Path::new("/"));
+    let directory = Path::new(flumen_control::DEFAULT_SOCKET).parent().unwrap_or_else(|| Path::new("/"));
     Some(ControlSettings { path: directory.join(root.text("unix-command.filename")), required })
 }
 

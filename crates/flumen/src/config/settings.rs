@@ -198,7 +198,7 @@ fn eve_log(section: &Section, root: &Section) -> EveConfig {
         anomaly: flag("types.anomaly.enabled")
             && section
                 .given_flag("outputs.eve-log.types.anomaly.types.decode")
-                .unwrap_or(compat(root) == Compat::Flumen),
+                .unwrap_or_else(|| compat(root) == Compat::Flumen),
         stats: (root.flag("stats.enabled") && flag("types.stats.enabled")).then_some(stats),
         community_id: flag("community-id").then_some(community_id),
         ipv6: if flag("ipv6-compress") { Ipv6Form::Compressed } else { Ipv6Form::Expanded },

@@ -69,7 +69,6 @@ impl Steering {
     }
 
     /// The end, without what was still to be done.
-    #[expect(clippy::exit, reason = "a second signal asks for nothing less")]
     fn abort(&self) {
         let (flows, bytes) = (self.monitor.unwritten_flows(), self.logs.waiting_bytes());
         tell!("aborted: {flows} flows have no record, and {bytes} bytes of records were not written out");

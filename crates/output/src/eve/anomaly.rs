@@ -18,7 +18,7 @@ pub(super) fn append(out: &mut Text, clock: &mut Clock, config: &EveConfig, host
     if let Some(found) = &odd.ends {
         ends(out, config, found);
     }
-    let (group, name) = odd.event.name().split_once(".event.").unwrap_or(("", odd.event.name()));
+    let (group, name) = odd.event.name().split_once(".event.").unwrap_or_else(|| ("", odd.event.name()));
     out.raw(b",\"anomaly\":{\"type\":\"decode\",\"event\":\"");
     out.raw(group.as_bytes());
     if !group.is_empty() {
