@@ -7,7 +7,6 @@
 //!    every flow that is left gets its record.
 //! 3. A source that fails, and a sink that does, end all sources.
 
-use std::sync::Mutex;
 use std::thread::{Thread, scope};
 use std::time::{Duration, Instant};
 
@@ -20,7 +19,7 @@ use crate::front::Front;
 use crate::manager::{ENDED_BATCH, ManagerCounters, Pace};
 use crate::monitor::Monitor;
 use crate::pipeline::{Outlet, PacketClock, Share, Worker};
-use crate::prim::lock;
+use crate::prim::{Mutex, lock};
 use crate::recorder::{Outflow, Outgoing};
 use crate::run::{Done, stats_of};
 use crate::team::{Gathered, Start, Team, Work, WorkerDone};

@@ -1,6 +1,8 @@
 //! A capture is looked into and steered while it runs.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 
 use flumen_control::Answer;
 use serde_json::{Value, json};
@@ -85,5 +87,38 @@ fn snapshots_at_an_interval_then_in_the_log_and_in_the_table() {
         sensor.end(0);
         let table = fs::read_to_string(scratch.path("live/stats.log")).expect("a table");
         assert!(table.contains("capture.afpacket.polls"));
+    });
+}
+
+#[test]
+fn pages_while_capturing_then_metrics_and_ready_until_the_interface_is_down() {
+    in_namespace(|net| {
+        net.cable("a", "b");
+        net.ip("link set dev lo up");
+        let scratch = Scratch::new("pages");
+        let sensor = scratch.capture(&["-i", "b", "--set", "flumen.metrics=127.0.0.1:9143"]);
+        let get = |page: &str| {
+            let mut client = TcpStream::connect("127.0.0.1:9143").expect("it listens");
+            write!(client, "GET {page} HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("sent");
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).expect("text");
+            answer
+        };
+        let frames = frames("office", 50);
+        let sender = Sender::on("a");
+        frames.iter().for_each(|frame| sender.send(frame));
+        sensor.wait_for_packets("b", frames.len());
+        let captured = format!("\nflumen_capture_kernel_packets_total {}\n", frames.len());
+        let metrics = get("/metrics");
+        assert!(metrics.contains(&captured), "{metrics}");
+        assert!(metrics.contains("\nflumen_ledger_unaccounted_packets 0\n"), "{metrics}");
+        assert!(get("/healthz").starts_with("HTTP/1.1 200 "));
+        assert!(get("/readyz").starts_with("HTTP/1.1 200 "));
+        net.ip("link set dev b down");
+        while !get("/readyz").ends_with("b is down\n") {}
+        net.ip("link set dev b up");
+        while !get("/readyz").starts_with("HTTP/1.1 200 ") {}
+        sensor.signal(libc::SIGTERM);
+        sensor.end(0);
     });
 }
