@@ -12,7 +12,7 @@ mod clock;
 pub mod config;
 mod feed;
 mod front;
-pub mod live;
+mod live;
 mod manager;
 mod monitor;
 mod pacer;

@@ -1,13 +1,12 @@
 //! Live capture: a worker for each source, which decodes and follows what comes from it alone; the table and the rest of
 //! the `Team` are shared.
 //!
-//! 1. Time is that of the packets. When none come, it is the wall clock less [`LAG`], so that flows time out, fragments
+//! 1. Time is that of the packets. When none come, it is the wall clock less `LAG`, so that flows time out, fragments
 //!    are given up and records leave without traffic too.
 //! 2. The run ends when every source has: whoever wants its end ends the sources. What they still deliver is counted, then
 //!    every flow that is left gets its record.
 //! 3. A source that fails, and a sink that does, end all sources.
 
-use std::sync::Mutex;
 use std::thread::{Thread, scope};
 use std::time::{Duration, Instant};
 
@@ -20,7 +19,7 @@ use crate::front::Front;
 use crate::manager::{ENDED_BATCH, ManagerCounters, Pace};
 use crate::monitor::Monitor;
 use crate::pipeline::{Outlet, PacketClock, Share, Worker};
-use crate::prim::lock;
+use crate::prim::{Mutex, lock};
 use crate::recorder::{Outflow, Outgoing};
 use crate::run::{Done, stats_of};
 use crate::team::{Gathered, Start, Team, Work, WorkerDone};
@@ -75,7 +74,7 @@ pub struct CaptureCounters {
 
 /// By how much the wall clock is ahead of the time that a source without packets has reached: a packet that is captured
 /// takes less to get here.
-pub const LAG: Span = Span::from_secs(1);
+const LAG: Span = Span::from_secs(1);
 
 /// What the threads of the run share.
 struct Shared<'r> {

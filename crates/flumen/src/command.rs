@@ -172,6 +172,10 @@ fn summary(config: &Config, out: &mut dyn Write) -> io::Result<()> {
     if threads.workers > 1 || threads.affinity.is_some() {
         writeln!(out, "threads: {}", threads_text(threads))?;
     }
+    let interfaces: Vec<_> = config.settings.live.interfaces.iter().map(|one| one.ring.interface.as_str()).collect();
+    if !interfaces.is_empty() {
+        writeln!(out, "capture: {}", interfaces.join(", "))?;
+    }
     for eve in &config.settings.eve {
         let types = [("flow", eve.flow), ("netflow", eve.netflow), ("stats", eve.stats.is_some())];
         let types: Vec<_> = types.iter().filter(|(_, on)| *on).map(|(name, _)| *name).collect();

@@ -127,6 +127,7 @@ fn flow() -> FlowRecord {
         nesting: None,
         flow_id: FLOW_ID,
         logged: Timestamp::from_parts(1_600_000_010, 0),
+        device: 0,
         vlan: VlanTags::default(),
         ip_version: IpVersion::V4,
         client: Address::v4([10, 0, 0, 1]),

@@ -492,3 +492,35 @@ fn random_edits_and_overrides_of_a_configuration_then_never_a_panic() {
         }
     }
 }
+
+#[test]
+fn interfaces_then_own_values_before_those_of_default_before_the_table() {
+    let text = "af-packet:\n- {interface: eth0, threads: 2, ring-size: 100}\n- {interface: default, ring-size: 7, block-timeout: 50}\n- {interface: eth1, cluster-id: 9, defrag: no}\n";
+    let config = good(text);
+    let live = &config.settings.live;
+    let [eth0, eth1] = live.interfaces.as_slice() else { panic!("two: {:?}", live.interfaces) };
+    assert_eq!((eth0.threads, eth0.ring.ring_size, eth0.ring.block_timeout_ms), (Some(2), Some(100), 50));
+    let fanout = eth1.ring.fanout.expect("one");
+    assert_eq!((eth1.threads, eth1.ring.ring_size, fanout.id, fanout.defrag), (None, Some(7), Some(9), false));
+    let other = live.interface("wlan0");
+    assert_eq!((other.ring.interface.as_str(), other.ring.ring_size), ("wlan0", Some(7)));
+    let set = [Override::parse("af-packet.0.threads=4").expect("a key and a value")];
+    let again = Config::parse(&config.to_yaml(), &set, None).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(again.settings.live.interfaces[0].threads, Some(4));
+    assert_eq!(again.settings.live.interfaces[1].ring, eth1.ring);
+}
+
+#[test]
+fn interfaces_that_cannot_be_then_refused() {
+    let problem = |text: &str| problems(text).remove(0);
+    assert!(problem("af-packet:\n- {threads: 2}\n").ends_with("'af-packet.interface' is missing here"));
+    assert!(problem("af-packet:\n- {interface: a}\n- {interface: a}\n").ends_with("'a' is here again"));
+    assert!(problem("af-packet: {interface: a}\n").contains("'af-packet' is a list"));
+    assert!(problem("af-packet:\n- {interface: a, cluster-type: cluster_ebpf}\n").contains("cluster_ebpf"));
+    assert!(problem("flumen: {metrics: \"0.0.0.0:80\"}\n").contains("a loopback address"));
+    assert!(problem("outputs:\n- eve-log: {rotate-interval: fortnight}\n").contains("rotate-interval"));
+    assert_eq!(
+        warnings(&good("af-packet:\n- {interface: a, use-mmap: no}\n")),
+        ["2: 'af-packet.use-mmap' is always yes"]
+    );
+}

@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn user_by_name_or_number_then_with_its_group() {
-        let users = "root:x:0:0:root:/root:/bin/sh\nflumen:x:991:993::/:/bin/false\nbroken:x:\n";
+        let users = "root:x:0:0:root:/:/bin/sh\nflumen:x:991:993::/:/bin/false\nbroken:x:\n";
         assert_eq!(find(users, "flumen"), Some(Identity { user: 991, group: 993 }));
         assert_eq!(find(users, "991"), Some(Identity { user: 991, group: 993 }));
         assert_eq!(find(users, "7"), Some(Identity { user: 7, group: 7 }));

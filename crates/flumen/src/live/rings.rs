@@ -44,7 +44,9 @@ impl Rings {
         let threads =
             if name == ANY { 1 } else { settings.threads.unwrap_or(job.settings.engine.threads.workers).max(1) };
         let text = if job.filter.is_empty() { &settings.filter } else { &job.filter };
-        let config = RingConfig { device, filter: program(text, &name)?, ..settings.ring };
+        // A ring that has all packets shares with nobody, and so leaves fragments as they are.
+        let fanout = settings.ring.fanout.filter(|_| threads > 1);
+        let config = RingConfig { device, filter: program(text, &name)?, fanout, ..settings.ring };
         let opened = Ring::open(&config, threads, stop)?;
         let stats = opened.iter().map(Ring::stats).collect();
         for ring in opened {

@@ -113,6 +113,11 @@ impl Sensor<'_> {
             }
         }
     }
+    /// Waits for its end.
+    pub(crate) fn wait(mut self) {
+        self.messages.read_to_string(&mut self.said).expect("text");
+        self.child.wait().expect("it ends");
+    }
     /// Waits for its end, which must have this code.
     pub(crate) fn end(mut self, code: i32) -> Log {
         self.messages.read_to_string(&mut self.said).expect("text");
@@ -140,8 +145,18 @@ pub(crate) struct Log {
 }
 
 impl Log {
+    /// That of a run that has ended.
     pub(crate) fn of(path: &Path) -> Self {
         let text = fs::read_to_string(path).unwrap_or_default();
+        assert!(text.is_empty() || text.ends_with('\n'), "the last line is cut");
+        Self::from_lines(&text)
+    }
+    /// That of a run that goes on, or was killed: the last line may be on its way.
+    pub(crate) fn so_far(path: &Path) -> Self {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        Self::from_lines(text.rfind('\n').map_or("", |end| &text[..end]))
+    }
+    fn from_lines(text: &str) -> Self {
         let mut log = Self { flows: Vec::new(), stats: Value::Null, stats_events: 0, said: String::new() };
         for line in text.lines() {
             let mut event: Value = serde_json::from_str(line).expect("a JSON object a line");
@@ -211,6 +226,15 @@ pub(crate) fn frames(scenario: &str, packets: u64) -> Vec<Vec<u8>> {
     }
     frames.retain(|frame| frame.len() > 14 && frame.len() <= MTU);
     frames
+}
+
+/// A UDP packet from one of 65,536 ports, each of which is a flow.
+pub(crate) fn udp(port: u16) -> Vec<u8> {
+    let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x08, 0x00];
+    frame.extend([0x45, 0, 0, 28, 0, 1, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
+    frame.extend(port.to_be_bytes());
+    frame.extend([0x00, 0x35, 0, 8, 0, 0]);
+    frame
 }
 
 /// A capture of these frames, a microsecond apart: no flow times out as none does when they are sent.

@@ -1,6 +1,8 @@
 //! A capture is looked into and steered while it runs.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 
 use flumen_control::Answer;
 use serde_json::{Value, json};
@@ -40,6 +42,8 @@ fn control_socket_while_capturing_then_it_answers_and_ends_the_run() {
             }
         };
         assert_eq!(counters["capture"]["kernel_packets"], json!(frames.len()));
+        assert_eq!(counters["flow"]["active"], counters["flow"]["total"]);
+        assert!(matches!(sensor.ask("get-flow-stats-by-id", json!({"flow_id": 1})), Answer::Refused(_)));
         done(sensor.ask("shutdown", Value::Null));
         let live = sensor.end(0);
         assert_eq!(live.stats["capture"]["kernel_drops"], 0);
@@ -59,7 +63,7 @@ fn log_moved_away_then_a_new_one_after_hup_and_stats_in_it_after_usr1() {
         sensor.signal(libc::SIGUSR2);
         sensor.wait_for_message("takes a restart");
         // Signals of different kinds are taken in no certain order: HUP is seen by the new file.
-        while Log::of(&eve).stats_events == 0 {
+        while Log::so_far(&eve).stats_events == 0 {
             sensor.signal(libc::SIGHUP);
             sensor.signal(libc::SIGUSR1);
             std::thread::yield_now();
@@ -76,12 +80,45 @@ fn snapshots_at_an_interval_then_in_the_log_and_in_the_table() {
         let scratch = Scratch::new("stats");
         let arguments = ["-i", "b", "--set", "stats.interval=20ms", "--set", "outputs.stats.enabled=yes"];
         let sensor = scratch.capture(&arguments);
-        while Log::of(&scratch.path("live/eve.json")).stats_events < 3 {
+        while Log::so_far(&scratch.path("live/eve.json")).stats_events < 3 {
             std::thread::yield_now();
         }
         sensor.signal(libc::SIGTERM);
         sensor.end(0);
         let table = fs::read_to_string(scratch.path("live/stats.log")).expect("a table");
         assert!(table.contains("capture.afpacket.polls"));
+    });
+}
+
+#[test]
+fn pages_while_capturing_then_metrics_and_ready_until_the_interface_is_down() {
+    in_namespace(|net| {
+        net.cable("a", "b");
+        net.ip("link set dev lo up");
+        let scratch = Scratch::new("pages");
+        let sensor = scratch.capture(&["-i", "b", "--set", "flumen.metrics=127.0.0.1:9143"]);
+        let get = |page: &str| {
+            let mut client = TcpStream::connect("127.0.0.1:9143").expect("it listens");
+            write!(client, "GET {page} HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("sent");
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).expect("text");
+            answer
+        };
+        let frames = frames("office", 50);
+        let sender = Sender::on("a");
+        frames.iter().for_each(|frame| sender.send(frame));
+        sensor.wait_for_packets("b", frames.len());
+        let captured = format!("\nflumen_capture_kernel_packets_total {}\n", frames.len());
+        let metrics = get("/metrics");
+        assert!(metrics.contains(&captured), "{metrics}");
+        assert!(metrics.contains("\nflumen_ledger_unaccounted_packets 0\n"), "{metrics}");
+        assert!(get("/healthz").starts_with("HTTP/1.1 200 "));
+        assert!(get("/readyz").starts_with("HTTP/1.1 200 "));
+        net.ip("link set dev b down");
+        while !get("/readyz").ends_with("b is down\n") {}
+        net.ip("link set dev b up");
+        while !get("/readyz").starts_with("HTTP/1.1 200 ") {}
+        sensor.signal(libc::SIGTERM);
+        sensor.end(0);
     });
 }
