@@ -123,7 +123,6 @@ impl Pcaps for Queue {
 fn flow() -> FlowRecord {
     let traffic = |packets, bytes| Traffic { packets, bytes, ttl: None };
     FlowRecord {
-        device: 0,
         nesting: None,
         flow_id: FLOW_ID,
         logged: Timestamp::from_parts(1_600_000_010, 0),
