@@ -6,7 +6,7 @@ use std::fmt::{self, Write};
 
 use super::Config;
 use super::keys::{self, AF_PACKET, EVE, Key};
-use super::resolve::{Part, Section};
+use super::section::{Part, Section};
 
 /// What the keys of the table of counters begin with.
 const TABLES: &str = "outputs.stats.";

@@ -10,7 +10,8 @@ use flumen_output::spool::SpoolConfig;
 use flumen_output::{LiveLog, StatsLogConfig, Target};
 
 use super::problem::Problem;
-use super::resolve::{Resolved, Section};
+use super::resolve::Resolved;
+use super::section::Section;
 use super::settings::count;
 
 /// Everything that can be set for live capture alone.

@@ -12,9 +12,11 @@ use flumen_table::config::{Compat, MemcapPolicy, RateTracking, StateTimeouts, Ti
 use flumen_table::{DefragConfig, TableConfig};
 use flumen_wire::{DecodeOptions, PortList, ReservedBits, TunnelOptions, TunnelPorts};
 
+#[cfg(target_os = "linux")]
 use super::live::LiveSettings;
 use super::problem::{Problem, Problems};
-use super::resolve::{Resolved, Section};
+use super::resolve::Resolved;
+use super::section::Section;
 use super::threads::threads;
 use super::value::{Ports, Value};
 
@@ -30,6 +32,7 @@ pub struct Settings {
     /// `default-log-dir`.
     pub log_dir: PathBuf,
     /// What matters for live capture alone.
+    #[cfg(target_os = "linux")]
     pub live: LiveSettings,
 }
 
@@ -60,6 +63,7 @@ impl Settings {
             check_filetype(section, &mut problems);
             eve.push(eve_log(section, &values.root));
         }
+        #[cfg(target_os = "linux")]
         let live = LiveSettings::of(values, available, &mut problems);
         if !problems.is_empty() {
             return Err(Problems(problems));
@@ -90,6 +94,7 @@ impl Settings {
             eve,
             stats: StatsSettings { enabled: root.flag("stats.enabled"), interval: span(root, "stats.interval") },
             log_dir: root.text("default-log-dir").into(),
+            #[cfg(target_os = "linux")]
             live,
         })
     }

@@ -7,7 +7,8 @@ use flumen_engine::{Affinity, CpuSet, Placement, Sharing, Threads};
 
 use super::cpus::Cpus;
 use super::problem::Problem;
-use super::resolve::{Resolved, Section};
+use super::resolve::Resolved;
+use super::section::Section;
 use super::settings::count;
 use super::value::Value;
 
