@@ -135,7 +135,7 @@ fn is_due(due: &mut Option<Instant>, every: Option<Duration>) -> bool {
     let is_due = now >= *at;
     if is_due {
         // One that was missed is not made up for.
-        *at = (*at + every).max(now);
+        *at = if *at + every > now { *at + every } else { now + every };
     }
     is_due
 }

@@ -172,7 +172,8 @@ fn summary(config: &Config, out: &mut dyn Write) -> io::Result<()> {
     if threads.workers > 1 || threads.affinity.is_some() {
         writeln!(out, "threads: {}", threads_text(threads))?;
     }
-    let interfaces: Vec<_> = config.settings.live.interfaces.iter().map(|one| one.ring.interface.as_str()).collect();
+    let interfaces = config.values.interfaces.iter().map(|section| section.text("af-packet.interface"));
+    let interfaces: Vec<_> = interfaces.filter(|name| *name != "default").collect();
     if !interfaces.is_empty() {
         writeln!(out, "capture: {}", interfaces.join(", "))?;
     }

@@ -1,8 +1,8 @@
 //! The configuration: a `suricata.yaml`, the command line, and defaults, to the settings of a run.
 //!
 //! The way of a value: [`mod@include`] reads the files (with [`yaml`]) into a tree of [`node`]s → [`overrides`] puts the
-//! command line into it → [`resolve`] holds it against the table of [`keys`] and reads each [`value`] → [`settings`] makes
-//! of them what a run takes. [`emit`] writes the effective configuration. Everything that is wrong becomes a [`problem`] with
+//! command line into it → [`resolve`] holds it against the table of [`keys`] and reads each [`value`] into a [`section`] →
+//! [`settings`] makes of them what a run takes. [`emit`] writes the effective configuration. Everything that is wrong becomes a [`problem`] with
 //! its place; nothing here panics, and files, nesting and numbers of values are bounded.
 
 pub mod cpus;
@@ -10,6 +10,7 @@ pub mod emit;
 mod hosts;
 pub mod include;
 pub mod keys;
+#[cfg(target_os = "linux")]
 pub mod live;
 pub mod networks;
 pub mod node;

@@ -13,6 +13,7 @@ use flumen_table::{DefragConfig, TableConfig};
 use flumen_wire::{DecodeOptions, PortList, ReservedBits, TunnelOptions, TunnelPorts};
 
 use super::hosts::host_policies;
+#[cfg(target_os = "linux")]
 use super::live::LiveSettings;
 use super::problem::{Problem, Problems};
 use super::resolve::Resolved;
@@ -32,6 +33,7 @@ pub struct Settings {
     /// `default-log-dir`.
     pub log_dir: PathBuf,
     /// What matters for live capture alone.
+    #[cfg(target_os = "linux")]
     pub live: LiveSettings,
 }
 
@@ -63,6 +65,7 @@ impl Settings {
             check_filetype(section, &mut problems);
             eve.push(eve_log(section, &values.root));
         }
+        #[cfg(target_os = "linux")]
         let live = LiveSettings::of(values, available, &mut problems);
         if !problems.is_empty() {
             return Err(Problems(problems));
@@ -93,6 +96,7 @@ impl Settings {
             eve,
             stats: StatsSettings { enabled: root.flag("stats.enabled"), interval: span(root, "stats.interval") },
             log_dir: root.text("default-log-dir").into(),
+            #[cfg(target_os = "linux")]
             live,
         })
     }

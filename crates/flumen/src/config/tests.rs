@@ -493,6 +493,7 @@ fn random_edits_and_overrides_of_a_configuration_then_never_a_panic() {
     }
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn interfaces_then_own_values_before_those_of_default_before_the_table() {
     let text = "af-packet:\n- {interface: eth0, threads: 2, ring-size: 100}\n- {interface: default, ring-size: 7, block-timeout: 50}\n- {interface: eth1, cluster-id: 9, defrag: no}\n";
@@ -510,6 +511,7 @@ fn interfaces_then_own_values_before_those_of_default_before_the_table() {
     assert_eq!(again.settings.live.interfaces[1].ring, eth1.ring);
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn interfaces_that_cannot_be_then_refused() {
     let problem = |text: &str| problems(text).remove(0);

@@ -15,6 +15,7 @@ use super::outputs::{Logs, Outputs};
 use super::rings::{Interface, Rings};
 use crate::config::keys::{self, Known};
 use crate::config::resolve::Resolved;
+use crate::config::value::Value;
 
 /// A running capture.
 pub(super) struct LiveSensor {
@@ -71,7 +72,10 @@ impl Sensor for LiveSensor {
     }
     fn configuration(&self, key: &str) -> Option<String> {
         match keys::known(key)? {
-            Known::Honoured(_) => Some(self.values.root.setting(key)?.value.to_string()),
+            Known::Honoured(_) => Some(match &self.values.root.setting(key)?.value {
+                Value::Text(text) => text.clone(),
+                other => other.to_string(),
+            }),
             Known::Ignored | Known::Section => None,
         }
     }

@@ -29,8 +29,8 @@ fn one_way(out: &mut Text, clock: &mut Clock, common: &Common<'_>, record: &Flow
     key_uint(out, b",\"app_proto\":\"unknown\",\"netflow\":{\"pkts\":", traffic.packets);
     key_uint(out, b",\"bytes\":", traffic.bytes);
     span(out, clock, record);
-    // Suricata does not leave the fields out where packets were counted but their TTL was not, on a flow that was turned.
-    let unknown = (traffic.packets > 0).then_some((0, 0));
+    // On a flow that was turned Suricata has counted the TTLs of packets to the client elsewhere, and writes zeros.
+    let unknown = (direction == Direction::ToClient).then_some((0, 0));
     if let Some((low, high)) = traffic.ttl.or(unknown) {
         key_uint(out, b",\"min_ttl\":", low.into());
         key_uint(out, b",\"max_ttl\":", high.into());
