@@ -105,7 +105,10 @@ fn account<W: Write>(page: &mut Page<'_, W>, report: &RunReport<'_>) -> io::Resu
     let row = |name: &str, tally: Tally| Row::new(name, [units::count(tally.packets), units::bytes(tally.bytes)]);
     let mut reasons: Vec<_> = ledger.reasons().map(|(why, tally)| (why.name(), tally)).collect();
     reasons.sort_by_key(|&(name, tally)| (Reverse(tally.packets), name));
-    let mut rows = vec![row("read", ledger.read), row("found inside", ledger.found), row("in flows", ledger.in_flows)];
+    let mut rows = vec![row("read", ledger.read)];
+    // Most captures have neither tunnels nor fragments.
+    rows.extend((ledger.found.packets > 0).then(|| row("found inside", ledger.found)));
+    rows.push(row("in flows", ledger.in_flows));
     rows.extend(reasons.iter().take(REASONS_MAX).map(|&(name, tally)| row(&reason(name), tally)));
     if let Some(rest) = reasons.get(REASONS_MAX..).filter(|rest| !rest.is_empty()) {
         let mut all = Tally::default();
