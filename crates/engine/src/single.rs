@@ -166,7 +166,8 @@ impl Single<'_, '_> {
         self.write_updates(now);
         self.emergencies.note(emergency, now);
         self.worker.lookup.give_back_spare();
-        if self.passes.passes(now).any(|()| self.table.maintain()) {
+        let passes = self.passes.passes(now);
+        if passes > 0 && self.table.maintain_passes(passes) {
             self.emergencies.note(false, now);
         }
     }

@@ -139,7 +139,9 @@ impl SparePool {
     /// Keeps the pool between 90 % and 110 % of what was preallocated: grows by what is missing and one block more, and
     /// gives a tenth of what is too much back, in whole blocks. A tenth, because what is too much now may be wanted again
     /// in a moment, and memory that was given back has to be cleared first. Called by the manager, outside the packet path.
-    pub(crate) fn balance(&self, store: &Ref<Boxed<FlowStore>>) {
+    ///
+    /// `passes` of the manager are made at once when so many are due: what the later ones would find is known.
+    pub(crate) fn balance(&self, store: &Ref<Boxed<FlowStore>>, passes: u32) {
         let mut returned = Vec::new();
         store.collect_returned(&mut returned);
         self.give_back(returned);
@@ -149,7 +151,9 @@ impl SparePool {
         } else if len * 10 > wanted * 11 {
             let mut vain = lock(&self.vain);
             if !vain.skips() {
-                let share = ((len - wanted) / 10).max(BLOCK_FLOWS);
+                let surplus = len - wanted;
+                let left = (0..passes).fold(surplus, |left, _| left - left / 10);
+                let share = (surplus - left).max(BLOCK_FLOWS);
                 let given = self.shrink(store, share);
                 vain.note(given * 2 < share);
             }

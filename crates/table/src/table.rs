@@ -379,10 +379,18 @@ impl FlowTable {
     /// Keeps the spare pool at its size, and notes a pass for leaving emergency mode. Called by the first manager after
     /// each of its passes; `true` when emergency mode has just ended.
     pub fn maintain(&self) -> bool {
-        self.pool.balance(&self.store);
+        self.maintain_passes(1)
+    }
+
+    /// The same after so many passes at once.
+    pub fn maintain_passes(&self, passes: u32) -> bool {
+        if passes == 0 {
+            return false;
+        }
+        self.pool.balance(&self.store, passes);
         let prealloc = self.pool.prealloc().max(1);
         let enough = self.pool.len() * 100 / prealloc > usize::from(self.config.emergency_recovery);
-        self.emergency.passed(enough)
+        (0..passes).any(|_| self.emergency.passed(enough))
     }
 
     /// Locks the flow that `flow` refers to; `None` when it has ended, or is another table's.
