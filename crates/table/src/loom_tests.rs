@@ -365,7 +365,7 @@ fn two_threads_take_blocks_from_the_pool_and_give_them_back_then_none_is_lost() 
         exchange(&pool);
         other.join().expect("no panic");
         assert_eq!(pool.len(), 2 * BLOCK_FLOWS);
-        pool.balance(&store);
+        pool.balance(&store, 1);
         assert_eq!(pool.len(), 2 * BLOCK_FLOWS);
     });
 }
