@@ -120,7 +120,7 @@ impl Parts<'_> {
         out.push("flow.wrk.spare_sync", l.spare_sync);
         out.push("flow.wrk.spare_sync_incomplete", l.spare_sync_incomplete);
         out.push("flow.wrk.spare_sync_empty", l.spare_sync_empty);
-        // Nothing is reassembled, so no flow needs a worker's hands when it ends, and none is injected into one.
+        // No stream is reassembled, so no flow needs a worker's hands when it ends, and none is injected into one.
         out.push("flow.wrk.flows_evicted_needs_work", 0);
         out.push("flow.wrk.flows_evicted_pkt_inject", 0);
         out.push("flow.wrk.flows_evicted", l.flows_evicted);

@@ -86,7 +86,7 @@ fn tcp_object(out: &mut Text, tcp: &TcpRecord) {
     if let Some(state) = tcp.state {
         out.raw(b",\"state\":\"");
         out.raw(state.name().as_bytes());
-        // A session begins with one region a direction, and only reassembly, which Flumen does not do, adds more.
+        // A session begins with one region a direction, and only reassembly of streams, which Flumen does not do, adds more.
         out.raw(b"\",\"ts_max_regions\":1,\"tc_max_regions\":1");
     }
     out.byte(b'}');
