@@ -3,6 +3,7 @@
 mod community_id;
 mod failing;
 mod literal;
+mod model;
 mod random;
 mod stats;
 #[path = "../support/mod.rs"]

@@ -1,9 +1,9 @@
 //! Random records: every line is JSON, and says what the record says.
 
 use crate::lines;
-use crate::support::{Random, random_record};
+use crate::support::{Random, random_config, random_record};
 use flumen_model::FlowRecord;
-use flumen_output::eve::{CommunityId, CommunityIdRule, EveConfig, Ipv6Form};
+use flumen_output::eve::EveConfig;
 use serde_json::Value;
 
 #[test]
@@ -41,19 +41,5 @@ fn agrees(event: &Value, record: &FlowRecord, config: &EveConfig) {
         if config.extended {
             assert_eq!(event["flumen"]["end_ns"], record.end.nanos());
         }
-    }
-}
-
-fn random_config(random: &mut Random) -> EveConfig {
-    let rule = if random.flip() { CommunityIdRule::Spec } else { CommunityIdRule::Suricata };
-    EveConfig {
-        flow: random.flip(),
-        netflow: random.flip(),
-        host: random.flip().then(|| "\u{1}é\"\\".to_owned()),
-        community_id: random.flip().then_some(CommunityId { seed: random.next() as u16, rule }),
-        ipv6: if random.flip() { Ipv6Form::Expanded } else { Ipv6Form::Compressed },
-        ethernet: random.flip(),
-        extended: random.flip(),
-        ..EveConfig::default()
     }
 }

@@ -1,8 +1,11 @@
 //! Records and random numbers for tests.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
-use flumen_model::record::{Endpoint, Interim, MacSet, TcpRecord, Traffic};
-use flumen_model::{Address, EndReason, FlowRecord, FlowState, IpVersion, Ports, TcpState, Timestamp, VlanTags};
+use flumen_model::record::{Endpoint, Interim, MacSet, Nesting, TcpRecord, Traffic};
+use flumen_model::{
+    Address, EndReason, FlowRecord, FlowState, IpVersion, Ports, TcpState, Timestamp, Tunnel, TunnelKind, VlanTags,
+};
+use flumen_output::eve::{CommunityId, CommunityIdRule, DeviceNames, EveConfig, Ipv6Form};
 use std::net::IpAddr;
 
 /// 2020-09-13T12:26:40Z.
@@ -72,6 +75,29 @@ impl Random {
     }
 }
 
+const TUNNEL_KINDS: [TunnelKind; 6] =
+    [TunnelKind::None, TunnelKind::Vni, TunnelKind::GreKey, TunnelKind::Teid, TunnelKind::Spi, TunnelKind::Session];
+
+const REASONS: [EndReason; 5] =
+    [EndReason::Timeout, EndReason::Forced, EndReason::Shutdown, EndReason::TcpReuse, EndReason::Unknown];
+
+/// Settings of which every one that changes records is random. Interface 1 is called `dev"1`; others have no name.
+pub(crate) fn random_config(random: &mut Random) -> EveConfig {
+    let rule = if random.flip() { CommunityIdRule::Spec } else { CommunityIdRule::Suricata };
+    EveConfig {
+        flow: random.flip(),
+        netflow: random.flip(),
+        host: random.flip().then(|| "\u{1}é\"\\".to_owned()),
+        community_id: random.flip().then_some(CommunityId { seed: random.next() as u16, rule }),
+        ipv6: if random.flip() { Ipv6Form::Expanded } else { Ipv6Form::Compressed },
+        ethernet: random.flip(),
+        devices: DeviceNames::new(|device| (device == 1).then(|| "dev\"1".to_owned())),
+        tunnels: random.flip(),
+        extended: random.flip(),
+        ..EveConfig::default()
+    }
+}
+
 /// A record of which every field is as random as its type allows.
 pub(crate) fn random_record(random: &mut Random) -> FlowRecord {
     let byte = |random: &mut Random| random.next() as u8;
@@ -90,23 +116,29 @@ pub(crate) fn random_record(random: &mut Random) -> FlowRecord {
         _ => Endpoint::None,
     };
     let mac = |random: &mut Random| -> [u8; 6] { std::array::from_fn(|_| byte(random)) };
+    let nesting = (random.below(4) == 0).then(|| Nesting {
+        depth: byte(random),
+        tunnel: Tunnel { kind: TUNNEL_KINDS[random.below(6) as usize], id: random.any_size() as u32 },
+        parent_id: random.flip().then(|| random.any_size()),
+        is_outside: random.flip(),
+    });
     FlowRecord {
-        nesting: None,
+        nesting,
         flow_id: random.any_size(),
         logged: Timestamp::from_nanos(random.any_size()),
-        device: 0,
+        device: random.below(3) as u16,
         vlan: VlanTags { ids: [byte(random).into(), 4095, 0], count: random.below(4) as u8 },
         ip_version: if random.flip() { IpVersion::V4 } else { IpVersion::V6 },
         client: Address(std::array::from_fn(|_| byte(random) & byte(random))),
         server: Address(std::array::from_fn(|_| byte(random))),
-        protocol: byte(random),
+        protocol: [0, 1, 6, 6, 17, 17, 58, 132, 135, 253][random.below(10) as usize],
         endpoint,
         to_server: traffic(random),
         to_client: traffic(random),
         start: Timestamp::from_nanos(random.any_size()),
         end: Timestamp::from_nanos(random.any_size()),
         state: FlowState::ALL[random.below(4) as usize],
-        reason: [EndReason::Timeout, EndReason::Forced, EndReason::Unknown][random.below(3) as usize],
+        reason: REASONS[random.below(5) as usize],
         emergency: random.flip(),
         wrong_thread: random.flip(),
         elephant: [random.flip(), random.flip()],
