@@ -185,6 +185,9 @@ pub enum EndReason {
 }
 
 impl EndReason {
+    /// All reasons.
+    pub const ALL: [Self; 5] = [Self::Timeout, Self::Forced, Self::Shutdown, Self::TcpReuse, Self::Unknown];
+
     /// The word in records.
     #[must_use]
     pub const fn name(self) -> &'static str {

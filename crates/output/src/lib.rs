@@ -24,7 +24,9 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod digits;
 pub mod eve;
+mod line;
 mod live;
 mod outcome;
 pub mod prometheus;

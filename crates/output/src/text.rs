@@ -1,49 +1,56 @@
-//! Appending text to a byte vector without `fmt` and without intermediate strings.
+//! A growing run of text, written without `fmt` and without intermediate strings.
 //!
-//! [`Text`] is the one buffer into which every event is encoded. Its methods only append; they never allocate beyond
-//! the growth of the buffer itself.
+//! [`Text`] is the one buffer into which every event is encoded. Records are written into its room as
+//! [`Line`]s; the rest, which is rare, is appended piece by piece.
+
+use crate::digits::hex_pair;
+use crate::line::{Line, SLACK};
 
 /// A growing run of bytes that is valid UTF-8 whenever its pieces are.
 #[derive(Debug, Default)]
 pub(crate) struct Text {
+    /// What was written, and behind it room: bytes of any value.
     bytes: Vec<u8>,
+    len: usize,
 }
 
 impl Text {
     pub(crate) fn with_capacity(bytes: usize) -> Self {
-        Self { bytes: Vec::with_capacity(bytes) }
+        Self { bytes: vec![0; bytes], len: 0 }
+    }
+    /// Appends what `write` writes into the room it is given, whose [`Line::len`] it returns. When there was too little
+    /// room it is called again, with more.
+    #[inline]
+    pub(crate) fn line(&mut self, mut write: impl FnMut(&mut [u8]) -> usize) {
+        loop {
+            let room = &mut self.bytes[self.len..];
+            let len = write(room);
+            if len + SLACK <= room.len() {
+                self.len += len;
+                return;
+            }
+            self.make_room(len + SLACK);
+        }
     }
     /// Appends `piece` as it is: keys and punctuation, already escaped.
-    #[inline]
     pub(crate) fn raw(&mut self, piece: &[u8]) {
-        self.bytes.extend_from_slice(piece);
+        if self.bytes.len() - self.len < piece.len() {
+            self.make_room(piece.len());
+        }
+        self.bytes[self.len..][..piece.len()].copy_from_slice(piece);
+        self.len += piece.len();
     }
     /// Appends one byte as it is.
-    #[inline]
     pub(crate) fn byte(&mut self, byte: u8) {
-        self.bytes.push(byte);
+        self.raw(&[byte]);
     }
     /// Appends a number in decimal.
-    #[inline]
-    pub(crate) fn uint(&mut self, mut value: u64) {
-        if value < 10 {
-            return self.byte(b'0' + value as u8);
-        }
-        let mut digits = [0; 20];
-        let mut at = digits.len();
-        while value >= 100 {
-            at -= 2;
-            digits[at..at + 2].copy_from_slice(&PAIRS[(value % 100) as usize]);
-            value /= 100;
-        }
-        if value >= 10 {
-            at -= 2;
-            digits[at..at + 2].copy_from_slice(&PAIRS[value as usize]);
-        } else {
-            at -= 1;
-            digits[at] = b'0' + value as u8;
-        }
-        self.raw(&digits[at..]);
+    pub(crate) fn uint(&mut self, value: u64) {
+        self.line(|room| {
+            let mut line = Line::new(room);
+            line.uint(value);
+            line.len()
+        });
     }
     /// Appends a signed number in decimal. Values beyond 64 bits, which no counter can reach, saturate.
     pub(crate) fn int(&mut self, value: i128) {
@@ -52,11 +59,6 @@ impl Text {
         }
         self.uint(u64::try_from(value.unsigned_abs()).unwrap_or(u64::MAX));
     }
-    /// Appends two lower-case hexadecimal digits.
-    #[inline]
-    pub(crate) fn hex(&mut self, value: u8) {
-        self.raw(&hex_pair(value));
-    }
     /// Appends `text` with what JSON (RFC 8259 §7) does not allow in a string escaped; the quotes are the caller's.
     pub(crate) fn escaped(&mut self, text: &str) {
         for &byte in text.as_bytes() {
@@ -64,55 +66,28 @@ impl Text {
                 b'"' | b'\\' => self.raw(&[b'\\', byte]),
                 0..0x20 => {
                     self.raw(b"\\u00");
-                    self.hex(byte);
+                    self.raw(&hex_pair(byte));
                 }
                 _ => self.byte(byte),
             }
         }
     }
     pub(crate) fn len(&self) -> usize {
-        self.bytes.len()
+        self.len
     }
     pub(crate) fn clear(&mut self) {
-        self.bytes.clear();
+        self.len = 0;
     }
     pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.bytes[..self.len]
+    }
+
+    #[cold]
+    fn make_room(&mut self, bytes: usize) {
+        let capacity = (self.len + bytes).max(2 * self.bytes.len());
+        self.bytes.resize(capacity, 0);
     }
 }
-
-/// Two decimal digits of a number below 100.
-#[inline]
-pub(crate) const fn pair(value: u32) -> [u8; 2] {
-    PAIRS[value as usize]
-}
-
-/// Two lower-case hexadecimal digits.
-#[inline]
-pub(crate) const fn hex_pair(value: u8) -> [u8; 2] {
-    HEX[value as usize]
-}
-
-const PAIRS: [[u8; 2]; 100] = {
-    let mut table = [[b'0'; 2]; 100];
-    let mut n = 0;
-    while n < 100 {
-        table[n] = [b'0' + (n / 10) as u8, b'0' + (n % 10) as u8];
-        n += 1;
-    }
-    table
-};
-
-const HEX: [[u8; 2]; 256] = {
-    let digits = b"0123456789abcdef";
-    let mut table = [[b'0'; 2]; 256];
-    let mut n = 0;
-    while n < 256 {
-        table[n] = [digits[n >> 4], digits[n & 15]];
-        n += 1;
-    }
-    table
-};
 
 #[cfg(test)]
 mod tests {
@@ -121,7 +96,7 @@ mod tests {
     fn text(write: impl FnOnce(&mut Text)) -> String {
         let mut out = Text::default();
         write(&mut out);
-        String::from_utf8(out.bytes).expect("only UTF-8 was appended")
+        String::from_utf8(out.as_bytes().to_vec()).expect("only UTF-8 was appended")
     }
 
     #[test]
@@ -144,5 +119,22 @@ mod tests {
     #[test]
     fn special_characters_then_escaped() {
         assert_eq!(text(|t| t.escaped("a\"b\\c\n\u{1}é")), "a\\\"b\\\\c\\u000a\\u0001é");
+    }
+
+    #[test]
+    fn room_of_any_size_then_the_same_line() {
+        let write = |room: &mut [u8]| {
+            let mut line = Line::new(room);
+            line.put(b"number ");
+            line.uint(u64::MAX);
+            line.slice(b" and the rest");
+            line.len()
+        };
+        for bytes in 0..300 {
+            let mut out = Text::with_capacity(bytes);
+            (0..3).for_each(|_| out.line(write));
+            let want = format!("number {} and the rest", u64::MAX);
+            assert_eq!(out.as_bytes(), want.repeat(3).as_bytes(), "{bytes} bytes of room");
+        }
     }
 }

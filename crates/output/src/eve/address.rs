@@ -1,6 +1,8 @@
 //! Addresses as text.
 
-use crate::text::{Text, hex_pair};
+use crate::digits::hex_pair;
+use crate::line::{Line, Padded};
+use crate::text::Text;
 use flumen_model::{Address, IpVersion};
 
 /// How IPv6 addresses are written.
@@ -14,46 +16,52 @@ pub enum Ipv6Form {
 }
 
 /// Appends `address`, without quotes.
-#[inline]
 pub(crate) fn append(out: &mut Text, address: Address, version: IpVersion, form: Ipv6Form) {
+    out.line(|room| {
+        let mut line = Line::new(room);
+        put(&mut line, address, version, form);
+        line.len()
+    });
+}
+
+/// Appends `address`, without quotes.
+#[inline(always)]
+pub(super) fn put(line: &mut Line<'_>, address: Address, version: IpVersion, form: Ipv6Form) {
     match (version, form) {
-        (IpVersion::V4, _) => dotted(out, [address.0[0], address.0[1], address.0[2], address.0[3]]),
-        (IpVersion::V6, Ipv6Form::Expanded) => expanded(out, &address.0),
-        (IpVersion::V6, Ipv6Form::Compressed) => compressed(out, &address.0),
+        (IpVersion::V4, _) => dotted(line, [address.0[0], address.0[1], address.0[2], address.0[3]]),
+        (IpVersion::V6, Ipv6Form::Expanded) => expanded(line, &address.0),
+        (IpVersion::V6, Ipv6Form::Compressed) => line.apart(|line| compressed(line, &address.0)),
     }
 }
 
-fn dotted(out: &mut Text, bytes: [u8; 4]) {
-    let mut text = [b'.'; 15];
-    let mut len = 0;
-    for (i, byte) in bytes.into_iter().enumerate() {
-        len += usize::from(i > 0);
-        let (digits, count) = OCTETS[usize::from(byte)];
-        text[len..len + 3].copy_from_slice(&digits);
-        len += usize::from(count);
-        // Digits that were not wanted, or nothing, where the next dot goes.
-        if let Some(next) = text.get_mut(len) {
-            *next = b'.';
+#[inline(always)]
+fn dotted(line: &mut Line<'_>, [a, b, c, d]: [u8; 4]) {
+    line.part(&OCTETS_DOT[usize::from(a)]);
+    line.part(&OCTETS_DOT[usize::from(b)]);
+    line.part(&OCTETS_DOT[usize::from(c)]);
+    line.part(&OCTETS[usize::from(d)]);
+}
+
+#[inline(always)]
+fn expanded(line: &mut Line<'_>, bytes: &[u8; 16]) {
+    line.fill(39, |next: &mut [u8; 39]| {
+        for (i, group) in bytes.chunks_exact(2).enumerate() {
+            next[i * 5..i * 5 + 2].copy_from_slice(&hex_pair(group[0]));
+            next[i * 5 + 2..i * 5 + 4].copy_from_slice(&hex_pair(group[1]));
+            if let Some(behind) = next.get_mut(i * 5 + 4) {
+                *behind = b':';
+            }
         }
-    }
-    out.raw(&text[..len]);
-}
-
-fn expanded(out: &mut Text, bytes: &[u8; 16]) {
-    let mut text = [b':'; 39];
-    for (i, group) in bytes.chunks_exact(2).enumerate() {
-        text[i * 5..i * 5 + 2].copy_from_slice(&hex_pair(group[0]));
-        text[i * 5 + 2..i * 5 + 4].copy_from_slice(&hex_pair(group[1]));
-    }
-    out.raw(&text);
+    });
 }
 
 /// RFC 5952 §4: no leading zeros, the first longest run of two or more zero groups as `::`; §5: the embedded IPv4
 /// address of `::ffff:0:0/96` in dots.
-fn compressed(out: &mut Text, bytes: &[u8; 16]) {
+#[inline(never)]
+fn compressed(line: &mut Line<'_>, bytes: &[u8; 16]) {
     if bytes[..10] == [0; 10] && bytes[10..12] == [0xff; 2] {
-        out.raw(b"::ffff:");
-        return dotted(out, [bytes[12], bytes[13], bytes[14], bytes[15]]);
+        line.put(b"::ffff:");
+        return dotted(line, [bytes[12], bytes[13], bytes[14], bytes[15]]);
     }
     let mut groups = [0_u16; 8];
     for (group, pair) in groups.iter_mut().zip(bytes.chunks_exact(2)) {
@@ -63,14 +71,14 @@ fn compressed(out: &mut Text, bytes: &[u8; 16]) {
     let mut i = 0;
     while i < groups.len() {
         if i == gap.start && gap.len() > 1 {
-            out.raw(b"::");
+            line.put(b"::");
             i = gap.end;
             continue;
         }
         if i > 0 && i != gap.end {
-            out.byte(b':');
+            line.put(b":");
         }
-        short_hex(out, groups[i]);
+        short_hex(line, groups[i]);
         i += 1;
     }
 }
@@ -89,32 +97,29 @@ fn longest_zero_run(groups: &[u16; 8]) -> core::ops::Range<usize> {
     best
 }
 
-fn short_hex(out: &mut Text, group: u16) {
+fn short_hex(line: &mut Line<'_>, group: u16) {
     let [high, low] = group.to_be_bytes();
     let [a, b] = hex_pair(high);
     let [c, d] = hex_pair(low);
-    let digits = [a, b, c, d];
-    let skip = (group.leading_zeros() as usize / 4).min(3);
-    out.raw(&digits[skip..]);
+    let zeros = (group.leading_zeros() / 4).min(3);
+    let digits = u32::from_le_bytes([a, b, c, d]) >> (8 * zeros);
+    line.fill(4 - zeros as usize, |next| *next = digits.to_le_bytes());
 }
 
-/// Decimal digits of a byte, left-aligned, and how many.
-const OCTETS: [([u8; 3], u8); 256] = {
-    let mut table = [([b'0'; 3], 1); 256];
+/// Decimal digits of a byte.
+static OCTETS: [Padded<4>; 256] = octets("");
+/// Decimal digits of a byte, and a dot.
+static OCTETS_DOT: [Padded<4>; 256] = octets(".");
+
+const fn octets(behind: &str) -> [Padded<4>; 256] {
+    let mut table = [Padded::EMPTY; 256];
     let mut n = 0;
     while n < 256 {
-        let (h, t, u) = (b'0' + (n / 100) as u8, b'0' + (n / 10 % 10) as u8, b'0' + (n % 10) as u8);
-        table[n] = if n >= 100 {
-            ([h, t, u], 3)
-        } else if n >= 10 {
-            ([t, u, b'0'], 2)
-        } else {
-            ([u, b'0', b'0'], 1)
-        };
+        table[n] = Padded::EMPTY.and_byte(n as u8).and(behind.as_bytes());
         n += 1;
     }
     table
-};
+}
 
 #[cfg(test)]
 mod tests {

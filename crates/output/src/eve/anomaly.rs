@@ -3,56 +3,36 @@
 //! Order: time stamp, number of the frame, type, VLANs, ends, protocol, `anomaly`, `host`. The name of the event is that of
 //! its counter without the word `event`, as in Suricata.
 
+use super::EveConfig;
 use super::clock::Clock;
-use super::encode::key_uint;
-use super::{EveConfig, address, protocol};
-use crate::text::Text;
+use super::encode::{ends, protocol_field, vlans};
+use crate::line::Line;
 use flumen_model::sink::{Anomaly, AnomalyEnds};
 
-/// Appends the event and a line feed.
-pub(super) fn append(out: &mut Text, clock: &mut Clock, config: &EveConfig, host: &[u8], odd: &Anomaly) {
-    out.raw(b"{\"timestamp\":\"");
-    clock.append(out, odd.at);
-    key_uint(out, b"\",\"pcap_cnt\":", odd.frame);
-    out.raw(b",\"event_type\":\"anomaly\"");
+/// Writes the event and a line feed into `room`, and says how many bytes it has.
+pub(super) fn write(room: &mut [u8], clock: &mut Clock, config: &EveConfig, host: &[u8], odd: &Anomaly) -> usize {
+    let mut line = Line::new(room);
+    line.put(b"{\"timestamp\":\"");
+    clock.stamp(odd.at).append(&mut line);
+    line.key_uint(b"\",\"pcap_cnt\":", odd.frame);
+    line.put(b",\"event_type\":\"anomaly\"");
     if let Some(found) = &odd.ends {
-        ends(out, config, found);
+        let AnomalyEnds { vlan, ip_version, src, dst, ports, protocol } = found;
+        vlans(&mut line, vlan);
+        ends(&mut line, config, *ip_version, [*src, *dst], *ports);
+        protocol_field(&mut line, b",\"proto\":\"", *protocol);
     }
-    out.raw(b",\"anomaly\":{\"type\":\"decode\",\"event\":\"");
+    line.put(b",\"anomaly\":{\"type\":\"decode\",\"event\":\"");
     match odd.event.name().split_once(".event.") {
         Some((group, name)) => {
-            out.raw(group.as_bytes());
-            out.byte(b'.');
-            out.raw(name.as_bytes());
+            line.slice(group.as_bytes());
+            line.put(b".");
+            line.slice(name.as_bytes());
         }
-        None => out.raw(odd.event.name().as_bytes()),
+        None => line.slice(odd.event.name().as_bytes()),
     }
-    out.raw(b"\"}");
-    out.raw(host);
-    out.raw(b"}\n");
-}
-
-fn ends(out: &mut Text, config: &EveConfig, ends: &AnomalyEnds) {
-    let ids = &ends.vlan.ids[..usize::from(ends.vlan.count).min(ends.vlan.ids.len())];
-    for (i, &id) in ids.iter().enumerate() {
-        key_uint(out, if i == 0 { b",\"vlan\":[" } else { b"," }, id.into());
-    }
-    if !ids.is_empty() {
-        out.byte(b']');
-    }
-    out.raw(b",\"src_ip\":\"");
-    address::append(out, ends.src, ends.ip_version, config.ipv6);
-    out.byte(b'"');
-    if let Some(ports) = ends.ports {
-        key_uint(out, b",\"src_port\":", ports.src.into());
-    }
-    out.raw(b",\"dest_ip\":\"");
-    address::append(out, ends.dst, ends.ip_version, config.ipv6);
-    out.byte(b'"');
-    if let Some(ports) = ends.ports {
-        key_uint(out, b",\"dest_port\":", ports.dst.into());
-    }
-    out.raw(b",\"proto\":\"");
-    protocol::append(out, ends.protocol);
-    out.byte(b'"');
+    line.put(b"\"}");
+    line.slice(host);
+    line.put(b"}\n");
+    line.len()
 }

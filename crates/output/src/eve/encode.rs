@@ -1,14 +1,17 @@
 //! The encoder of records, and the parts that `flow` and `netflow` events share.
+//!
+//! Constant text between two numbers is one piece; words that belong to a state, a reason, a protocol or a set of flags
+//! come from tables that are made when this is compiled. So nearly all of a record is stores of known length.
 
-use std::collections::HashMap;
-
-use super::clock::Clock;
+use super::clock::{Clock, STAMP_LEN, Stamp};
 use super::community_id::TEXT_LEN;
 use super::{EveConfig, address, anomaly, flow, netflow, protocol};
-use crate::text::{Text, hex_pair};
+use crate::digits::hex_pair;
+use crate::line::{Line, Padded};
+use crate::text::Text;
 use flumen_model::record::{Endpoint, FlowRecord, MacSet, Nesting};
 use flumen_model::sink::Anomaly;
-use flumen_model::{Ports, TcpFlags, TunnelKind};
+use flumen_model::{Address, IpVersion, Ports, TunnelKind, VlanTags};
 
 /// Turns records into lines of JSON. Holds the settings and what is remembered from line to line.
 #[derive(Debug)]
@@ -17,8 +20,8 @@ pub(crate) struct Encoder {
     pub(super) clock: Clock,
     /// The field `host` with its comma, or nothing.
     pub(super) host: Text,
-    /// The field `in_iface` with its comma, by the number of the interface, as far as names are known.
-    devices: HashMap<u16, Text>,
+    /// The field `in_iface` with its comma, at the number of the interface, as far as names are known.
+    devices: Vec<Option<Text>>,
 }
 
 impl Encoder {
@@ -29,15 +32,17 @@ impl Encoder {
             host.escaped(name);
             host.byte(b'"');
         }
-        Self { config, clock: Clock::new(), host, devices: HashMap::new() }
+        Self { config, clock: Clock::new(), host, devices: Vec::new() }
     }
     /// Appends the event of an odd packet and a line feed.
     pub(crate) fn anomaly(&mut self, out: &mut Text, odd: &Anomaly) {
-        anomaly::append(out, &mut self.clock, &self.config, self.host.as_bytes(), odd);
+        let Self { config, clock, host, .. } = self;
+        out.line(|room| anomaly::write(room, clock, config, host.as_bytes(), odd));
     }
     /// Looks up the name of an interface, unless it is known.
     fn note_device(&mut self, device: u16) {
-        if self.devices.contains_key(&device) {
+        let place = usize::from(device);
+        if self.devices.get(place).is_some_and(Option::is_some) {
             return;
         }
         if let Some(name) = self.config.devices.of(device) {
@@ -45,22 +50,30 @@ impl Encoder {
             field.raw(b",\"in_iface\":\"");
             field.escaped(&name);
             field.byte(b'"');
-            self.devices.insert(device, field);
+            self.devices.resize_with(self.devices.len().max(place + 1), || None);
+            self.devices[place] = Some(field);
         }
     }
     /// Appends all events of `record` that are wanted.
     pub(crate) fn record(&mut self, out: &mut Text, record: &FlowRecord) {
-        let community_id = self.config.community_id.map(|rule| rule.text(record));
         if self.config.devices.are_known() {
             self.note_device(record.device);
         }
-        let in_iface = self.devices.get(&record.device).map_or(&[][..], Text::as_bytes);
-        let common = Common { config: &self.config, host: self.host.as_bytes(), in_iface, community_id };
+        let in_iface = self.devices.get(usize::from(record.device)).and_then(Option::as_ref);
+        let common = Common {
+            config: &self.config,
+            host: self.host.as_bytes(),
+            in_iface: in_iface.map_or(&[][..], Text::as_bytes),
+            community_id: self.config.community_id.map(|rule| rule.text(record)),
+            logged: self.clock.stamp(record.logged),
+            start: self.clock.stamp(record.start),
+            end: self.clock.stamp(record.end),
+        };
         if self.config.flow {
-            flow::append(out, &mut self.clock, &common, record);
+            out.line(|room| flow::write(room, &common, record));
         }
         if self.config.netflow && record.interim.is_none() {
-            netflow::append(out, &mut self.clock, &common, record);
+            netflow::append(out, &common, record);
         }
     }
 }
@@ -71,6 +84,9 @@ pub(super) struct Common<'a> {
     host: &'a [u8],
     in_iface: &'a [u8],
     community_id: Option<[u8; TEXT_LEN]>,
+    logged: Stamp,
+    start: Stamp,
+    end: Stamp,
 }
 
 /// Whose address and port come first, as source.
@@ -81,93 +97,86 @@ pub(super) enum Sender {
 }
 
 impl Common<'_> {
-    /// The start of the line up to the VLANs.
-    pub(super) fn open(&self, out: &mut Text, clock: &mut Clock, record: &FlowRecord, kind: &[u8]) {
-        out.raw(b"{\"timestamp\":\"");
-        clock.append(out, record.logged);
-        key_uint(out, b"\",\"flow_id\":", record.flow_id);
+    /// The start of the line up to the VLANs; `event_type` is that field, with its comma.
+    #[inline(always)]
+    pub(super) fn open<const N: usize>(&self, line: &mut Line<'_>, record: &FlowRecord, event_type: &[u8; N]) {
+        line.fill(OPEN.len(), |next: &mut [u8; OPEN.len()]| {
+            *next = OPEN;
+            self.logged.write(&mut next[OPEN_STAMP..OPEN_STAMP + STAMP_LEN]);
+        });
+        line.wide(record.flow_id);
         if let Some(parent) = self.nesting(record).and_then(|nesting| nesting.parent_id) {
-            key_uint(out, b",\"parent_id\":", parent);
+            line.apart(|line| line.key_uint(b",\"parent_id\":", parent));
         }
-        out.raw(self.in_iface);
-        out.raw(b",\"event_type\":\"");
-        out.raw(kind);
-        out.byte(b'"');
-        let ids = &record.vlan.ids[..usize::from(record.vlan.count).min(record.vlan.ids.len())];
-        for (i, &id) in ids.iter().enumerate() {
-            key_uint(out, if i == 0 { b",\"vlan\":[" } else { b"," }, id.into());
+        if !self.in_iface.is_empty() {
+            line.slice(self.in_iface);
         }
-        if !ids.is_empty() {
-            out.byte(b']');
+        line.put(event_type);
+        if record.vlan.count > 0 {
+            line.apart(|line| vlans(line, &record.vlan));
         }
     }
     /// Where the flow stands among tunnels, when that is written.
+    #[inline(always)]
     fn nesting<'r>(&self, record: &'r FlowRecord) -> Option<&'r Nesting> {
         record.nesting.as_ref().filter(|_| self.config.tunnels)
     }
-    /// The object `tunnel`: depth, the number that tells the tunnel from others, and whether the flow is the outside of one.
-    pub(super) fn tunnel(&self, out: &mut Text, record: &FlowRecord) {
-        let Some(nesting) = self.nesting(record) else { return };
-        key_uint(out, b",\"tunnel\":{\"depth\":", nesting.depth.into());
-        let name = match nesting.tunnel.kind {
-            TunnelKind::None => None,
-            TunnelKind::Vni => Some(b",\"vni\":".as_slice()),
-            TunnelKind::GreKey => Some(b",\"gre_key\":".as_slice()),
-            TunnelKind::Teid => Some(b",\"teid\":".as_slice()),
-            TunnelKind::Spi => Some(b",\"spi\":".as_slice()),
-            TunnelKind::Session => Some(b",\"session\":".as_slice()),
-        };
-        if let Some(name) = name {
-            key_uint(out, name, nesting.tunnel.id.into());
-        }
-        if nesting.is_outside {
-            out.raw(b",\"outside\":true");
-        }
-        out.byte(b'}');
-    }
     /// Addresses, and ports where there are any.
-    pub(super) fn ends(&self, out: &mut Text, record: &FlowRecord, sender: Sender) {
+    #[inline(always)]
+    pub(super) fn ends(&self, line: &mut Line<'_>, record: &FlowRecord, sender: Sender) {
         let ports = ports(record);
         let (src, dst, ports) = match sender {
             Sender::Client => (record.client, record.server, ports),
             Sender::Server => (record.server, record.client, ports.map(|p| Ports { src: p.dst, dst: p.src })),
         };
-        out.raw(b",\"src_ip\":\"");
-        address::append(out, src, record.ip_version, self.config.ipv6);
-        out.byte(b'"');
-        if let Some(ports) = ports {
-            key_uint(out, b",\"src_port\":", ports.src.into());
-        }
-        out.raw(b",\"dest_ip\":\"");
-        address::append(out, dst, record.ip_version, self.config.ipv6);
-        out.byte(b'"');
-        if let Some(ports) = ports {
-            key_uint(out, b",\"dest_port\":", ports.dst.into());
-        }
+        ends(line, self.config, record.ip_version, [src, dst], ports);
     }
-    pub(super) fn protocol(&self, out: &mut Text, record: &FlowRecord) {
-        out.raw(b",\"proto\":\"");
-        protocol::append(out, record.protocol);
-        out.byte(b'"');
+    /// The rest of `flow` and `netflow` up to `age`: `start`, `end`, and the difference of their whole seconds.
+    #[inline(always)]
+    pub(super) fn span(&self, line: &mut Line<'_>, record: &FlowRecord) {
+        line.fill(SPAN.len(), |next: &mut [u8; SPAN.len()]| {
+            *next = SPAN;
+            self.start.write(&mut next[SPAN_START..SPAN_START + STAMP_LEN]);
+            self.end.write(&mut next[SPAN_END..SPAN_END + STAMP_LEN]);
+        });
+        line.uint(record.end.secs().saturating_sub(record.start.secs()));
     }
-    pub(super) fn community_id(&self, out: &mut Text) {
+    #[inline(always)]
+    pub(super) fn community_id(&self, line: &mut Line<'_>) {
         if let Some(id) = &self.community_id {
-            out.raw(b",\"community_id\":\"");
-            out.raw(id);
-            out.byte(b'"');
+            line.put(b",\"community_id\":\"");
+            line.put(id);
+            line.put(b"\"");
         }
-    }
-    /// The field `host`, when the sensor has a name.
-    pub(super) fn host(&self, out: &mut Text) {
-        out.raw(self.host);
     }
     /// The MAC addresses of `record`, when they are known and wanted.
+    #[inline(always)]
     pub(super) fn macs<'r>(&self, record: &'r FlowRecord) -> Option<&'r MacSet> {
         record.macs.as_deref().filter(|_| self.config.ethernet)
     }
+    /// The object `tunnel`, when the flow has to do with one, and the field `host`, when the sensor has a name.
+    #[inline(always)]
+    pub(super) fn surroundings(&self, line: &mut Line<'_>, record: &FlowRecord) {
+        if let Some(nesting) = self.nesting(record) {
+            line.apart(|line| tunnel(line, nesting));
+        }
+        if !self.host.is_empty() {
+            line.slice(self.host);
+        }
+    }
 }
 
+/// What stands before the number of a flow.
+const OPEN: [u8; 57] = *b"{\"timestamp\":\"0000-00-00T00:00:00.000000+0000\",\"flow_id\":";
+const OPEN_STAMP: usize = 14;
+/// What stands between the bytes and the age of a flow.
+const SPAN: [u8; 89] =
+    *b",\"start\":\"0000-00-00T00:00:00.000000+0000\",\"end\":\"0000-00-00T00:00:00.000000+0000\",\"age\":";
+const SPAN_START: usize = 10;
+const SPAN_END: usize = SPAN_START + STAMP_LEN + 9;
+
 /// The ports of `record`, when its protocol has any.
+#[inline(always)]
 fn ports(record: &FlowRecord) -> Option<Ports> {
     match record.endpoint {
         Endpoint::Ports(ports) => Some(ports),
@@ -175,69 +184,122 @@ fn ports(record: &FlowRecord) -> Option<Ports> {
     }
 }
 
-/// `start`, `end`, and the difference of their whole seconds.
-pub(super) fn span(out: &mut Text, clock: &mut Clock, record: &FlowRecord) {
-    out.raw(b",\"start\":\"");
-    clock.append(out, record.start);
-    out.raw(b"\",\"end\":\"");
-    clock.append(out, record.end);
-    key_uint(out, b"\",\"age\":", record.end.secs().saturating_sub(record.start.secs()));
+/// The field `vlan`, when there are any.
+#[inline(never)]
+pub(super) fn vlans(line: &mut Line<'_>, vlan: &VlanTags) {
+    let ids = &vlan.ids[..usize::from(vlan.count).min(vlan.ids.len())];
+    for (i, &id) in ids.iter().enumerate() {
+        line.slice(if i == 0 { b",\"vlan\":[" } else { b"," });
+        line.uint(id.into());
+    }
+    if !ids.is_empty() {
+        line.put(b"]");
+    }
 }
 
-#[inline]
-pub(super) fn key_uint(out: &mut Text, key: &[u8], value: u64) {
-    out.raw(key);
-    out.uint(value);
+/// Addresses of sender and receiver, ports where there are any, and the beginning of what follows.
+#[inline(always)]
+pub(super) fn ends(
+    line: &mut Line<'_>,
+    config: &EveConfig,
+    version: IpVersion,
+    [src, dst]: [Address; 2],
+    ports: Option<Ports>,
+) {
+    line.put(b",\"src_ip\":\"");
+    address::put(line, src, version, config.ipv6);
+    match ports {
+        Some(ports) => {
+            line.key_uint(b"\",\"src_port\":", ports.src.into());
+            line.put(b",\"dest_ip\":\"");
+            address::put(line, dst, version, config.ipv6);
+            line.key_uint(b"\",\"dest_port\":", ports.dst.into());
+        }
+        None => {
+            line.put(b"\",\"dest_ip\":\"");
+            address::put(line, dst, version, config.ipv6);
+            line.put(b"\"");
+        }
+    }
 }
 
-/// A key with the opening quote of its value, a byte in hexadecimal, and the closing quote.
-#[inline]
-pub(super) fn hex_field(out: &mut Text, key: &[u8], value: u8) {
-    out.raw(key);
-    out.hex(value);
-    out.byte(b'"');
+/// The field `proto`.
+#[inline(always)]
+pub(super) fn protocol_field<const N: usize>(line: &mut Line<'_>, key: &[u8; N], protocol: u8) {
+    line.put(key);
+    protocol::put(line, protocol);
+}
+
+/// The object `tunnel`: depth, the number that tells the tunnel from others, and whether the flow is the outside of one.
+#[inline(never)]
+fn tunnel(line: &mut Line<'_>, nesting: &Nesting) {
+    line.key_uint(b",\"tunnel\":{\"depth\":", nesting.depth.into());
+    let name = match nesting.tunnel.kind {
+        TunnelKind::None => None,
+        TunnelKind::Vni => Some(b",\"vni\":".as_slice()),
+        TunnelKind::GreKey => Some(b",\"gre_key\":".as_slice()),
+        TunnelKind::Teid => Some(b",\"teid\":".as_slice()),
+        TunnelKind::Spi => Some(b",\"spi\":".as_slice()),
+        TunnelKind::Session => Some(b",\"session\":".as_slice()),
+    };
+    if let Some(name) = name {
+        line.slice(name);
+        line.uint(nesting.tunnel.id.into());
+    }
+    line.slice(if nesting.is_outside { b",\"outside\":true}" } else { b"}" });
 }
 
 /// A word for each TCP flag that is set.
-pub(super) fn flag_words(out: &mut Text, flags: u8) {
-    for (mask, word) in FLAG_WORDS {
-        if flags & mask != 0 {
-            out.raw(word);
+#[inline(always)]
+pub(super) fn flag_words(line: &mut Line<'_>, flags: u8) {
+    line.part(&FLAG_WORDS[0][usize::from(flags & 15)]);
+    line.part(&FLAG_WORDS[1][usize::from(flags >> 4)]);
+}
+
+/// The words of the four lower flags, and of the four upper ones.
+static FLAG_WORDS: [[Padded<44>; 16]; 2] = [
+    // SYN comes before FIN.
+    words([(2, ",\"syn\":true"), (1, ",\"fin\":true"), (4, ",\"rst\":true"), (8, ",\"psh\":true")]),
+    words([(1, ",\"ack\":true"), (2, ",\"urg\":true"), (4, ",\"ecn\":true"), (8, ",\"cwr\":true")]),
+];
+
+const fn words(names: [(usize, &str); 4]) -> [Padded<44>; 16] {
+    let mut table = [Padded::EMPTY; 16];
+    let mut flags = 0;
+    while flags < 16 {
+        let mut i = 0;
+        while i < 4 {
+            if flags & names[i].0 != 0 {
+                table[flags] = table[flags].and(names[i].1.as_bytes());
+            }
+            i += 1;
         }
+        flags += 1;
     }
+    table
 }
 
 /// The object `ether`; without any address there is none.
-pub(super) fn ether(out: &mut Text, dest: &[[u8; 6]], src: &[[u8; 6]]) {
+#[inline(never)]
+pub(super) fn ether(line: &mut Line<'_>, dest: &[[u8; 6]], src: &[[u8; 6]]) {
     if dest.is_empty() && src.is_empty() {
         return;
     }
-    out.raw(b",\"ether\":{\"dest_macs\":[");
-    macs(out, dest);
-    out.raw(b"],\"src_macs\":[");
-    macs(out, src);
-    out.raw(b"]}");
+    line.put(b",\"ether\":{\"dest_macs\":[");
+    macs(line, dest);
+    line.put(b"],\"src_macs\":[");
+    macs(line, src);
+    line.put(b"]}");
 }
 
-fn macs(out: &mut Text, macs: &[[u8; 6]]) {
+fn macs(line: &mut Line<'_>, macs: &[[u8; 6]]) {
     for (i, mac) in macs.iter().enumerate() {
-        out.raw(if i == 0 { b"\"" } else { b",\"" });
-        let mut text = [b':'; 17];
-        for (digits, byte) in text.chunks_mut(3).zip(mac) {
-            digits[..2].copy_from_slice(&hex_pair(*byte));
-        }
-        out.raw(&text);
-        out.byte(b'"');
+        line.slice(if i == 0 { b"\"" } else { b",\"" });
+        line.fill(18, |next: &mut [u8; 18]| {
+            *next = *b"00:00:00:00:00:00\"";
+            for (digits, byte) in next.chunks_mut(3).zip(mac) {
+                digits[..2].copy_from_slice(&hex_pair(*byte));
+            }
+        });
     }
 }
-
-const FLAG_WORDS: [(u8, &[u8]); 8] = [
-    (TcpFlags::SYN, b",\"syn\":true"),
-    (TcpFlags::FIN, b",\"fin\":true"),
-    (TcpFlags::RST, b",\"rst\":true"),
-    (TcpFlags::PSH, b",\"psh\":true"),
-    (TcpFlags::ACK, b",\"ack\":true"),
-    (TcpFlags::URG, b",\"urg\":true"),
-    (TcpFlags::ECE, b",\"ecn\":true"),
-    (TcpFlags::CWR, b",\"cwr\":true"),
-];

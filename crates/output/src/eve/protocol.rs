@@ -1,15 +1,27 @@
 //! Names of IP protocols in the field `proto`.
 
-use crate::text::Text;
+use crate::line::{Line, Padded};
 
-/// Appends the name of `protocol`, or its number where it has no name, without quotes.
-#[inline]
-pub(crate) fn append(out: &mut Text, protocol: u8) {
-    match name(protocol) {
-        Some(name) => out.raw(name.as_bytes()),
-        None => out.uint(protocol.into()),
-    }
+/// Appends the name of `protocol`, or its number where it has no name, and the quote behind it.
+#[inline(always)]
+pub(super) fn put(line: &mut Line<'_>, protocol: u8) {
+    line.part(&QUOTED[usize::from(protocol)]);
 }
+
+/// A table, because the protocols of records alternate.
+static QUOTED: [Padded<16>; 256] = {
+    let mut table = [Padded::EMPTY; 256];
+    let mut n = 0;
+    while n < 256 {
+        let name_or_number = match name(n as u8) {
+            Some(name) => Padded::of(&[name]),
+            None => Padded::EMPTY.and_byte(n as u8),
+        };
+        table[n] = name_or_number.and(b"\"");
+        n += 1;
+    }
+    table
+};
 
 /// The keyword of `protocol` in IANA's registry of protocol numbers, with `IP-in-IP` for 4 as Suricata has it.
 pub(crate) const fn name(protocol: u8) -> Option<&'static str> {
@@ -77,10 +89,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn unknown_protocol_then_its_number() {
-        let mut out = Text::default();
-        append(&mut out, 253);
-        append(&mut out, 6);
-        assert_eq!(out.as_bytes(), b"253TCP");
+    fn protocols_then_name_or_number_and_a_quote() {
+        for protocol in 0..=255 {
+            let mut room = [0; 200];
+            let mut line = Line::new(&mut room);
+            put(&mut line, protocol);
+            let len = line.len();
+            let want = name(protocol).map_or_else(|| protocol.to_string(), str::to_owned);
+            assert_eq!(room[..len], *format!("{want}\"").as_bytes());
+        }
     }
 }
