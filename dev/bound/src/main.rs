@@ -32,6 +32,9 @@ struct Arguments {
     /// Threads; each walks the whole capture and keeps the flows that are its own, so that they share nothing
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     threads: u32,
+    /// Flows to expect
+    #[arg(long, default_value_t = 1 << 22, value_parser = clap::value_parser!(u32).range(1_024..=1 << 30))]
+    flows: u32,
     /// Write two captures instead, each with half of the flows
     #[arg(long, num_args = 2, value_names = ["A", "B"])]
     split: Option<Vec<PathBuf>>,
@@ -55,16 +58,16 @@ fn run(arguments: &Arguments) -> io::Result<Totals> {
     let capture = Capture::open(&arguments.file)?;
     match arguments.split.as_deref() {
         Some([a, b]) => split::halves(&capture, a, b),
-        _ => count(&capture, arguments.threads),
+        _ => count(&capture, arguments.threads, arguments.flows as usize),
     }
 }
 
-/// Counts a capture with a table for each thread.
-fn count(capture: &Capture, threads: u32) -> io::Result<Totals> {
+/// Counts a capture with a table for each thread, of room for `flows` together.
+fn count(capture: &Capture, threads: u32, flows: usize) -> io::Result<Totals> {
     thread::scope(|scope| {
-        let share = |number| scope.spawn(move || Table::new()?.count(capture, number, threads));
+        let share = |number| scope.spawn(move || Table::new(flows / threads as usize)?.count(capture, number, threads));
         let others: Vec<_> = (1..threads).map(share).collect();
-        let mut totals = Table::new()?.count(capture, 0, threads)?;
+        let mut totals = Table::new(flows / threads as usize)?.count(capture, 0, threads)?;
         for other in others {
             totals += other.join().expect("a thread that does not panic")?;
         }

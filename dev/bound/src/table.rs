@@ -11,10 +11,6 @@ use crate::memory::{Pages, Plain, prefetch};
 use crate::packet::{Key, Packet, hash, parse};
 
 const BATCH: usize = 32;
-/// Slots of the index, 64 MiB.
-const SLOTS: usize = 1 << 23;
-/// Most flows: above this the index is too full.
-const FLOWS_MAX: usize = SLOTS / 4 * 3;
 
 /// A flow: two cache lines, as engines have them.
 #[derive(Clone, Copy, Debug)]
@@ -59,14 +55,21 @@ impl AddAssign for Totals {
 pub(crate) struct Table {
     /// Tag in the upper half, number of a record in the lower; 0 is free.
     index: Pages<u64>,
+    /// Slots of the index, a power of two, less one.
+    mask: usize,
     /// Number 0 is no record.
     records: Pages<Record>,
     flows: usize,
+    flows_max: usize,
 }
 
 impl Table {
-    pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self { index: Pages::zeroed(SLOTS)?, records: Pages::zeroed(FLOWS_MAX + 1)?, flows: 0 })
+    /// A table that is half full with this many flows, and takes half as many more.
+    pub(crate) fn new(flows: usize) -> io::Result<Self> {
+        let slots = (2 * flows).next_power_of_two();
+        let flows_max = slots / 4 * 3;
+        let (index, records) = (Pages::zeroed(slots)?, Pages::zeroed(flows_max + 1)?);
+        Ok(Self { index, mask: slots - 1, records, flows: 0, flows_max })
     }
 
     /// Counts those packets of a capture whose flow belongs to share `number` of `shares`.
@@ -83,7 +86,7 @@ impl Table {
             if shares > 1 && share_of(hash, shares) != number {
                 continue;
             }
-            prefetch(&self.index, slot_of(hash));
+            prefetch(&self.index, self.slot_of(hash));
             batch[len] = Packet { key, hash, time: frame.time, bytes: frame.wire_len, side, tcp_flags };
             len += 1;
             if len == BATCH {
@@ -119,7 +122,7 @@ impl Table {
     /// Asks for the record that the slot of a hash has, or for that which the next new flow gets.
     #[inline]
     fn ask(&self, hash: u64) {
-        let slot = self.index[slot_of(hash)];
+        let slot = self.index[self.slot_of(hash)];
         let number = if slot == 0 { self.flows + 1 } else { number_of(slot) };
         prefetch(&self.records, number);
         // The second line of the record: an item lies on two.
@@ -129,8 +132,13 @@ impl Table {
     }
 
     #[inline]
+    const fn slot_of(&self, hash: u64) -> usize {
+        hash as usize & self.mask
+    }
+
+    #[inline]
     fn find_or_make(&mut self, packet: &Packet) -> io::Result<usize> {
-        let mut at = slot_of(packet.hash);
+        let mut at = self.slot_of(packet.hash);
         loop {
             let slot = self.index[at];
             if slot == 0 {
@@ -139,13 +147,13 @@ impl Table {
             if slot >> 32 == packet.hash >> 32 && self.records[number_of(slot)].key == packet.key {
                 return Ok(number_of(slot));
             }
-            at = (at + 1) % SLOTS;
+            at = (at + 1) & self.mask;
         }
     }
 
     fn make(&mut self, at: usize, packet: &Packet) -> io::Result<usize> {
-        if self.flows == FLOWS_MAX {
-            return Err(io::Error::other(format!("more than {FLOWS_MAX} flows")));
+        if self.flows == self.flows_max {
+            return Err(io::Error::other(format!("more than {} flows, see --flows", self.flows_max)));
         }
         self.flows += 1;
         self.index[at] = packet.hash >> 32 << 32 | self.flows as u64;
@@ -159,10 +167,6 @@ impl Table {
 /// Which share a flow belongs to: bits that neither the place nor most of the tag depends on.
 pub(crate) const fn share_of(hash: u64, shares: u32) -> u32 {
     ((hash >> 32) % shares as u64) as u32
-}
-
-const fn slot_of(hash: u64) -> usize {
-    hash as usize % SLOTS
 }
 
 const fn number_of(slot: u64) -> usize {
