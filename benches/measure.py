@@ -1,8 +1,10 @@
-"""What compare.py and flood.py share: building, making captures, running a command and taking its resource usage."""
+"""What the benchmarks share: building, making captures, running commands and taking their resource usage."""
 
+import functools
 import hashlib
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -17,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @dataclass
 class Usage:
-    """What one run of one command took."""
+    """What one run took."""
 
     cpu_s: float
     wall_s: float
@@ -30,38 +32,64 @@ class Usage:
 LIMIT_S = 900
 
 
+class Child:
+    """A command that runs, until `wait`, or until it is killed after LIMIT_S. User and system time and peak memory are
+    the kernel's (wait4). Memory of its own (not of mapped files) is looked at every few milliseconds, since the kernel
+    keeps no peak of it."""
+
+    def __init__(self, command):
+        self.output = tempfile.TemporaryFile()
+        self.begin = time.monotonic()
+        self.process = subprocess.Popen(
+            [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=self.output, stderr=subprocess.STDOUT
+        )
+        self.limit = threading.Timer(LIMIT_S, self.process.kill)
+        self.limit.start()
+        self.ended, self.own_kib = threading.Event(), 0
+        self.watcher = threading.Thread(target=self.watch_own_memory)
+        self.watcher.start()
+
+    def watch_own_memory(self):
+        """Keeps the largest anonymous resident set until the process has ended."""
+        while not self.ended.wait(0.005):
+            try:
+                with open(f"/proc/{self.process.pid}/status") as status:
+                    own = [int(line.split()[1]) for line in status if line.startswith("RssAnon:")]
+            except (OSError, ValueError):
+                return
+            self.own_kib = max([self.own_kib, *own])
+
+    def wait(self):
+        _, status, usage = os.wait4(self.process.pid, 0)
+        wall_s = time.monotonic() - self.begin
+        self.limit.cancel()
+        self.ended.set()
+        self.watcher.join()
+        self.process.returncode = os.waitstatus_to_exitcode(status)
+        self.output.seek(0)
+        text = self.output.read().decode(errors="replace")
+        self.output.close()
+        cpu_s = usage.ru_utime + usage.ru_stime
+        return Usage(cpu_s, wall_s, usage.ru_maxrss / 1024, self.own_kib / 1024, self.process.returncode, text)
+
+
 def run(command):
-    """Runs a command to its end, or kills it after LIMIT_S; user and system time and peak memory are the kernel's (wait4).
-    Memory of its own (not of mapped files) is looked at every few milliseconds, since the kernel keeps no peak of it."""
-    with tempfile.TemporaryFile() as output:
-        begin = time.monotonic()
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
-        limit = threading.Timer(LIMIT_S, child.kill)
-        limit.start()
-        ended, peaks = threading.Event(), [0]
-        watcher = threading.Thread(target=watch_own_memory, args=(child.pid, ended, peaks))
-        watcher.start()
-        _, status, usage = os.wait4(child.pid, 0)
-        limit.cancel()
-        ended.set()
-        wall_s = time.monotonic() - begin
-        child.returncode = os.waitstatus_to_exitcode(status)
-        output.seek(0)
-        text = output.read().decode(errors="replace")
-    watcher.join()
-    cpu_s = usage.ru_utime + usage.ru_stime
-    return Usage(cpu_s, wall_s, usage.ru_maxrss / 1024, max(peaks) / 1024, child.returncode, text)
+    """Runs a command to its end."""
+    return Child(command).wait()
 
 
-def watch_own_memory(pid, ended, peaks):
-    """Keeps the largest anonymous resident set of a process, in KiB, until it has ended."""
-    while not ended.wait(0.005):
-        try:
-            with open(f"/proc/{pid}/status") as status:
-                own = [int(line.split()[1]) for line in status if line.startswith("RssAnon:")]
-        except (OSError, ValueError):
-            return
-        peaks[0] = max([peaks[0], *own])
+def run_together(commands):
+    """Runs commands side by side: CPU seconds and memory of all, wall seconds until the last has ended."""
+    begin = time.monotonic()
+    usages = [child.wait() for child in [Child(command) for command in commands]]
+    return Usage(
+        sum(usage.cpu_s for usage in usages),
+        time.monotonic() - begin if len(usages) > 1 else usages[0].wall_s,
+        sum(usage.peak_mib for usage in usages),
+        sum(usage.own_mib for usage in usages),
+        next((usage.status for usage in usages if usage.status), 0),
+        "\n".join(usage.text for usage in usages),
+    )
 
 
 def target():
@@ -69,28 +97,39 @@ def target():
     return Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 
 
+@functools.cache
 def build(package):
     """Builds a binary of the workspace in release mode and returns its path."""
-    built = subprocess.run(["cargo", "build", "--release", "-p", package], cwd=ROOT)
+    built = subprocess.run(["cargo", "build", "--release", "-q", "-p", package], cwd=ROOT)
     if built.returncode:
         sys.exit(f"{package} does not build")
     return target() / "release" / package
 
 
-def capture(traffic, *arguments):
-    """The capture that `traffic` makes of these arguments; kept in the build directory under a name that depends on
-    them and on the generator, so that it is made again when either changes."""
-    generator = hashlib.sha256(Path(traffic).read_bytes())
-    name = hashlib.sha256("\0".join([generator.hexdigest(), *arguments]).encode()).hexdigest()[:16]
-    path = target() / "bench" / f"{arguments[0]}-{name}.pcap"
+@functools.cache
+def generator():
+    """A name for what `traffic` makes of the same arguments: it changes with its sources."""
+    sources = sorted((ROOT / "dev" / "traffic" / "src").rglob("*.rs"))
+    return hashlib.sha256(b"\0".join(source.read_bytes() for source in sources)).hexdigest()[:8]
+
+
+def capture(*arguments):
+    """The capture that `traffic` makes of these arguments, in the page cache. It is kept in the build directory, or in
+    the directory that CAPTURES names, and made again when its generator changes."""
+    directory = Path(os.environ.get("CAPTURES", target() / "bench"))
+    arguments = [str(argument) for argument in arguments]
+    stem = f"{arguments[0]}-{hashlib.sha256(' '.join(arguments).encode()).hexdigest()[:8]}"
+    path = directory / f"{stem}-{generator()}.pcap"
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(parents=True, exist_ok=True)
+        for old in directory.glob(f"{stem}-*"):
+            old.unlink()
         unfinished = path.with_suffix(".part")
-        made = run([str(traffic), *arguments, "-o", str(unfinished)])
+        made = run([build("traffic"), *arguments, "-o", unfinished])
         if made.status:
             sys.exit(f"traffic {' '.join(arguments)}: {made.text}")
-        print(f"made {made.text.strip()} in {made.wall_s:.1f} s")
         unfinished.rename(path)
+        print(f"made {path.name}: {made.text.split(': ', 1)[-1].strip()}, in {made.wall_s:.1f} s", flush=True)
     warm(path)
     return path
 
@@ -117,12 +156,20 @@ def commit():
     return (name.stdout.strip() or "unknown") + ("-changed" if changed.stdout.strip() else "")
 
 
+def processor():
+    """Model of the processor as the kernel has it."""
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.machine()
+
+
 def machine():
     """Size of the machine; nothing that names it."""
     gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    model = ""
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            model = ", " + line.split(":", 1)[1].strip()
-            break
-    return f"{os.cpu_count()} cores{model}, {gib:.0f} GiB, Linux {platform.release().split('-')[0]}"
+    return f"{os.cpu_count()} cores, {processor()}, {gib:.0f} GiB, Linux {platform.release().split('-')[0]}"
+
+
+def host():
+    """The same as part of a file's name: processor and number of cores."""
+    return f"{re.sub('[^a-z0-9]+', '-', processor().lower()).strip('-')}-{os.cpu_count()}-cores"

@@ -103,6 +103,64 @@ fn zipf_conversations_of_six_packets_open_and_close_with_right_numbers() {
     assert!(whole > 100, "{whole} whole conversations");
 }
 
+#[test]
+fn uniform_draws_each_flow_as_often_as_chance_has_it() {
+    let bytes = make("uniform", &Options { seed: 5, packets: Some(40_000), ..Options::default() });
+    let capture = Capture::read(&bytes);
+    assert_eq!(capture.frames.len(), 40_000);
+    assert!(capture.frames.is_sorted_by_key(|frame| frame.at_ns));
+    let mut flows = std::collections::HashMap::<_, u32>::new();
+    for frame in &capture.frames {
+        assert!((60..=96).contains(&frame.bytes.len()) && frame.bytes.len() == frame.wire_len);
+        let packet = parse(frame.bytes).expect("a packet");
+        packet.assert_checksums();
+        *flows.entry(packet.key()).or_default() += 1;
+    }
+    // Of 10,000 flows that are drawn four times on average, e⁻⁴ or 183 never are, and the variance is four.
+    assert!((9_760..=9_870).contains(&flows.len()), "{} flows", flows.len());
+    let squares: u32 = flows.values().map(|count| count * count).sum();
+    assert!((195_000..=205_000).contains(&squares), "{squares}");
+}
+
+#[test]
+fn elephant_is_one_tcp_flow_from_its_syn_to_its_last_ack() {
+    for packets in [1, 6, 5_000] {
+        let bytes = make("elephant", &Options { seed: 5, packets: Some(packets), ..Options::default() });
+        let capture = Capture::read(&bytes);
+        assert_eq!((capture.frames.len() as u64, flow_keys(&bytes).len()), (packets, 1));
+        let flags = capture.frames.iter().map(|frame| {
+            assert!((60..=96).contains(&frame.bytes.len()));
+            let packet = parse(frame.bytes).expect("a packet");
+            packet.assert_checksums();
+            let Transport::Tcp { flags, .. } = packet.transport else { panic!("not TCP") };
+            flags
+        });
+        let flags: Vec<u8> = flags.collect();
+        let (syns, fins) = (flags.iter().filter(|&f| f & 2 != 0).count(), flags.iter().filter(|&f| f & 1 != 0).count());
+        assert_eq!((syns, fins), if packets == 1 { (1, 0) } else { (2, 2) });
+    }
+}
+
+#[test]
+fn imix_has_its_packets_and_flows_and_three_lengths_in_proportion() {
+    let bytes = make("imix", &Options { seed: 5, packets: Some(60_000), ..Options::default() });
+    let capture = Capture::read(&bytes);
+    assert_eq!((capture.frames.len(), flow_keys(&bytes).len()), (60_000, 600));
+    let mut long = [0_usize; 2];
+    for frame in &capture.frames {
+        assert_eq!(frame.bytes.len(), frame.wire_len);
+        parse(frame.bytes).expect("a packet").assert_checksums();
+        match frame.bytes.len() {
+            ..=106 => {}
+            590 => long[0] += 1,
+            1_514 => long[1] += 1,
+            other => panic!("{other} bytes"),
+        }
+    }
+    // Handshakes and ends are short, so a little less than 4 and 1 in 12.
+    assert!((18_500..=20_000).contains(&long[0]) && (4_500..=5_000).contains(&long[1]), "{long:?}");
+}
+
 /// Keys of the flows in a capture over Ethernet, ARP and the like left out.
 fn flow_keys(bytes: &[u8]) -> HashSet<naive::Key> {
     Capture::read(bytes).frames.iter().filter_map(|frame| parse(frame.bytes)).map(|packet| packet.key()).collect()

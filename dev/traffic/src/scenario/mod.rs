@@ -3,6 +3,7 @@
 //! A scenario is a function that hands frames to a [`FrameSink`] in the order of the file. What it promises (how many
 //! packets, how many flows) stands in its module's documentation and is counted again by the tests.
 
+mod extremes;
 mod flood;
 mod fragments;
 mod icmp;
@@ -15,6 +16,7 @@ mod output;
 mod protocols;
 mod reuse;
 mod script;
+mod talk;
 mod tcp_states;
 mod timing;
 pub mod tunnels;
@@ -150,6 +152,9 @@ impl Scenario {
 /// Every scenario, in the order of the list that is shown.
 pub const ALL: &[Scenario] = &[
     zipf::SCENARIO,
+    zipf::IMIX,
+    extremes::UNIFORM,
+    extremes::ELEPHANT,
     office::SCENARIO,
     office::SNAPPED,
     flood::SYN,
