@@ -1,12 +1,13 @@
 //! `flumen capture`: rings, engine and live outputs put together, and what steers them while they run.
 //!
 //! The order of the start: interfaces and the control socket are opened, rights are given up, logs are opened, and only
-//! then do threads start and packets get looked at. The end, by signal or through the socket: the rings let nothing new in
+//! then do threads start and packets get looked at; by then files and system calls that are not needed are shut. The end, by signal or through the socket: the rings let nothing new in
 //! and are emptied, every flow is written, logs are drained; in this order, each within a bound (see `docs/capture.md`).
 //!
 //! - `rings`: from names of interfaces to rings, and their counters.
 //! - `outputs`: the logs.
 //! - `rights`: whom to go on as.
+//! - `sandbox`: what is shut once all is open.
 //! - `sensor`: what the control socket and the pages see.
 //! - `signals`: what each does.
 
@@ -20,6 +21,7 @@ macro_rules! tell {
 mod outputs;
 mod rights;
 mod rings;
+mod sandbox;
 mod sensor;
 mod signals;
 
@@ -82,6 +84,10 @@ pub fn capture(job: &CaptureJob) -> anyhow::Result<Exit> {
     let identity = rights::identity(&job.settings.live)?;
     let socket = bind(job, identity.map(|identity| identity.group))?;
     rights::give_up(identity)?;
+    let lacks = sandbox::shut(&job.settings.live.sandbox, &sandbox::Needs::of(job))?;
+    if job.talks {
+        lacks.iter().for_each(|lack| tell!("{lack}"));
+    }
     let outputs = Outputs::open(job, &rings)?;
     let monitor = Arc::new(Monitor::default());
     let sensor = Arc::new(LiveSensor::new(job, &rings, &stop, &monitor, &outputs));

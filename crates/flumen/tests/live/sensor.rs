@@ -81,6 +81,10 @@ pub(crate) struct Sensor<'s> {
 }
 
 impl Sensor<'_> {
+    /// Number of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
     pub(crate) fn signal(&self, signal: i32) {
         // SAFETY: takes numbers; the child has not been waited for.
         assert_eq!(unsafe { libc::kill(self.child.id().cast_signed(), signal) }, 0);
