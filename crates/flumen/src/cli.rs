@@ -30,6 +30,10 @@ pub enum Command {
     /// Capture on interfaces and write the flows, until stopped
     #[cfg(target_os = "linux")]
     Capture(Box<Capture>),
+    /// Beside a capture, keeps the lines of its logs whole; started by it, with a socket for its standard input
+    #[cfg(target_os = "linux")]
+    #[command(hide = true)]
+    Keeper,
     /// Test a configuration: what is wrong, odd, or ignored
     Check(Check),
     /// Print the effective configuration, each value with its origin

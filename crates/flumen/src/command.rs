@@ -29,6 +29,8 @@ pub fn execute(cli: Cli) -> anyhow::Result<Exit> {
         Command::Read(options) => read(*options, cli.talk),
         #[cfg(target_os = "linux")]
         Command::Capture(options) => capture(*options, cli.talk),
+        #[cfg(target_os = "linux")]
+        Command::Keeper => live::keeper::run(),
         Command::Check(options) => check(&options, cli.talk),
         Command::Config(source) => print(&source, cli.talk),
         Command::Ctl(options) => ctl::ctl(&options),

@@ -79,5 +79,6 @@ fn accepts(key: &Key) -> String {
         Kind::Ratio => "0.001 to 1000".to_owned(),
         Kind::Cpus => "CPUs".to_owned(),
         Kind::Networks => "networks".to_owned(),
+        Kind::Paths => "paths".to_owned(),
     }
 }

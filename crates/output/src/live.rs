@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::eve::{EveConfig, EveFile, EveWriter, ExistingFile, OpenError, Reopen, Rotation};
+use crate::eve::{EveConfig, EveFile, EveWriter, ExistingFile, Keeper, OpenError, Reopen, Rotation};
 use crate::spool::{DatagramSocket, Spool, SpoolConfig, SpoolHandle, StandardOutput, Steady, StreamSocket};
 use crate::stats_log::{StatsLog, StatsLogConfig};
 use crate::surroundings::{Tell, WallClock};
@@ -63,11 +63,18 @@ pub struct OpenLog {
 }
 
 impl LiveLog {
-    /// Opens the log in `directory`, which is made when it is missing. A socket need not be there yet.
+    /// Opens the log in `directory`, which is made when it is missing. A socket need not be there yet. Lines of a file are
+    /// whole whatever happens to this process when there is a keeper.
     ///
     /// # Errors
     /// When a directory could not be made, a file not be opened, or no thread be started.
-    pub fn open(&self, directory: &Path, clock: WallClock, tell: &Tell) -> Result<OpenLog, OpenError> {
+    pub fn open(
+        &self,
+        directory: &Path,
+        clock: WallClock,
+        keeper: Option<&Keeper>,
+        tell: &Tell,
+    ) -> Result<OpenLog, OpenError> {
         let path = directory.join(&self.filename);
         let start = |spool: io::Result<Spool>, name: String, reopen| match spool {
             Ok(spool) => Ok(OpenLog { spool, name, reopen, tell: tell.clone() }),
@@ -78,6 +85,10 @@ impl LiveLog {
             Target::File => {
                 let file = EveFile::rotating(directory, &self.filename, self.existing, self.rotation, clock)?;
                 let (reopen, file) = (file.reopen_handle(), file.telling(tell.clone()));
+                let file = match keeper {
+                    Some(keeper) => file.kept_by(keeper),
+                    None => file,
+                };
                 start(Spool::start(file, self.spool, tell.clone()), name, Some(reopen))
             }
             Target::Stream => start(Spool::start(StreamSocket::new(path), self.spool, tell.clone()), name, None),

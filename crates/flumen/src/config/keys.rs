@@ -221,6 +221,10 @@ const KEYS: &[Key] = &[
     row("unix-command.filename", Kind::Text, Some("/run/flumen/flumen-command.socket"), Effect::Now, "Where that socket is; a plain name is one in /run/flumen"),
     row("run-as.user", Kind::Text, None, Effect::Now, "Once interfaces are open, go on as this user"),
     row("run-as.group", Kind::Text, None, Effect::Now, "And with this group; without it the user's"),
+    row("security.limit-noproc", Kind::Flag, Some("yes"), Effect::Now, "When capturing, start neither processes nor programs once all is open (seccomp)"),
+    row("security.landlock.enabled", SWITCH, Some("auto"), Effect::Now, "When capturing, leave no files but those that are needed once all is open; `auto`: when the kernel has Landlock"),
+    row("security.landlock.directories.write", Kind::Paths, None, Effect::Now, "Directories that can be written all the same; those of the logs always can"),
+    row("security.landlock.directories.read", Kind::Paths, None, Effect::Now, "Directories that can be read all the same"),
     row("flow.memcap", Kind::Size { min: 1 }, Some("128mb"), Effect::Now, "Memory for the flow table: rows, flows and what belongs to them"),
     row("flow.memcap-policy", POLICIES, None, Effect::Now, "What is counted for a packet that got no flow; without it `exception-policy`"),
     row("flow.hash-size", Kind::Count { min: 1, max: 4_294_967_295 }, Some("65536"), Effect::Now, "Rows of the flow table"),
@@ -327,6 +331,7 @@ const KEYS: &[Key] = &[
     row("flumen.extended", Kind::Flag, Some("no"), Effect::Now, "Add exact times in nanoseconds to records, under a key of their own"),
     row("flumen.tunnel.use-for-tracking", TRACKED, Some("yes"), Effect::Now, "What tells one tunnel from another (VNI, GRE key, TEID, SPI, session) is part of what makes a flow; `two-way`: only what both directions share (VNI, GRE key); always `no` with `compat: suricata`"),
     row("flumen.incomplete-datagrams", Kind::Flag, Some("no"), Effect::Now, "Write a flow, without ports, for fragments whose datagram was never complete"),
+    row("flumen.seccomp", SWITCH, Some("auto"), Effect::Now, "When capturing, leave no system calls but those that are needed once all is open; `auto`: when the kernel has seccomp"),
     row("flumen.metrics", Kind::Text, None, Effect::Now, "When capturing, serve /metrics, /healthz and /readyz at this loopback address, such as 127.0.0.1:9143"),
     row("flumen.threads", Kind::AutoOr { max: WORKERS_MAX }, None, Effect::Now, "Worker threads; `auto`: `threading.detect-thread-ratio` for each CPU that workers may run on. Not set: `threads` of the worker set, else 1"),
 ];

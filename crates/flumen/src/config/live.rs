@@ -1,4 +1,4 @@
-//! What is set for live capture: interfaces, logs, the control socket, rights.
+//! What is set for live capture: interfaces, logs, the control socket, rights, what is shut.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -33,6 +33,34 @@ pub struct LiveSettings {
     pub user: Option<String>,
     /// `run-as.group`, a name or a number.
     pub group: Option<String>,
+    /// `security`, and `flumen.seccomp`.
+    pub sandbox: SandboxSettings,
+}
+
+/// What a capture shuts itself out of once it has opened everything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SandboxSettings {
+    /// Whether only some files are left.
+    pub landlock: Switch,
+    /// Directories that are left to be written, besides those of the logs.
+    pub write: Vec<PathBuf>,
+    /// Directories that are left to be read.
+    pub read: Vec<PathBuf>,
+    /// Whether only some system calls are left.
+    pub seccomp: Switch,
+    /// Whether no processes are started, whatever `seccomp` says.
+    pub no_processes: bool,
+}
+
+/// Whether something is used that the system need not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Switch {
+    /// When it is there.
+    Auto,
+    /// It should be there.
+    Yes,
+    /// Not.
+    No,
 }
 
 /// How an interface is captured.
@@ -76,6 +104,7 @@ impl LiveSettings {
             metrics: text("flumen.metrics").and_then(|address| metrics(&address, root, problems)),
             user: text("run-as.user"),
             group: text("run-as.group"),
+            sandbox: sandbox(root),
         }
     }
 
@@ -180,6 +209,22 @@ fn control(root: &Section) -> Option<ControlSettings> {
     };
     let directory = Path::new(flumen_control::DEFAULT_SOCKET).parent().unwrap_or_else(|| Path::new("/"));
     Some(ControlSettings { path: directory.join(root.text("unix-command.filename")), required })
+}
+
+fn sandbox(root: &Section) -> SandboxSettings {
+    let paths = |name| root.paths(name).iter().map(PathBuf::from).collect();
+    let switch = |name| match root.word(name) {
+        Some("yes") => Switch::Yes,
+        Some("no") => Switch::No,
+        _ => Switch::Auto,
+    };
+    SandboxSettings {
+        landlock: switch("security.landlock.enabled"),
+        write: paths("security.landlock.directories.write"),
+        read: paths("security.landlock.directories.read"),
+        seccomp: switch("flumen.seccomp"),
+        no_processes: root.flag("security.limit-noproc"),
+    }
 }
 
 fn metrics(address: &str, root: &Section, problems: &mut Vec<Problem>) -> Option<SocketAddr> {

@@ -290,6 +290,7 @@ impl Walk<'_> {
             (Data::List(items), Kind::Ports) => joined(items).and_then(|ports| self.expand(&ports)),
             (Data::List(items), Kind::Cpus) if items.is_empty() => Err("an empty list".to_owned()),
             (Data::List(items), Kind::Cpus) => joined(items),
+            (Data::List(items), Kind::Paths) => joined(items).map(|paths| format!("[{paths}]")),
             // Lists of networks may be long, so the one that is wrong is named.
             (Data::List(items), Kind::Networks) => match items.iter().find(|item| !is_accepted(item, key.kind)) {
                 Some(wrong) => {

@@ -166,4 +166,13 @@ impl Section {
             _ => &[],
         }
     }
+
+    /// Paths; none when they are not set.
+    #[must_use]
+    pub fn paths(&self, name: &str) -> &[String] {
+        match self.setting(name) {
+            Some(Setting { value: Value::Paths(paths), .. }) => paths,
+            _ => &[],
+        }
+    }
 }

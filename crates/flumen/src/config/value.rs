@@ -43,6 +43,8 @@ pub enum Kind {
     Cpus,
     /// Addresses and networks: one, or a list of them.
     Networks,
+    /// Files or directories: one, or a list of them. None has a comma in its name.
+    Paths,
 }
 
 /// A value that is of its [`Kind`].
@@ -68,6 +70,8 @@ pub enum Value {
     Cpus(Cpus),
     /// Of [`Kind::Networks`].
     Networks(Networks),
+    /// Of [`Kind::Paths`].
+    Paths(Vec<String>),
 }
 
 /// The UDP ports of a tunnel.
@@ -103,6 +107,7 @@ impl Kind {
             Self::Ports => ports(text).map(Value::Ports),
             Self::Cpus => Cpus::parse(text).map(Value::Cpus),
             Self::Networks => Networks::parse(text).map(Value::Networks),
+            Self::Paths => paths(text).map(Value::Paths),
         };
         value.ok_or_else(|| self.accepted())
     }
@@ -124,6 +129,7 @@ impl Kind {
             Self::Ports => format!("'any', a port, or a list of up to {PORTS_MAX} ports such as [4789, 8472]"),
             Self::Cpus => Cpus::ACCEPTED.to_owned(),
             Self::Networks => Networks::ACCEPTED.to_owned(),
+            Self::Paths => "a path, or a list of paths such as [/srv/log, /run]".to_owned(),
         }
     }
 }
@@ -159,6 +165,10 @@ impl fmt::Display for Value {
             }
             Self::Cpus(cpus) => write!(f, "{cpus}"),
             Self::Networks(networks) => write!(f, "{networks}"),
+            Self::Paths(paths) => {
+                let paths: Vec<_> = paths.iter().map(|path| quoted(path)).collect();
+                write!(f, "[{}]", paths.join(", "))
+            }
         }
     }
 }
@@ -246,6 +256,15 @@ fn ports(text: &str) -> Option<Ports> {
         }
     }
     (ports.len() <= PORTS_MAX).then_some(Ports::These(ports))
+}
+
+fn paths(text: &str) -> Option<Vec<String>> {
+    let list = text.strip_prefix('[').map_or(Some(text), |rest| rest.strip_suffix(']'))?.trim();
+    if list.is_empty() && list.len() < text.len() {
+        return Some(Vec::new());
+    }
+    let paths: Vec<_> = list.split(',').map(|path| path.trim().to_owned()).collect();
+    (!paths.iter().any(String::is_empty)).then_some(paths)
 }
 
 /// A text as a YAML scalar: plain where that reads back as the same text, else between double quotes.
@@ -381,6 +400,9 @@ mod tests {
             (Kind::Ratio, "1000"),
             (Kind::Cpus, "ALL"),
             (Kind::Cpus, "5"),
+            (Kind::Paths, "/srv/log"),
+            (Kind::Paths, "[/srv/log, /run]"),
+            (Kind::Paths, "[]"),
             (Kind::Text, "a b: #c \"q\" \\"),
             (Kind::Text, "null"),
             (Kind::Text, "-x"),

@@ -1,12 +1,14 @@
 //! `flumen capture`: rings, engine and live outputs put together, and what steers them while they run.
 //!
 //! The order of the start: interfaces and the control socket are opened, rights are given up, logs are opened, and only
-//! then do threads start and packets get looked at. The end, by signal or through the socket: the rings let nothing new in
+//! then do threads start and packets get looked at; by then files and system calls that are not needed are shut. The end, by signal or through the socket: the rings let nothing new in
 //! and are emptied, every flow is written, logs are drained; in this order, each within a bound (see `docs/capture.md`).
 //!
 //! - `rings`: from names of interfaces to rings, and their counters.
 //! - `outputs`: the logs.
+//! - [`keeper`]: the process beside this one that keeps their lines whole.
 //! - `rights`: whom to go on as.
+//! - `sandbox`: what is shut once all is open.
 //! - `sensor`: what the control socket and the pages see.
 //! - `signals`: what each does.
 
@@ -17,9 +19,11 @@ macro_rules! tell {
     }};
 }
 
+pub mod keeper;
 mod outputs;
 mod rights;
 mod rings;
+mod sandbox;
 mod sensor;
 mod signals;
 
@@ -32,6 +36,7 @@ use flumen_capture::ring::StopHandle;
 use flumen_control::{Access, ControlServer, ControlSocket, HttpServer};
 use flumen_engine::{EngineConfig, Live, Monitor, RunReport, run_live};
 use flumen_model::Timestamp;
+use flumen_output::Target;
 
 use crate::config::Settings;
 use crate::config::live::ControlSettings;
@@ -71,6 +76,14 @@ pub enum LiveOutput {
     Directory(PathBuf),
 }
 
+impl LiveOutput {
+    fn has_files(&self, settings: &Settings) -> bool {
+        let live = &settings.live;
+        matches!(self, Self::Directory(_))
+            && (live.stats_log.is_some() || live.eve.iter().any(|log| log.target == Target::File))
+    }
+}
+
 /// Captures until it is told to stop.
 ///
 /// # Errors
@@ -82,7 +95,12 @@ pub fn capture(job: &CaptureJob) -> anyhow::Result<Exit> {
     let identity = rights::identity(&job.settings.live)?;
     let socket = bind(job, identity.map(|identity| identity.group))?;
     rights::give_up(identity)?;
-    let outputs = Outputs::open(job, &rings)?;
+    let keeper = job.output.has_files(&job.settings).then(|| keeper::start(job)).flatten();
+    let lacks = sandbox::shut(&job.settings.live.sandbox, &sandbox::Needs::of(job))?;
+    if job.talks {
+        lacks.iter().for_each(|lack| tell!("{lack}"));
+    }
+    let outputs = Outputs::open(job, &rings, keeper.as_ref())?;
     let monitor = Arc::new(Monitor::default());
     let sensor = Arc::new(LiveSensor::new(job, &rings, &stop, &monitor, &outputs));
     let steering = Steering { stop: stop.clone(), monitor: Arc::clone(&monitor), logs: outputs.logs.clone() };

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use flumen_output::eve::{DeviceNames, EveConfig, Reopen};
+use flumen_output::eve::{DeviceNames, EveConfig, Keeper, Reopen};
 use flumen_output::spool::SpoolHandle;
 use flumen_output::{LiveLog, Target, Tee, Tell, WallClock};
 
@@ -24,7 +24,7 @@ pub(super) struct Logs {
 
 impl Outputs {
     /// Opens all logs.
-    pub(super) fn open(job: &CaptureJob, rings: &Rings) -> anyhow::Result<Self> {
+    pub(super) fn open(job: &CaptureJob, rings: &Rings, keeper: Option<&Keeper>) -> anyhow::Result<Self> {
         let counters = rings.counters();
         let devices = DeviceNames::new(move |device| counters.name_of(device));
         let tell = Tell::new(|line| tell!("{line}"));
@@ -38,6 +38,7 @@ impl Outputs {
                     &log,
                     Path::new(""),
                     EveConfig { stats: None, netflow: false, ..eve(&config) },
+                    None,
                     &tell,
                 )?;
             }
@@ -45,10 +46,10 @@ impl Outputs {
                 let logs = job.settings.live.eve.iter().zip(&job.settings.eve);
                 anyhow::ensure!(logs.len() > 0, "every eve-log of the configuration is off: nothing to write");
                 for (log, config) in logs {
-                    outputs.add_eve(log, directory, eve(config), &tell)?;
+                    outputs.add_eve(log, directory, eve(config), keeper, &tell)?;
                 }
                 if let Some((log, config)) = &job.settings.live.stats_log {
-                    let opened = log.open(directory, WallClock::default(), &tell)?;
+                    let opened = log.open(directory, WallClock::default(), keeper, &tell)?;
                     outputs.logs.note(&opened);
                     outputs.sink = outputs.sink.with(opened.stats_log(*config));
                 }
@@ -57,8 +58,15 @@ impl Outputs {
         Ok(outputs)
     }
 
-    fn add_eve(&mut self, log: &LiveLog, directory: &Path, config: EveConfig, tell: &Tell) -> anyhow::Result<()> {
-        let opened = log.open(directory, WallClock::default(), tell)?;
+    fn add_eve(
+        &mut self,
+        log: &LiveLog,
+        directory: &Path,
+        config: EveConfig,
+        keeper: Option<&Keeper>,
+        tell: &Tell,
+    ) -> anyhow::Result<()> {
+        let opened = log.open(directory, WallClock::default(), keeper, tell)?;
         self.logs.note(&opened);
         self.sink = core::mem::take(&mut self.sink).with(opened.eve(config));
         Ok(())

@@ -1,8 +1,10 @@
-//! How a capture begins and ends: rights, load, interfaces that are not there.
+//! How a capture begins and ends: rights, load, kills, interfaces that are not there.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::scope;
@@ -141,31 +143,102 @@ fn second_signal_while_an_output_does_not_take_its_records_then_1_and_what_is_lo
 }
 
 #[test]
-fn killed_while_it_writes_then_no_line_but_the_last_is_cut_and_the_next_run_ends_that() {
+fn killed_while_it_writes_again_and_again_then_every_line_is_whole() {
     in_namespace(|net| {
         net.cable("a", "b");
-        let scratch = Scratch::new("kill");
-        let arguments = ["-i", "b", "--timeout", "udp.new=0", "--set", "stats.interval=5ms", "--hash-size", "64"];
-        let sensor = scratch.capture(&arguments);
+        let scratch = Scratch::in_memory("kill");
+        let log = |n: usize| format!("  - eve-log: {{filename: {n}.json, types: [flow, netflow, stats]}}\n");
+        let logs: String = (0..LOGS).map(log).collect();
+        scratch.put("logs.yaml", format!("%YAML 1.1\n---\noutputs:\n{logs}").as_bytes());
+        let paths: Vec<_> = (0..LOGS).map(|n| scratch.path("live").join(format!("{n}.json"))).collect();
+        let size = || paths.iter().map(|path| fs::metadata(path).expect("a log").len()).sum::<u64>();
         let sender = Sender::on("a");
-        let eve = scratch.path("live/eve.json");
-        let mut ports = (0..=u16::MAX).cycle();
-        while fs::metadata(&eve).expect("a log").len() < 200_000 {
-            ports.by_ref().take(100).for_each(|port| sender.send(&udp(port)));
+        let mut pieces = 0;
+        for round in 0..ROUNDS {
+            let sensor = scratch.capture(&["-i", "b", "-c", "logs.yaml"]);
+            (0..FLOWS).for_each(|port| sender.send(&udp(port)));
+            sensor.wait_for_packets("b", FLOWS.into());
+            let before = size();
+            // Now it writes them all, as fast as it can.
+            sensor.signal(libc::SIGTERM);
+            while size() < before + 1_000_000 * (1 + round % 7) {
+                std::thread::yield_now();
+            }
+            sensor.signal(libc::SIGKILL);
+            // The process that keeps lines whole outlives it, and has its standard error.
+            pieces += sensor.wait().matches("not finished were cut off").count();
+            for path in &paths {
+                assert!(ends_with_a_line(path), "round {round}: {}", path.display());
+            }
+            if pieces >= PIECES {
+                break;
+            }
         }
-        sensor.signal(libc::SIGKILL);
-        drop(sensor);
-        let before = Log::so_far(&eve).flows.len();
-        assert!(before > 0, "every line is an object");
-        // A system that kills between two pages of one write leaves a part of a line, which nobody's first line is glued to.
-        let is_cut = !fs::read_to_string(&eve).expect("a log").ends_with('\n');
-        let sensor = scratch.capture(&["-i", "b"]);
-        sensor.signal(libc::SIGTERM);
-        sensor.wait();
-        let text = fs::read_to_string(&eve).expect("a log");
-        let broken = text.lines().filter(|line| serde_json::from_str::<Value>(line).is_err()).count();
-        assert_eq!((broken, text.ends_with('\n')), (usize::from(is_cut), true));
+        // Every line is an object.
+        let flows: usize = paths.iter().map(|path| Log::of(path).flows.len()).sum();
+        assert!(flows > 0);
     });
+}
+
+fn ends_with_a_line(path: &Path) -> bool {
+    let mut log = File::open(path).expect("a log");
+    let mut last = [b'\n'];
+    if log.metadata().expect("a log").len() > 0 {
+        log.seek(SeekFrom::End(-1)).and_then(|_| log.read_exact(&mut last)).expect("a byte");
+    }
+    last == *b"\n"
+}
+
+/// Most kills, and how many of their pieces must have been cut off for fewer to be enough.
+const ROUNDS: u64 = 25;
+const PIECES: usize = 2;
+/// Logs that are written at the same time, so that some wait for a CPU within a write.
+const LOGS: usize = 8;
+/// Flows whose records are some megabytes in each.
+const FLOWS: u16 = 3_000;
+
+#[test]
+fn killed_with_its_keeper_then_the_next_run_cuts_off_the_piece_and_says_so() {
+    in_namespace(|net| {
+        net.cable("a", "b");
+        let scratch = Scratch::new("piece");
+        fs::create_dir(scratch.path("live")).expect("a directory");
+        scratch.put("live/eve.json", b"{}\n{\"timestamp\":\"20");
+        let mut sensor = scratch.capture(&["-i", "b"]);
+        let said = "eve.json: 16 bytes of a record that was not finished were cut off";
+        sensor.wait_for_message(said);
+        sensor.signal(libc::SIGTERM);
+        sensor.end(0);
+    });
+}
+
+#[test]
+fn terminated_then_the_keeper_ends_with_the_capture_and_not_before() {
+    in_namespace(|net| {
+        net.cable("a", "b");
+        let scratch = Scratch::new("keeper");
+        let sensor = scratch.capture(&["-i", "b"]);
+        let keeper = children(sensor.id());
+        assert_eq!(keeper.len(), 1);
+        let status = |pid: u32| fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        // As when a service manager signals all processes of a service.
+        for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP] {
+            while !status(keeper[0]).contains("Name:\tflumen-keeper") {}
+            // SAFETY: takes numbers; the process is that of this test.
+            assert_eq!(unsafe { libc::kill(keeper[0].cast_signed(), signal) }, 0);
+        }
+        sensor.ask("iface-list", Value::Null);
+        assert!(status(keeper[0]).contains("Name:\tflumen-keeper"));
+        sensor.signal(libc::SIGTERM);
+        // Standard error is at its end when both are.
+        sensor.end(0);
+    });
+}
+
+/// The processes that a process has started.
+fn children(parent: u32) -> Vec<u32> {
+    let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).expect("a process");
+    children.split_whitespace().map(|pid| pid.parse().expect("a number")).collect()
 }
 
 #[test]

@@ -11,5 +11,6 @@
 mod endings;
 mod net;
 mod replay;
+mod sandbox;
 mod sensor;
 mod steering;

@@ -22,7 +22,15 @@ pub(crate) struct Scratch(PathBuf);
 impl Scratch {
     /// `name` must be the test's own. In the directory for temporary files: the path of a socket must be short.
     pub(crate) fn new(name: &str) -> Self {
-        let directory = std::env::temp_dir().join(format!("flumen-live-{}-{name}", std::process::id()));
+        Self::below(&std::env::temp_dir(), name)
+    }
+    /// Where files are in memory, if there is such a place: writing there goes page by page, and can be cut between any two.
+    pub(crate) fn in_memory(name: &str) -> Self {
+        let memory = PathBuf::from("/dev/shm");
+        Self::below(&if memory.is_dir() { memory } else { std::env::temp_dir() }, name)
+    }
+    fn below(directory: &Path, name: &str) -> Self {
+        let directory = directory.join(format!("flumen-live-{}-{name}", std::process::id()));
         let _ = fs::remove_dir_all(&directory);
         fs::create_dir_all(&directory).expect("a directory");
         Self(directory)
@@ -81,6 +89,10 @@ pub(crate) struct Sensor<'s> {
 }
 
 impl Sensor<'_> {
+    /// Number of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
     pub(crate) fn signal(&self, signal: i32) {
         // SAFETY: takes numbers; the child has not been waited for.
         assert_eq!(unsafe { libc::kill(self.child.id().cast_signed(), signal) }, 0);
@@ -113,10 +125,11 @@ impl Sensor<'_> {
             }
         }
     }
-    /// Waits for its end.
-    pub(crate) fn wait(mut self) {
+    /// Waits for its end, and says what was said.
+    pub(crate) fn wait(mut self) -> String {
         self.messages.read_to_string(&mut self.said).expect("text");
         self.child.wait().expect("it ends");
+        std::mem::take(&mut self.said)
     }
     /// Waits for its end, which must have this code.
     pub(crate) fn end(mut self, code: i32) -> Log {

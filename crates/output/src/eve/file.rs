@@ -8,12 +8,16 @@
 //! 3. its [`Rotation`] is due.
 //!
 //! When that fails, lines go on into the old file, it is told once, and the next buffer tries again.
+//!
+//! A file that is added to begins with whole lines: what a writer before left of one is cut off.
 
-use super::ExistingFile;
+use super::keeper::Place;
+use super::piece;
 use super::rotation::{Rotation, aside, expand};
+use super::{ExistingFile, Keeper};
 use crate::surroundings::{Tell, WallClock};
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -38,6 +42,10 @@ pub struct EveFile {
     /// In which interval of the rotation the file was begun.
     interval: Option<u64>,
     clock: WallClock,
+    /// Where its keeper holds it.
+    place: Option<Place>,
+    /// Bytes of a record that was not finished, cut off when the file was opened, and not told of yet.
+    cut: u64,
     tell: Tell,
     /// That the file could not be changed has been told.
     told: bool,
@@ -98,6 +106,8 @@ impl EveFile {
                 rotation: Rotation::default(),
                 interval: None,
                 clock: WallClock::default(),
+                place: None,
+                cut: opened.cut,
                 tell: Tell::default(),
                 told: false,
             }),
@@ -122,10 +132,19 @@ impl EveFile {
         let file = Self::open(directory.join(named), existing)?;
         Ok(Self { places, rotation, interval, clock, ..file })
     }
-    /// Whom to tell when the file cannot be changed.
+    /// Whom to tell when the file cannot be changed, or did not end with a whole line.
     #[must_use]
     pub fn telling(self, tell: Tell) -> Self {
-        Self { tell, ..self }
+        let mut file = Self { tell, ..self };
+        file.tell_of_cut();
+        file
+    }
+    /// Has the file, and those that come after it, end with a whole line though this process be killed.
+    #[must_use]
+    pub fn kept_by(mut self, keeper: &Keeper) -> Self {
+        self.place = Some(keeper.place());
+        self.hand_to_keeper();
+        self
     }
     /// Where the file is.
     #[must_use]
@@ -189,10 +208,29 @@ impl EveFile {
         self.interval = self.rotation.every.map(|every| every.number(now));
         Ok(())
     }
+    fn tell_of_cut(&mut self) {
+        let (path, cut) = (self.path.display(), std::mem::take(&mut self.cut));
+        if cut > 0 {
+            self.tell.say(format_args!("{path}: {cut} bytes of a record that was not finished were cut off"));
+        }
+    }
+    /// Before anything is written to the file.
+    fn hand_to_keeper(&mut self) {
+        let Some(place) = self.place.as_ref().filter(|_| self.regular) else { return };
+        if let Err(error) = place.hold(&self.file, &self.path) {
+            let path = self.path.display();
+            self.tell.say(format_args!("{path}: the process that keeps lines whole is gone: {error}"));
+            // Once is enough: it does not come back.
+            self.place = None;
+        }
+    }
     fn begin(&mut self, path: PathBuf) -> io::Result<()> {
         // Never truncated: were the file not moved away, what is in it would be lost.
         let opened = open(&path, ExistingFile::Append)?;
         (self.path, self.file, self.bytes, self.regular) = (path, opened.file, opened.bytes, opened.regular);
+        self.cut = opened.cut;
+        self.tell_of_cut();
+        self.hand_to_keeper();
         self.reopen.0.store(false, Ordering::Relaxed);
         Ok(())
     }
@@ -224,6 +262,7 @@ struct Opened {
     file: File,
     bytes: u64,
     regular: bool,
+    cut: u64,
 }
 
 fn open(path: &Path, existing: ExistingFile) -> io::Result<Opened> {
@@ -235,23 +274,11 @@ fn open(path: &Path, existing: ExistingFile) -> io::Result<Opened> {
         ExistingFile::Append => options.append(true),
         ExistingFile::Truncate => options.write(true).truncate(true),
     };
-    let mut file = options.create(true).open(path)?;
-    if existing == ExistingFile::Append && ends_within_line(path)? {
-        file.write_all(b"\n")?;
-    }
-    let metadata = file.metadata()?;
-    Ok(Opened { file, bytes: metadata.len(), regular: metadata.is_file() })
-}
-
-/// Whether a writer before us was stopped within a line, which the first line of ours must not be glued to.
-fn ends_within_line(path: &Path) -> io::Result<bool> {
-    let metadata = fs::metadata(path)?;
-    if !metadata.is_file() || metadata.len() == 0 {
-        return Ok(false);
-    }
-    let mut last = [0];
-    let mut file = File::open(path)?;
-    file.seek(SeekFrom::End(-1))?;
-    file.read_exact(&mut last)?;
-    Ok(last != *b"\n")
+    // Its end is read, unless it is a pipe, which would have us for its reader.
+    let is_file = fs::metadata(path).map_or(true, |found| found.is_file());
+    let file = options.read(is_file).create(true).open(path)?;
+    let regular = file.metadata()?.is_file();
+    let cut = if regular { piece::claim(&file)? } else { 0 };
+    let bytes = file.metadata()?.len();
+    Ok(Opened { file, bytes, regular, cut })
 }

@@ -244,7 +244,7 @@ fn full_disk_then_told_once_and_the_end_says_how_many_were_lost() {
         ..LiveLog::default()
     };
     let scratch = Scratch::new();
-    let open = log.open(&scratch.0, WallClock::default(), &told.tell()).expect("it opens");
+    let open = log.open(&scratch.0, WallClock::default(), None, &told.tell()).expect("it opens");
     let mut sink = open.eve(EveConfig { stats: None, ..EveConfig::default() });
     sink.flows(&records(3)).expect("they wait");
     sink.flows(&records(4)).expect("they wait");
@@ -260,11 +260,12 @@ fn live_file_then_records_and_tables_in_it_and_it_can_be_reopened() {
     let (scratch, told) = (Scratch::new(), Told::default());
     let directory = scratch.path("deeper");
     let log = |name: &str| LiveLog { filename: name.into(), ..LiveLog::default() };
-    let open = log("eve.json").open(&directory, WallClock::default(), &told.tell()).expect("its directory is made");
+    let open =
+        log("eve.json").open(&directory, WallClock::default(), None, &told.tell()).expect("its directory is made");
     let reopen = open.reopen_handle().expect("it is a file");
     let handle = open.spool();
     let mut eve = open.eve(EveConfig::default());
-    let tables = log("stats.log").open(&directory, WallClock::default(), &told.tell()).expect("it opens");
+    let tables = log("stats.log").open(&directory, WallClock::default(), None, &told.tell()).expect("it opens");
     let mut tables = tables.stats_log(StatsLogConfig::default());
     eve.flows(&records(5)).expect("taken");
     eve.stats(&Stats::default()).expect("taken");
@@ -284,7 +285,7 @@ fn directory_that_cannot_be_made_then_an_error_that_names_it() {
     let scratch = Scratch::new();
     std::fs::write(scratch.path("file"), "").expect("written");
     let log = LiveLog { filename: "eve.json".into(), ..LiveLog::default() };
-    let error = log.open(&scratch.path("file/deeper"), WallClock::default(), &Told::default().tell());
+    let error = log.open(&scratch.path("file/deeper"), WallClock::default(), None, &Told::default().tell());
     assert!(error.expect_err("no directory").to_string().contains("file/deeper/eve.json"));
 }
 
