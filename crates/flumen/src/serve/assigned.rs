@@ -27,7 +27,7 @@ pub(super) struct Assigned<'q> {
     talks: bool,
     /// What is to be deleted when records are written.
     done: Vec<(PathBuf, Identity)>,
-    /// Captures that were read, in whole or in part.
+    /// Captures that were read to their end, or as far as they could be.
     pub(super) read: u64,
     /// Captures of which nothing could be read.
     pub(super) failed: u64,

@@ -55,13 +55,16 @@ fn act(desk: &Arc<Desk>, signal: i32) {
             let _ = Builder::new().name("flumen-progress".to_owned()).spawn(move || tell_progress(&desk));
         }
         SIGUSR2 => tell!("the configuration is not read again while running: it takes a restart"),
-        _ if !desk.end() => {
-            let capture = desk.queue.current().map_or_else(String::new, |path| format!(" of {}", path.display()));
-            tell!("aborted: records{capture} are not complete");
-            process::exit(i32::from(Exit::Failed as u8));
-        }
+        _ if !desk.end() => abort(desk),
         _ => {}
     }
+}
+
+/// The end, without what was still to be done.
+fn abort(desk: &Desk) {
+    let capture = desk.current().map_or_else(String::new, |path| format!(" of {}", path.display()));
+    tell!("aborted: records{capture} are not complete");
+    process::exit(i32::from(Exit::Failed as u8));
 }
 
 fn tell_progress(desk: &Desk) {
