@@ -61,6 +61,7 @@ fn act(desk: &Arc<Desk>, signal: i32) {
 }
 
 /// The end, without what was still to be done.
+#[expect(clippy::exit, reason = "whoever asks twice wants no drop to be waited for")]
 fn abort(desk: &Desk) {
     let capture = desk.current().map_or_else(String::new, |path| format!(" of {}", path.display()));
     tell!("aborted: records{capture} are not complete");
