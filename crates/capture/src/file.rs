@@ -161,7 +161,8 @@ impl CaptureFile {
     }
 
     /// Reads up to the first packet and tells its time, if there is one.
-    pub(crate) fn first_time(mut self) -> Option<Timestamp> {
+    #[must_use]
+    pub fn first_time(mut self) -> Option<Timestamp> {
         let mut batch = PacketBatch::new();
         self.fill(&mut batch).ok()?;
         batch.entries().first().map(|entry| entry.timestamp)

@@ -37,6 +37,8 @@ pub struct Argument {
 pub enum Kind {
     /// A string.
     Text,
+    /// A string that names a file: a client may be in another directory than the sensor.
+    Path,
     /// A whole number that is not negative, or its decimal digits as a string.
     Count,
     /// `true` or `false`.
@@ -126,8 +128,8 @@ pub const COMMANDS: &[Command] = &[
 ];
 
 const PCAP_FILE: &[Argument] = &[
-    text("filename"),
-    text("output-dir"),
+    argument("filename", Kind::Path, true),
+    argument("output-dir", Kind::Path, true),
     argument("tenant", Kind::Count, false),
     argument("continuous", Kind::Flag, false),
     argument("delete-when-done", Kind::Flag, false),
@@ -236,7 +238,7 @@ impl<'a> Arguments<'a> {
 impl Kind {
     fn takes(self, value: &Value) -> bool {
         match self {
-            Self::Text => value.is_string(),
+            Self::Text | Self::Path => value.is_string(),
             Self::Count => count_of(value).is_some(),
             Self::Flag => value.is_boolean(),
             Self::Size => size_of_value(value).is_some(),
@@ -244,7 +246,7 @@ impl Kind {
     }
     const fn words(self) -> &'static str {
         match self {
-            Self::Text => "a string",
+            Self::Text | Self::Path => "a string",
             Self::Count => "a number",
             Self::Flag => "true or false",
             Self::Size => "a size",

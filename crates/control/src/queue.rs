@@ -5,6 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use flumen_model::Timestamp;
 
@@ -15,7 +16,8 @@ use crate::sensor::{PcapJob, Pcaps};
 #[derive(Debug, Default)]
 pub struct PcapQueue {
     state: Mutex<State>,
-    filled: Condvar,
+    /// Something was put in, interrupted, or closed.
+    changed: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -52,7 +54,7 @@ impl PcapQueue {
                 state.current = Some((job.input.clone(), Arc::clone(&interrupted)));
                 return Some(CurrentPcap { queue: self, job, interrupted });
             }
-            state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
     /// Takes no more, interrupts the current one, and sends the reader home. What waits is returned: it was not read.
@@ -62,7 +64,7 @@ impl PcapQueue {
         if let Some((_, interrupted)) = &state.current {
             interrupted.store(true, Ordering::Relaxed);
         }
-        self.filled.notify_all();
+        self.changed.notify_all();
         state.waiting.drain(..).collect()
     }
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -82,6 +84,14 @@ impl CurrentPcap<'_> {
         // Relaxed: nothing is published with it, and seeing it one batch later does no harm.
         self.interrupted.load(Ordering::Relaxed)
     }
+    /// Waits for more to read: so long, or until reading is to end.
+    pub fn pause(&self, most: Duration) {
+        let state = self.queue.lock();
+        if !self.is_interrupted() {
+            // Waking early does no harm, and a lock that was poisoned is no reason to stop.
+            drop(self.queue.changed.wait_timeout(state, most));
+        }
+    }
     /// A capture has been read to its end; `modified` is when it had been written to.
     pub fn processed(&self, modified: Timestamp) {
         self.queue.lock().last_processed = Some(modified);
@@ -96,7 +106,14 @@ impl Drop for CurrentPcap<'_> {
 
 impl Pcaps for PcapQueue {
     fn add(&self, job: PcapJob) -> Result<(), String> {
-        fs::metadata(&job.input).map_err(|error| format!("{}: {error}", job.input.display()))?;
+        let input = fs::metadata(&job.input).map_err(|error| format!("{}: {error}", job.input.display()))?;
+        // A pipe would make the sensor wait for whoever writes to it.
+        if !input.is_file() && !input.is_dir() {
+            return Err(format!("{}: neither a file nor a directory", job.input.display()));
+        }
+        if job.continuous && !input.is_dir() {
+            return Err(format!("{}: not a directory, so it cannot be watched", job.input.display()));
+        }
         let output = fs::metadata(&job.output).map_err(|error| format!("{}: {error}", job.output.display()))?;
         if !output.is_dir() {
             return Err(format!("{}: not a directory", job.output.display()));
@@ -109,7 +126,7 @@ impl Pcaps for PcapQueue {
             return Err(format!("{PCAPS_WAITING} captures wait already"));
         }
         state.waiting.push_back(job);
-        self.filled.notify_all();
+        self.changed.notify_all();
         Ok(())
     }
     fn waiting(&self) -> Vec<PathBuf> {
@@ -124,7 +141,9 @@ impl Pcaps for PcapQueue {
     fn interrupt(&self) -> bool {
         let state = self.lock();
         let current = state.current.as_ref();
-        current.inspect(|(_, interrupted)| interrupted.store(true, Ordering::Relaxed)).is_some()
+        let interrupted = current.inspect(|(_, interrupted)| interrupted.store(true, Ordering::Relaxed)).is_some();
+        self.changed.notify_all();
+        interrupted
     }
 }
 
@@ -174,6 +193,23 @@ mod tests {
     }
 
     #[test]
+    fn interrupt_while_the_reader_pauses_then_it_goes_on_at_once() {
+        let queue = PcapQueue::new();
+        queue.add(job(true)).expect("room");
+        let current = queue.take().expect("a job");
+        thread::scope(|scope| {
+            // Would outlast every test.
+            let reader = scope.spawn(|| {
+                while !current.is_interrupted() {
+                    current.pause(Duration::from_secs(86_400));
+                }
+            });
+            assert!(queue.interrupt());
+            reader.join().expect("it ends");
+        });
+    }
+
+    #[test]
     fn inputs_and_outputs_that_are_not_there_then_refused() {
         let queue = PcapQueue::new();
         let missing = queue.add(PcapJob { input: "/no such".into(), ..job(false) }).expect_err("no input");
@@ -181,6 +217,10 @@ mod tests {
         assert!(queue.add(PcapJob { output: "/no such".into(), ..job(false) }).is_err());
         let file = queue.add(PcapJob { output: "/dev/null".into(), ..job(false) }).expect_err("no directory");
         assert_eq!(file, "/dev/null: not a directory");
+        let device = queue.add(PcapJob { input: "/dev/null".into(), ..job(false) }).expect_err("no capture");
+        assert_eq!(device, "/dev/null: neither a file nor a directory");
+        let watched = queue.add(PcapJob { input: "/proc/version".into(), ..job(true) }).expect_err("a file");
+        assert_eq!(watched, "/proc/version: not a directory, so it cannot be watched");
         assert!(queue.waiting().is_empty());
     }
 

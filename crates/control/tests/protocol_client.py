@@ -4,7 +4,7 @@
     protocol_client.py SOCKET live|serve
 
 Checks handshakes of both versions, every command, malformed input, and a hundred clients. Ends with 1 at the first answer
-that is not as described; otherwise its last line is the number of checks.
+that is not as described; otherwise its last line is the number of checks. Other clients take its connection.
 """
 import json
 import socket
@@ -171,13 +171,18 @@ def hundred():
         check(answer["return"] == "OK" and (answer["message"] == 35264) == bool(n % 3), f"client {n}: {answer}")
 
 
-for turn, version in enumerate(["0.2", "0.1"]):
-    connection = Connection(version)
-    commands(connection)
-    captures(connection, 2 * turn)
-    malformed(connection)
-    cut_up(connection)
-hundred()
-last = Connection("0.2")
-check(last.call("shutdown")["return"] == "OK", "shutdown")
-print(checks, "checks")
+def main():
+    for turn, version in enumerate(["0.2", "0.1"]):
+        connection = Connection(version)
+        commands(connection)
+        captures(connection, 2 * turn)
+        malformed(connection)
+        cut_up(connection)
+    hundred()
+    last = Connection("0.2")
+    check(last.call("shutdown")["return"] == "OK", "shutdown")
+    print(checks, "checks")
+
+
+if __name__ == "__main__":
+    main()

@@ -34,6 +34,9 @@ pub enum Command {
     #[cfg(target_os = "linux")]
     #[command(hide = true)]
     Keeper,
+    /// Read captures as they are asked for through the control socket, until stopped
+    #[cfg(target_os = "linux")]
+    Serve(Box<Serve>),
     /// Test a configuration: what is wrong, odd, or ignored
     Check(Check),
     /// Print the effective configuration, each value with its origin
@@ -114,6 +117,24 @@ pub struct Capture {
     /// Which frames: a filter expression as tcpdump takes it, instead of any bpf-filter
     #[arg(value_name = "FILTER")]
     pub words: Vec<String>,
+    /// Where the configuration comes from.
+    #[command(flatten)]
+    pub source: ConfigSource,
+    /// Options that stand for keys.
+    #[command(flatten)]
+    pub flow: FlowOptions,
+}
+
+/// `flumen serve`.
+#[derive(Args, Debug)]
+#[command(after_long_help = help_end(SERVE_EXAMPLES))]
+pub struct Serve {
+    /// Control socket; without it unix-command.filename
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+    /// Where output directories lie that are not absolute; without it the current directory
+    #[arg(short, long, value_name = "DIR")]
+    pub log_dir: Option<PathBuf>,
     /// Where the configuration comes from.
     #[command(flatten)]
     pub source: ConfigSource,
@@ -255,6 +276,7 @@ Examples:
   flumen read *.pcap.gz -c suricata.yaml -l out
                                            the same with the settings of a sensor
   flumen capture -i eth0 -l out            flow records of an interface, until stopped
+  flumen serve -l /var/log/flumen          wait for captures; flumen ctl pcap-file FILE DIR
   flumen check -c suricata.yaml            is this right, and what of it is ignored
   flumen config -c suricata.yaml           what is effective, and where it comes from
   flumen ctl dump-counters                 the counters of a running sensor
@@ -287,6 +309,21 @@ Signals:
   HUP        open log files again
   USR1       write the counters to the logs now
   USR2       say what takes a restart";
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  flumen serve --socket /run/flumen/pcap.socket
+                                             wait for captures
+  flumen ctl --socket /run/flumen/pcap.socket pcap-file a.pcap out
+                                             read one; its records go to the directory out
+  flumen ctl pcap-file-continuous /var/spool/pcap /var/log/flumen delete-when-done=true
+                                             watch a directory
+  flumen ctl pcap-interrupt                  end that
+
+Signals:
+  INT, TERM  end: of the present capture what was read is written; a second one gives that up
+  HUP        open log files again
+  USR1       say how far the present capture is";
 
 const CTL_EXAMPLES: &str = "\
 Examples:

@@ -7,7 +7,7 @@ use clap::ColorChoice;
 use flumen_engine::{Placement, Sharing, Threads};
 
 #[cfg(target_os = "linux")]
-use crate::cli::Capture;
+use crate::cli::{Capture, Serve};
 use crate::cli::{Check, Cli, Command, ConfigSource, Read, Talk};
 use crate::config::keys;
 use crate::config::section::Section;
@@ -19,6 +19,8 @@ use crate::filter::Expression;
 #[cfg(target_os = "linux")]
 use crate::live::{self, CaptureJob, LiveOutput};
 use crate::run::{self, Job, Output};
+#[cfg(target_os = "linux")]
+use crate::serve::{self, ServeJob};
 
 /// Does what the command line says.
 ///
@@ -31,6 +33,7 @@ pub fn execute(cli: Cli) -> anyhow::Result<Exit> {
         Command::Capture(options) => capture(*options, cli.talk),
         #[cfg(target_os = "linux")]
         Command::Keeper => live::keeper::run(),
+        Command::Serve(options) => serve(*options, cli.talk),
         Command::Check(options) => check(&options, cli.talk),
         Command::Config(source) => print(&source, cli.talk),
         Command::Ctl(options) => ctl::ctl(&options),
@@ -91,6 +94,26 @@ fn capture(options: Capture, talk: Talk) -> anyhow::Result<Exit> {
         filter: filter.map_or_else(String::new, |filter| filter.text().to_owned()),
         output,
         audit: options.audit,
+        talks: !talk.quiet,
+        settings: config.settings,
+        values: config.values,
+    })
+}
+
+/// `flumen serve`.
+#[cfg(target_os = "linux")]
+fn serve(options: Serve, talk: Talk) -> anyhow::Result<Exit> {
+    let ConfigSource { config, mut set } = options.source;
+    set.extend(options.flow.overrides());
+    let config = load(config.as_deref(), &set, talk)?;
+    refuse_sockets(&config)?;
+    if talk.verbose > 0 {
+        tell_ignored(&config, &mut io::stderr())?;
+    }
+    let socket = options.socket.unwrap_or_else(|| config.settings.live.socket_path.clone());
+    serve::serve(&ServeJob {
+        socket,
+        log_dir: options.log_dir,
         talks: !talk.quiet,
         settings: config.settings,
         values: config.values,

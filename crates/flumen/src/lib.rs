@@ -7,8 +7,16 @@
 //! - [`run`]: from [`Settings`](config::Settings) to sources, engine and sinks.
 //! - [`ctl`]: the client of a running sensor's socket.
 //! - [`live`]: the same for interfaces, and what steers a capture while it runs.
+//! - [`serve`]: captures read one after another, as the control socket asks for them.
 //! - [`progress`]: the line on the terminal while a file is read.
 #![forbid(unsafe_code)]
+
+/// Says a line on standard error. One that cannot be written is nothing to fail for.
+macro_rules! tell {
+    ($($text:tt)*) => {{
+        let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("flumen: {}\n", format_args!($($text)*)));
+    }};
+}
 
 pub mod cli;
 pub mod command;
@@ -20,3 +28,5 @@ pub mod filter;
 pub mod live;
 pub mod progress;
 pub mod run;
+#[cfg(target_os = "linux")]
+pub mod serve;

@@ -25,6 +25,8 @@ pub struct LiveSettings {
     pub eve: Vec<LiveLog>,
     /// `outputs.stats`.
     pub stats_log: Option<(LiveLog, StatsLogConfig)>,
+    /// `unix-command.filename`, below the directory of sockets.
+    pub socket_path: PathBuf,
     /// `unix-command`.
     pub control: Option<ControlSettings>,
     /// `flumen.metrics`.
@@ -100,6 +102,7 @@ impl LiveSettings {
             default: interface(&Section::default().interface_over(base), root, cpus, problems),
             eve: eve.map(|section| eve_log(section, problems)).collect(),
             stats_log: root.flag("outputs.stats.enabled").then(|| stats_log(root)),
+            socket_path: socket_path(root),
             control: control(root),
             metrics: text("flumen.metrics").and_then(|address| metrics(&address, root, problems)),
             user: text("run-as.user"),
@@ -207,8 +210,12 @@ fn control(root: &Section) -> Option<ControlSettings> {
         Some("no") => return None,
         word => word == Some("yes"),
     };
+    Some(ControlSettings { path: socket_path(root), required })
+}
+
+fn socket_path(root: &Section) -> PathBuf {
     let directory = Path::new(flumen_control::DEFAULT_SOCKET).parent().unwrap_or_else(|| Path::new("/"));
-    Some(ControlSettings { path: directory.join(root.text("unix-command.filename")), required })
+    directory.join(root.text("unix-command.filename"))
 }
 
 fn sandbox(root: &Section) -> SandboxSettings {

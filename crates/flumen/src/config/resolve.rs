@@ -30,6 +30,20 @@ pub struct Resolved {
     pub warnings: Vec<Problem>,
 }
 
+impl Resolved {
+    /// The effective value of a key by its dotted name, as it would be written; `None` when Flumen has no such key.
+    #[must_use]
+    pub fn shown(&self, key: &str) -> Option<String> {
+        match keys::known(key)? {
+            Known::Honoured(_) => Some(match &self.root.setting(key)?.value {
+                Value::Text(text) => text.clone(),
+                other => other.to_string(),
+            }),
+            Known::Ignored | Known::Section => None,
+        }
+    }
+}
+
 /// Hosts that have a timeout of their own.
 #[derive(Clone, Debug)]
 pub struct Host {

@@ -59,6 +59,11 @@ fn typed(argument: &Argument, value: &str) -> Result<Value, Misfit> {
     let misfit = |what: &str| Misfit(format!("'{}': '{value}' is not {what}", argument.name));
     match argument.kind {
         Kind::Text | Kind::Size => Ok(value.into()),
+        // Names are those of whoever types them, wherever the sensor is.
+        Kind::Path => match std::path::absolute(value).map(|path| path.into_os_string().into_string()) {
+            Ok(Ok(path)) => Ok(path.into()),
+            _ => Err(misfit("a name of a file that can be sent")),
+        },
         Kind::Count => value.parse::<u64>().map(Value::from).map_err(|_| misfit("a number")),
         Kind::Flag => match value {
             "true" | "yes" | "1" => Ok(true.into()),
@@ -91,6 +96,7 @@ pub(super) fn usage(command: &Command) -> String {
 const fn sample(kind: Kind) -> &'static str {
     match kind {
         Kind::Text => "TEXT",
+        Kind::Path => "PATH",
         Kind::Count => "N",
         Kind::Flag => "true",
         Kind::Size => "SIZE",
@@ -125,6 +131,13 @@ mod tests {
         ] {
             assert_eq!(parse(words), Ok(arguments), "{words:?}");
         }
+    }
+
+    #[test]
+    fn names_of_files_then_absolute() {
+        let here = std::env::current_dir().expect("a directory");
+        let sent = parse(&["pcap-file", "a.pcap", "out"]).expect("right");
+        assert_eq!(sent, json!({"filename": here.join("a.pcap"), "output-dir": here.join("out")}));
     }
 
     #[test]

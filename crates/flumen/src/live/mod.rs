@@ -12,16 +12,9 @@
 //! - `sensor`: what the control socket and the pages see.
 //! - `signals`: what each does.
 
-/// Says a line on standard error. One that cannot be written is nothing to fail for.
-macro_rules! tell {
-    ($($text:tt)*) => {{
-        let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("flumen: {}\n", format_args!($($text)*)));
-    }};
-}
-
 pub mod keeper;
 mod outputs;
-mod rights;
+pub(crate) mod rights;
 mod rings;
 mod sandbox;
 mod sensor;

@@ -10,7 +10,7 @@ use flumen_control::group_id;
 use crate::config::live::LiveSettings;
 
 /// Whom the settings name; `None` when the process goes on as it is.
-pub(super) fn identity(settings: &LiveSettings) -> anyhow::Result<Option<Identity>> {
+pub(crate) fn identity(settings: &LiveSettings) -> anyhow::Result<Option<Identity>> {
     let Some(name) = &settings.user else {
         anyhow::ensure!(settings.group.is_none(), "run-as.group needs run-as.user beside it");
         return Ok(None);
@@ -27,7 +27,7 @@ pub(super) fn identity(settings: &LiveSettings) -> anyhow::Result<Option<Identit
 }
 
 /// Goes on as somebody else, when there is somebody, and in any case without a way to new rights.
-pub(super) fn give_up(identity: Option<Identity>) -> anyhow::Result<()> {
+pub(crate) fn give_up(identity: Option<Identity>) -> anyhow::Result<()> {
     if let Some(identity) = identity {
         become_identity(identity).map_err(|error| {
             let needs = if error.kind() == io::ErrorKind::PermissionDenied {

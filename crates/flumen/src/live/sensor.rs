@@ -13,9 +13,7 @@ use flumen_output::prometheus;
 use super::CaptureJob;
 use super::outputs::{Logs, Outputs};
 use super::rings::{Interface, Rings};
-use crate::config::keys::{self, Known};
 use crate::config::resolve::Resolved;
-use crate::config::value::Value;
 
 /// A running capture.
 pub(super) struct LiveSensor {
@@ -71,13 +69,7 @@ impl Sensor for LiveSensor {
         self.stop.stop();
     }
     fn configuration(&self, key: &str) -> Option<String> {
-        match keys::known(key)? {
-            Known::Honoured(_) => Some(match &self.values.root.setting(key)?.value {
-                Value::Text(text) => text.clone(),
-                other => other.to_string(),
-            }),
-            Known::Ignored | Known::Section => None,
-        }
+        self.values.shown(key)
     }
     fn stats(&self) -> Result<Stats, Unavailable> {
         self.monitor.stats().ok_or_else(Self::over)

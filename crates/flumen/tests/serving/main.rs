@@ -1,0 +1,9 @@
+//! `flumen serve` from end to end: the binary, what it is asked through its socket, and what it wrote.
+//!
+//! `unsafe` for the system call that sends a signal.
+#![cfg(target_os = "linux")]
+#![allow(unsafe_code)]
+
+mod captures;
+mod directories;
+mod service;
