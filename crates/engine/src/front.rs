@@ -134,6 +134,7 @@ impl<'t> Front<'t> {
             Length::Captured => entry.captured_len,
         };
         self.reach(entry.timestamp, into);
+        self.checksums.frame(entry.sum);
         let found = Found {
             at: entry.timestamp,
             device: entry.device,

@@ -69,6 +69,18 @@ pub struct Entry {
     pub link: LinkType,
     /// Interface of the capture, 0 when there is only one.
     pub device: u16,
+    /// Whether its TCP checksum says anything.
+    pub sum: Sum,
+}
+
+/// What the source knows of the checksum of a packet's transport.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sum {
+    /// It is in the packet, right or wrong.
+    #[default]
+    Made,
+    /// It was still to be made when the packet was captured, as of what a host sends through a card that makes it.
+    Pending,
 }
 
 /// One captured packet.

@@ -186,6 +186,7 @@ impl Ring {
                 captured_len: frame.captured_len,
                 wire_len: frame.wire_len,
                 link: frame.link,
+                sum: frame.sum,
                 device: devices.number(frame.interface, |interface| stats.name_device(socket.name_of(interface))),
             });
         });

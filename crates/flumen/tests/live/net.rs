@@ -17,10 +17,16 @@ const WATCHDOG: Duration = Duration::from_secs(120);
 /// Runs `test` in a namespace of its own.
 #[track_caller]
 pub(crate) fn in_namespace(test: impl FnOnce(&Net) + Send + 'static) {
+    in_namespace_with(&[], test);
+}
+
+/// Runs `test`, which takes these programs besides `ip`, in a namespace of its own.
+#[track_caller]
+pub(crate) fn in_namespace_with(programs: &'static [&'static str], test: impl FnOnce(&Net) + Send + 'static) {
     let (done, finished) = mpsc::channel();
     let name = std::thread::current().name().unwrap_or_default().to_owned();
     let thread = std::thread::Builder::new().name(name).spawn(move || {
-        match Net::enter() {
+        match all_there(programs).and_then(|()| Net::enter()) {
             Ok(net) => test(&net),
             Err(reason) => skip(&reason),
         }
@@ -33,12 +39,25 @@ pub(crate) fn in_namespace(test: impl FnOnce(&Net) + Send + 'static) {
     }
 }
 
+fn all_there(programs: &[&str]) -> Result<(), String> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_there = |name: &&&str| std::env::split_paths(&path).any(|directory| directory.join(name).is_file());
+    programs.iter().find(|name| !is_there(name)).map_or(Ok(()), |name| Err(format!("no `{name}`")))
+}
+
 fn skip(reason: &str) {
     // SAFETY: takes no arguments.
     let is_root = unsafe { libc::geteuid() } == 0;
     assert!(!(is_root && std::env::var_os("CI").is_some()), "cannot run here, and must: {reason}");
     // Past the test harness, which shows nothing of a test that passes.
     let _ = writeln!(io::stderr(), "SKIPPED {}: {reason}", std::thread::current().name().unwrap_or_default());
+}
+
+/// No IPv6 in the namespace of the calling thread, since what the kernel sends of its own accord would be captured too.
+pub(crate) fn quiet() {
+    for scope in ["all", "default"] {
+        let _ = std::fs::write(format!("/proc/sys/net/ipv6/conf/{scope}/disable_ipv6"), "1");
+    }
 }
 
 impl Net {
@@ -48,10 +67,7 @@ impl Net {
             return Err(format!("no network namespace: {}", io::Error::last_os_error()));
         }
         Command::new("ip").arg("-V").output().map_err(|error| format!("no `ip`: {error}"))?;
-        for scope in ["all", "default"] {
-            // What the kernel sends of its own accord would be captured too.
-            let _ = std::fs::write(format!("/proc/sys/net/ipv6/conf/{scope}/disable_ipv6"), "1");
-        }
+        quiet();
         Ok(Self(()))
     }
     /// Runs `ip` with these words.
@@ -61,6 +77,14 @@ impl Net {
         assert!(output.status.success(), "ip {words}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
+    /// What an interface of the namespace of the calling thread has counted.
+    pub(crate) fn counted(&self, interface: &str) -> Counted {
+        let table = std::fs::read_to_string("/proc/thread-self/net/dev").expect("a table of interfaces");
+        let mut lines = table.lines().filter_map(|line| line.split_once(':'));
+        let line = lines.find(|(name, _)| name.trim() == interface).expect("the interface").1;
+        let numbers: Vec<u64> = line.split_whitespace().map(|word| word.parse().expect("a number")).collect();
+        Counted { received: (numbers[1], numbers[0]), sent: (numbers[9], numbers[8]) }
+    }
     /// Two interfaces: what is sent on one comes in on the other.
     pub(crate) fn cable(&self, one: &str, other: &str) {
         self.ip(&format!("link add name {one} type veth peer name {other}"));
@@ -69,6 +93,18 @@ impl Net {
         }
         let is_up = |end: &str| self.ip(&format!("-o link show dev {end}")).contains("state UP");
         assert!((0..1000).any(|_| is_up(one) && is_up(other)), "the cable does not come up");
+    }
+}
+
+/// What an interface has counted since it was made: packets and bytes.
+pub(crate) struct Counted {
+    pub(crate) received: (u64, u64),
+    pub(crate) sent: (u64, u64),
+}
+
+impl Counted {
+    pub(crate) fn both(&self) -> (u64, u64) {
+        (self.received.0 + self.sent.0, self.received.1 + self.sent.1)
     }
 }
 
