@@ -37,11 +37,11 @@ class Child:
     the kernel's (wait4). Memory of its own (not of mapped files) is looked at every few milliseconds, since the kernel
     keeps no peak of it."""
 
-    def __init__(self, command):
+    def __init__(self, command, stdin=subprocess.DEVNULL):
         self.output = tempfile.TemporaryFile()
         self.begin = time.monotonic()
         self.process = subprocess.Popen(
-            [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=self.output, stderr=subprocess.STDOUT
+            [str(word) for word in command], stdin=stdin, stdout=self.output, stderr=subprocess.STDOUT
         )
         self.limit = threading.Timer(LIMIT_S, self.process.kill)
         self.limit.start()

@@ -1,6 +1,6 @@
 //! Memory from the kernel: a file, zeroed pages in large sizes, and lines that are asked for ahead of use.
 //!
-//! The only `unsafe` here. Large pages are what makes a table of hundreds of megabytes cost one miss and not two.
+//! Large pages are what makes a table of hundreds of megabytes cost one miss and not two.
 #![allow(unsafe_code)]
 
 use std::fs::File;

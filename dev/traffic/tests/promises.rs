@@ -254,6 +254,18 @@ fn syn_flood_has_its_syns_and_its_established_flows_talk_to_the_end() {
 }
 
 #[test]
+fn syn_flood_over_ipv6_has_a_flow_for_each_syn() {
+    let bytes = make("syn-flood6", &Options { seed: 2, packets: Some(5_000), ..Options::default() });
+    let capture = Capture::read(&bytes);
+    for frame in &capture.frames {
+        let packet = parse(frame.bytes).expect("a packet");
+        packet.assert_checksums();
+        assert!(packet.src.is_ipv6() && matches!(packet.transport, Transport::Tcp { flags: 2, .. }));
+    }
+    assert_eq!((capture.frames.len(), flow_keys(&bytes).len()), (5_000, 5_000));
+}
+
+#[test]
 fn floods_and_storms_have_the_flows_they_promise() {
     let options = Options { seed: 2, flows: Some(5_000), rounds: Some(3), ..Options::default() };
     for (name, packets, flows) in [

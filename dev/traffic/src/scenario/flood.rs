@@ -2,14 +2,15 @@
 //!
 //! `syn-flood` promises `packets` SYNs (default 20,000,000) at `rate` a second (default 1,000,000), no tuple chosen
 //! twice on purpose. With `established` N, N TCP connections open in the second before and say something once a second
-//! until the end, which `tail_seconds` moves behind the flood: whether they survive is what the capture is for.
+//! until the end, which `tail_seconds` moves behind the flood: whether they survive is what the capture is for. `syn-flood6`
+//! is the same with SYNs over IPv6.
 //!
 //! `hash-flood` promises `flows` UDP flows (default 200,000) that all have the same 32-bit hash in a table that hashes
 //! with Jenkins's lookup3 and the seed `table_seed`; `hash-flood-sum` the same for tables that add or xor addresses and
 //! ports. Every tuple is sent `rounds` times (default 2), since it is the second look-up that walks the chain.
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::lookup3::Collisions;
 use super::{MILLI_NS, Options, Output, SECOND_NS, START_NS, Scenario, emit, over_ethernet};
@@ -17,12 +18,30 @@ use crate::{Ends, Packet, Rng, Session, Side, Tcp, flags, mac_of, options};
 
 pub(super) const SYN: Scenario =
     over_ethernet("syn-flood", "20,000,000 SYNs with random tuples, beside --established flows that keep talking", syn);
+pub(super) const SYN6: Scenario = over_ethernet("syn-flood6", "the same over IPv6", syn6);
 pub(super) const HASH: Scenario =
     over_ethernet("hash-flood", "200,000 flows with one lookup3 hash in a table seeded with --table-seed", lookup3);
 pub(super) const SUM: Scenario =
     over_ethernet("hash-flood-sum", "200,000 flows that collide where addresses and ports are added or xored", sum);
 
 fn syn(options: &Options, out: &mut Output<'_>) -> io::Result<()> {
+    flood(options, out, |rng| {
+        (public_address(rng.word()).into(), Ipv4Addr::new(198, 51, 100, rng.below(254) as u8 + 1).into())
+    })
+}
+
+fn syn6(options: &Options, out: &mut Output<'_>) -> io::Result<()> {
+    // 2000::/3 is what hosts on the Internet have (RFC 4291 §2.4); 2001:db8::/32 is for examples.
+    const ANY: u128 = 0x2000 << 112;
+    const SERVERS: u128 = 0x2001_0db8 << 96;
+    flood(options, out, |rng| {
+        let src = ANY | u128::from(rng.bits()) << 61 | u128::from(rng.bits() >> 3);
+        (Ipv6Addr::from(src).into(), Ipv6Addr::from(SERVERS | u128::from(rng.below(254) + 1)).into())
+    })
+}
+
+/// SYNs between addresses that `ends` draws.
+fn flood(options: &Options, out: &mut Output<'_>, ends: impl Fn(&mut Rng) -> (IpAddr, IpAddr)) -> io::Result<()> {
     let packets = options.packets.unwrap_or(20_000_000);
     let rate = options.rate.unwrap_or(1_000_000).max(1);
     let mut rng = Rng::new(options.seed);
@@ -31,14 +50,14 @@ fn syn(options: &Options, out: &mut Output<'_>) -> io::Result<()> {
     for number in 0..packets {
         let at_ns = flood_ns + (u128::from(number) * u128::from(SECOND_NS) / u128::from(rate)) as u64;
         talkers.speak_until(at_ns, out)?;
-        emit(out, at_ns, random_syn(&mut rng, at_ns))?;
+        let (src, dst) = ends(&mut rng);
+        emit(out, at_ns, random_syn(src, dst, &mut rng, at_ns))?;
     }
     let over_ns = flood_ns + (u128::from(packets) * u128::from(SECOND_NS) / u128::from(rate)) as u64;
     talkers.speak_until(over_ns + options.tail_seconds * SECOND_NS, out)
 }
 
-fn random_syn(rng: &mut Rng, at_ns: u64) -> Packet {
-    let (src, dst) = (public_address(rng.word()), Ipv4Addr::new(198, 51, 100, rng.below(254) as u8 + 1));
+fn random_syn(src: IpAddr, dst: IpAddr, rng: &mut Rng, at_ns: u64) -> Packet {
     let options = options::syn(1_460, (at_ns / MILLI_NS) as u32, 0, 7);
     let tcp = Tcp {
         src: rng.between(1_024, 65_535) as u16,
@@ -48,7 +67,7 @@ fn random_syn(rng: &mut Rng, at_ns: u64) -> Packet {
         options: &options,
         ..Tcp::default()
     };
-    Packet::ethernet(mac_of(src.into()), mac_of(dst.into())).ipv4(src.octets(), dst.octets()).tcp(tcp)
+    Packet::ethernet(mac_of(src), mac_of(dst)).ip(src, dst).tcp(tcp)
 }
 
 /// An address of the 32 bits, moved out of what no host on the Internet has.

@@ -158,6 +158,7 @@ pub const ALL: &[Scenario] = &[
     office::SCENARIO,
     office::SNAPPED,
     flood::SYN,
+    flood::SYN6,
     flood::HASH,
     flood::SUM,
     many::STORM,
