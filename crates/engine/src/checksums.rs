@@ -2,8 +2,9 @@
 //!
 //! A capture made on the sending host has wrong checksums, because the network card fills them in later. So unless it
 //! is told otherwise the engine validates the first packets, and stops when more than a tenth of them were wrong: those
-//! are the figures of Suricata's `checksum-checks: auto`.
+//! are the figures of Suricata's `checksum-checks: auto`. A live capture is told of each packet by the kernel.
 
+use flumen_model::source::ChecksumNote;
 use flumen_wire::{FlowPacket, tcp_checksum_ok};
 
 use crate::config::Checksums;
@@ -22,10 +23,14 @@ impl ChecksumTest {
     pub(crate) const fn new(mode: Checksums) -> Self {
         Self { mode, seen: 0, wrong: 0 }
     }
-    /// Whether the packet in `frame` is believed.
+    /// Whether the packet in `frame` is believed, of which the capture says `note`.
     #[inline]
-    pub(crate) fn believes(&mut self, frame: &[u8], packet: &FlowPacket) -> bool {
-        self.mode == Checksums::None || self.judge(tcp_checksum_ok(frame, packet))
+    pub(crate) fn believes(&mut self, frame: &[u8], packet: &FlowPacket, note: ChecksumNote) -> bool {
+        match self.mode {
+            Checksums::None => true,
+            Checksums::Told if note != ChecksumNote::None => true,
+            _ => self.judge(tcp_checksum_ok(frame, packet)),
+        }
     }
     /// Whether a packet is believed; `right` is `None` when it has no TCP checksum that could be computed.
     fn judge(&mut self, right: Option<bool>) -> bool {
@@ -66,5 +71,22 @@ mod tests {
             assert!(test.judge(None));
         }
         assert!(!test.judge(Some(false)));
+    }
+
+    #[test]
+    fn capture_that_tells_then_what_it_has_checked_or_not_filled_in_is_believed() {
+        // Ethernet, IPv4, TCP without a checksum.
+        let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x08, 0x00];
+        frame.extend([0x45, 0, 0, 40, 0, 1, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
+        frame.extend([0, 80, 4, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0x50, 0x10, 0, 0, 0, 0, 0, 0]);
+        let mut packet = FlowPacket::EMPTY;
+        let mut decoder = flumen_wire::Decoder::new(flumen_wire::DecodeOptions::default());
+        let decoded = decoder.decode_into(flumen_wire::LinkType::Ethernet, &frame, 54, &mut packet);
+        assert!(decoded.is_ok());
+        let believes = |mode, note| ChecksumTest::new(mode).believes(&frame, &packet, note);
+        let notes = [ChecksumNote::None, ChecksumNote::Right, ChecksumNote::Unfinished];
+        assert_eq!(notes.map(|note| believes(Checksums::Told, note)), [false, true, true]);
+        assert_eq!(notes.map(|note| believes(Checksums::All, note)), [false; 3]);
+        assert_eq!(notes.map(|note| believes(Checksums::None, note)), [true; 3]);
     }
 }

@@ -69,6 +69,20 @@ pub struct Entry {
     pub link: LinkType,
     /// Interface of the capture, 0 when there is only one.
     pub device: u16,
+    /// What is said of its checksum.
+    pub checksum: ChecksumNote,
+}
+
+/// What a capture says of the checksum of a packet's first transport header.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ChecksumNote {
+    /// Nothing.
+    #[default]
+    None,
+    /// It was found right before the packet was captured.
+    Right,
+    /// It is not there yet: the network card is to fill it in.
+    Unfinished,
 }
 
 /// One captured packet.

@@ -8,6 +8,7 @@
 #![cfg(target_os = "linux")]
 #![allow(unsafe_code)]
 
+mod devices;
 mod endings;
 mod net;
 mod replay;

@@ -1,6 +1,6 @@
 //! The `anomaly` event: one for each decoder event that a packet raised, with as much of the packet as was found out.
 //!
-//! Order: time stamp, number of the frame, type, VLANs, ends, protocol, `anomaly`, `host`. The name of the event is that of
+//! Order: time stamp, number of the frame, interface, type, VLANs, ends, protocol, `anomaly`, `host`. The name of the event is that of
 //! its counter without the word `event`, as in Suricata.
 
 use super::clock::Clock;
@@ -9,11 +9,18 @@ use super::{EveConfig, address, protocol};
 use crate::text::Text;
 use flumen_model::sink::{Anomaly, AnomalyEnds};
 
-/// Appends the event and a line feed.
-pub(super) fn append(out: &mut Text, clock: &mut Clock, config: &EveConfig, host: &[u8], odd: &Anomaly) {
+/// Appends the event and a line feed. The fields of the interface and of the sensor have their commas, or are nothing.
+pub(super) fn append(
+    out: &mut Text,
+    clock: &mut Clock,
+    config: &EveConfig,
+    (in_iface, host): (&[u8], &[u8]),
+    odd: &Anomaly,
+) {
     out.raw(b"{\"timestamp\":\"");
     clock.append(out, odd.at);
     key_uint(out, b"\",\"pcap_cnt\":", odd.frame);
+    out.raw(in_iface);
     out.raw(b",\"event_type\":\"anomaly\"");
     if let Some(found) = &odd.ends {
         ends(out, config, found);

@@ -33,7 +33,14 @@ impl Encoder {
     }
     /// Appends the event of an odd packet and a line feed.
     pub(crate) fn anomaly(&mut self, out: &mut Text, odd: &Anomaly) {
-        anomaly::append(out, &mut self.clock, &self.config, self.host.as_bytes(), odd);
+        let in_iface = match self.config.devices.are_known() {
+            true => {
+                self.note_device(odd.device);
+                self.devices.get(&odd.device).map_or(&[][..], Text::as_bytes)
+            }
+            false => &[],
+        };
+        anomaly::append(out, &mut self.clock, &self.config, (in_iface, self.host.as_bytes()), odd);
     }
     /// Looks up the name of an interface, unless it is known.
     fn note_device(&mut self, device: u16) {
