@@ -8,7 +8,7 @@ use crate::mapping::{Mapping, prefetch};
 use crate::notice::Oddities;
 use crate::records::{Records, Step};
 use crate::stream::{Stream, Tail};
-use flumen_model::source::{Entry, Sum};
+use flumen_model::source::{ChecksumNote, Entry};
 use flumen_model::{LinkType, PacketBatch};
 use flumen_pbuf::Pbuf;
 use std::sync::Arc;
@@ -120,7 +120,7 @@ fn walk<R: Records>(
                     wire_len: record.wire_len,
                     link: record.link,
                     device: record.device,
-                    sum: Sum::Made,
+                    checksum: ChecksumNote::None,
                 };
                 odd.packet(&entry, record_start);
                 if entry.link == LinkType::Unsupported {

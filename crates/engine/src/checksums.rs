@@ -2,10 +2,9 @@
 //!
 //! A capture made on the sending host has wrong checksums, because the network card fills them in later. So unless it
 //! is told otherwise the engine validates the first packets, and stops when more than a tenth of them were wrong: those
-//! are the figures of Suricata's `checksum-checks: auto`. A kernel says of each packet whether its checksum is still to be
-//! made (`checksum-checks: kernel`): such a packet is believed from the first on, and is no part of the sample.
+//! are the figures of Suricata's `checksum-checks: auto`. A live capture is told of each packet by the kernel.
 
-use flumen_model::source::Sum;
+use flumen_model::source::ChecksumNote;
 use flumen_wire::{FlowPacket, tcp_checksum_ok};
 
 use crate::config::Checksums;
@@ -16,32 +15,24 @@ const SAMPLE: u32 = 1000;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ChecksumTest {
     mode: Checksums,
-    /// Whether the word of the source counts: unless it is told to look at every checksum, or none.
-    asks_source: bool,
-    /// Of the frame whose packets are judged.
-    sum: Sum,
     seen: u32,
     wrong: u32,
 }
 
 impl ChecksumTest {
     pub(crate) const fn new(mode: Checksums) -> Self {
-        Self { mode, asks_source: matches!(mode, Checksums::Auto), sum: Sum::Made, seen: 0, wrong: 0 }
+        Self { mode, seen: 0, wrong: 0 }
     }
-    /// What the source says of the frame whose packets come next.
+    /// Whether the packet in `frame` is believed, of which the capture says `note`.
     #[inline]
-    pub(crate) const fn frame(&mut self, sum: Sum) {
-        self.sum = sum;
-    }
-    /// Whether the packet in `frame` is believed.
-    #[inline]
-    pub(crate) fn believes(&mut self, frame: &[u8], packet: &FlowPacket) -> bool {
-        self.is_excused() || self.judge(tcp_checksum_ok(frame, packet))
-    }
-    /// Whether a packet is believed whatever its checksum is.
-    #[inline]
-    fn is_excused(&self) -> bool {
-        self.mode == Checksums::None || (self.asks_source && self.sum == Sum::Pending)
+    pub(crate) fn believes(&mut self, frame: &[u8], packet: &FlowPacket, note: ChecksumNote) -> bool {
+        match self.mode {
+            Checksums::None => true,
+            Checksums::Told if note != ChecksumNote::None => true,
+            // No card has made it yet: that says nothing of the packets that came from elsewhere.
+            Checksums::Auto if note == ChecksumNote::Unfinished => true,
+            _ => self.judge(tcp_checksum_ok(frame, packet)),
+        }
     }
     /// Whether a packet is believed; `right` is `None` when it has no TCP checksum that could be computed.
     fn judge(&mut self, right: Option<bool>) -> bool {
@@ -76,26 +67,29 @@ mod tests {
     }
 
     #[test]
-    fn checksum_that_is_still_to_be_made_excuses_a_packet_unless_every_one_is_to_be_looked_at() {
-        for (mode, excused) in [(Checksums::None, true), (Checksums::All, false), (Checksums::Auto, true)] {
-            let mut test = ChecksumTest::new(mode);
-            test.frame(Sum::Pending);
-            assert_eq!(test.is_excused(), excused);
-            test.frame(Sum::Made);
-            assert_eq!(test.is_excused(), mode == Checksums::None);
-        }
-        // Also when the sample is over.
-        let mut test = after(0);
-        test.frame(Sum::Pending);
-        assert!(test.is_excused());
-    }
-
-    #[test]
     fn packets_without_a_checksum_are_believed_and_not_counted() {
         let mut test = ChecksumTest::new(Checksums::Auto);
         for _ in 0..5000 {
             assert!(test.judge(None));
         }
         assert!(!test.judge(Some(false)));
+    }
+
+    #[test]
+    fn capture_that_tells_then_what_it_has_checked_or_not_filled_in_is_believed() {
+        // Ethernet, IPv4, TCP without a checksum.
+        let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x08, 0x00];
+        frame.extend([0x45, 0, 0, 40, 0, 1, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
+        frame.extend([0, 80, 4, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0x50, 0x10, 0, 0, 0, 0, 0, 0]);
+        let mut packet = FlowPacket::EMPTY;
+        let mut decoder = flumen_wire::Decoder::new(flumen_wire::DecodeOptions::default());
+        let decoded = decoder.decode_into(flumen_wire::LinkType::Ethernet, &frame, 54, &mut packet);
+        assert!(decoded.is_ok());
+        let believes = |mode, note| ChecksumTest::new(mode).believes(&frame, &packet, note);
+        let notes = [ChecksumNote::None, ChecksumNote::Right, ChecksumNote::Unfinished];
+        assert_eq!(notes.map(|note| believes(Checksums::Told, note)), [false, true, true]);
+        assert_eq!(notes.map(|note| believes(Checksums::Auto, note)), [false, false, true]);
+        assert_eq!(notes.map(|note| believes(Checksums::All, note)), [false; 3]);
+        assert_eq!(notes.map(|note| believes(Checksums::None, note)), [true; 3]);
     }
 }

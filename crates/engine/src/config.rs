@@ -90,6 +90,8 @@ pub enum Checksums {
     /// Validate unless the first packets show that the capture was made before offloading filled them in.
     #[default]
     Auto,
+    /// Validate those of which the capture does not say that it was done, or is still to be.
+    Told,
     /// Validate all.
     All,
     /// Validate none.

@@ -10,7 +10,7 @@
 use std::collections::VecDeque;
 
 use flumen_model::sink::{Anomaly, AnomalyEnds};
-use flumen_model::source::Packet;
+use flumen_model::source::{ChecksumNote, Packet};
 use flumen_model::{Ledger, PacketBatch, Timestamp};
 use flumen_pbuf::Pbuf;
 use flumen_table::{
@@ -85,6 +85,8 @@ struct Found<'p> {
     device: u16,
     data: &'p [u8],
     wire_len: u32,
+    /// What the capture says of the checksum of the first transport header in `data`.
+    checksum: ChecksumNote,
     /// Bytes that were before `data`, when it is a datagram, and the depth of tunnels at which it was put together.
     before: (u32, u8),
     /// The batch in whose block `data` lies from this offset on; `None` when it lies in the front's own buffer.
@@ -134,12 +136,12 @@ impl<'t> Front<'t> {
             Length::Captured => entry.captured_len,
         };
         self.reach(entry.timestamp, into);
-        self.checksums.frame(entry.sum);
         let found = Found {
             at: entry.timestamp,
             device: entry.device,
             data: packet.data,
             wire_len,
+            checksum: entry.checksum,
             before: (0, 0),
             batch: Some((batch, entry.offset)),
         };
@@ -196,7 +198,8 @@ impl<'t> Front<'t> {
             let place = into.place();
             place.packet = about(&fragment);
             let at = if is_last { end } else { begin };
-            let found = Found { at, device, data: &[], wire_len: 0, before: (0, 0), batch: None };
+            let checksum = ChecksumNote::None;
+            let found = Found { at, device, data: &[], wire_len: 0, checksum, before: (0, 0), batch: None };
             if self.key(&found, part as u32, Outside::NONE, place).is_ok() {
                 self.ledger.found.add(part);
                 into.keep();
@@ -224,7 +227,7 @@ impl<'t> Front<'t> {
         into: &mut Vector,
     ) -> Option<(Inner, Outside)> {
         if self.anomalies.is_some() {
-            self.note_anomalies(&decoded, found.at, into);
+            self.note_anomalies(&decoded, found, into);
         }
         let reason = match decoded {
             Ok(()) => {
@@ -254,15 +257,15 @@ impl<'t> Front<'t> {
 
     /// Lists the events of the packet that was decoded just now.
     #[cold]
-    fn note_anomalies(&mut self, decoded: &Result<(), Aside>, at: Timestamp, into: &mut Vector) {
+    fn note_anomalies(&mut self, decoded: &Result<(), Aside>, found: &Found<'_>, into: &mut Vector) {
         let Some(anomalies) = &mut self.anomalies else { return };
         let ends = match decoded {
             Ok(()) => Some(ends_of(&into.place().packet)),
             Err(Aside::Fragment(fragment)) => Some(ends_of(&about(fragment))),
             Err(Aside::Tunnel(_) | Aside::NonFlow(_)) => None,
         };
-        let frame = self.ledger.read.packets;
-        anomalies.extend(self.decoder.take_raised().map(|event| Anomaly { at, frame, event, ends }));
+        let (at, frame, device) = (found.at, self.ledger.read.packets, found.device);
+        anomalies.extend(self.decoder.take_raised().map(|event| Anomaly { at, frame, device, event, ends }));
     }
 
     /// Key and hash, and whether the checksum is believed, into the packet's place.
@@ -274,7 +277,7 @@ impl<'t> Front<'t> {
             PacketKey::Nothing => return Err(NonFlow::IcmpError),
         };
         self.packets += self.step;
-        place.checksum_ok = self.checksums.believes(found.data, &place.packet);
+        place.checksum_ok = self.checksums.believes(found.data, &place.packet, found.checksum);
         place.at = found.at;
         place.bytes = u64::from(bytes);
         place.origin = self.packets;
@@ -286,6 +289,12 @@ impl<'t> Front<'t> {
     /// The packets in the packet that was just taken, one in another.
     #[cold]
     fn inside(&mut self, first: Inner, outside: Outside, found: &Found<'_>, into: &mut Vector) {
+        // One that is not filled in may be any of them; one that was found right is the first.
+        let checksum = match found.checksum {
+            ChecksumNote::Unfinished => ChecksumNote::Unfinished,
+            ChecksumNote::Right | ChecksumNote::None => ChecksumNote::None,
+        };
+        let found = &Found { checksum, ..*found };
         let mut next = Some((first, outside));
         // Every turn counts a layer at least, and the decoder allows so many.
         while let Some((inner, outside)) = next {
@@ -320,7 +329,7 @@ impl<'t> Front<'t> {
             if let Some(anomalies) = &mut self.anomalies {
                 let packet = about(fragment);
                 let (at, frame, ends) = (found.at, self.ledger.read.packets, Some(ends_of(&packet)));
-                anomalies.push(Anomaly { at, frame, event, ends });
+                anomalies.push(Anomaly { at, frame, device: found.device, event, ends });
             }
         }
         let reason = match (&outcome, self.defrag.event()) {
@@ -336,7 +345,8 @@ impl<'t> Front<'t> {
             let bytes = datagram.first.link_len + wire_len;
             self.ledger.found.add(u64::from(bytes));
             let before = (datagram.first.link_len, datagram.first.recursion);
-            let whole = Found { data: &data, wire_len, before, batch: None, ..*found };
+            let checksum = ChecksumNote::None;
+            let whole = Found { data: &data, wire_len, checksum, before, batch: None, ..*found };
             let decoded = self.decoder.decode_datagram(&datagram.first, &data, &mut into.place().packet);
             if let Some((inner, outside)) = self.packet(decoded, bytes, &whole, outside, into) {
                 self.inside(inner, outside, &whole, into);

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use flumen_model::sink::Stats;
 use flumen_model::{Counters, FlowRecord, Ledger};
+use flumen_table::LookupCounters;
 
 use crate::run::stats_of;
 
@@ -59,6 +60,7 @@ pub(crate) enum Question {
     Counters,
     Flow(u64),
     SetMemcap(u64),
+    Workers,
 }
 
 #[derive(Debug)]
@@ -66,6 +68,22 @@ pub(crate) enum Answer {
     Counters(Counters, Box<Ledger>),
     Flow(Option<Box<FlowRecord>>),
     SetMemcap(bool),
+    Workers(Vec<WorkerTally>),
+}
+
+/// What one worker has counted, as of its last batch. In a live run workers are numbered as their sources.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WorkerTally {
+    /// TCP segments with a wrong checksum.
+    pub invalid_checksums: u64,
+    /// Packets of bypassed flows.
+    pub bypassed_packets: u64,
+}
+
+impl WorkerTally {
+    pub(crate) fn of(counters: &LookupCounters) -> Self {
+        Self { invalid_checksums: counters.invalid_checksum, bypassed_packets: counters.bypassed_packets }
+    }
 }
 
 impl Monitor {
@@ -74,7 +92,7 @@ impl Monitor {
     pub fn counters(&self) -> Option<Counters> {
         match self.ask(Question::Counters)? {
             Answer::Counters(counters, _) => Some(counters),
-            Answer::Flow(_) | Answer::SetMemcap(_) => None,
+            _ => None,
         }
     }
     /// The same with the account of packets, which in a live run closes as far as packets were delivered.
@@ -82,7 +100,7 @@ impl Monitor {
     pub fn stats(&self) -> Option<Stats> {
         match self.ask(Question::Counters)? {
             Answer::Counters(counters, ledger) => Some(stats_of(self.uptime(), counters, *ledger)),
-            Answer::Flow(_) | Answer::SetMemcap(_) => None,
+            _ => None,
         }
     }
     /// Sets the limit of the flow table, and says whether it is so now: not when more is in use. `None` when the run is over.
@@ -90,7 +108,15 @@ impl Monitor {
     pub fn set_memcap(&self, bytes: u64) -> Option<bool> {
         match self.ask(Question::SetMemcap(bytes))? {
             Answer::SetMemcap(done) => Some(done),
-            Answer::Counters(..) | Answer::Flow(_) => None,
+            _ => None,
+        }
+    }
+    /// What each worker of a live run has counted; `None` when it is over.
+    #[must_use]
+    pub fn workers(&self) -> Option<Vec<WorkerTally>> {
+        match self.ask(Question::Workers)? {
+            Answer::Workers(tallies) => Some(tallies),
+            _ => None,
         }
     }
     /// Has the sink of a live run given a snapshot of the counters now.
@@ -114,7 +140,7 @@ impl Monitor {
     pub fn flow(&self, flow_id: u64) -> Option<FlowRecord> {
         match self.ask(Question::Flow(flow_id))? {
             Answer::Flow(record) => record.map(|record| *record),
-            Answer::Counters(..) | Answer::SetMemcap(_) => None,
+            _ => None,
         }
     }
 

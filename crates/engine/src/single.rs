@@ -7,7 +7,7 @@ use crate::config::EngineConfig;
 use crate::feed::Seen;
 use crate::front::{Front, FrontCounters};
 use crate::manager::{ManagerCounters, PassClock};
-use crate::monitor::{Answer, Monitor, Question};
+use crate::monitor::{Answer, Monitor, Question, WorkerTally};
 use crate::pipeline::{Outlet, Share, Worker};
 use crate::recorder::{Outflow, Recycler};
 use crate::run::{Done, Emergencies};
@@ -109,6 +109,7 @@ impl Single<'_, '_> {
 
     fn answer(&self, question: Question) -> Answer {
         match question {
+            Question::Workers => Answer::Workers(vec![WorkerTally::of(&self.worker.lookup.counters)]),
             Question::Flow(id) => Answer::Flow(self.table.flow_by_id(id, self.ids).map(Box::new)),
             Question::Counters => {
                 let mut recycler = self.recycler.clone();

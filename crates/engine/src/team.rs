@@ -27,7 +27,7 @@ use crate::config::EngineConfig;
 use crate::feed::Seen;
 use crate::front::FrontCounters;
 use crate::manager::{ENDED_BATCH, Manager, ManagerCounters, Pace, hand_over};
-use crate::monitor::{Answer, Monitor, Question};
+use crate::monitor::{Answer, Monitor, Question, WorkerTally};
 use crate::pipeline::Worker;
 use crate::prim::{Mutex, lock};
 use crate::queue::{CloseOnDrop, Queue};
@@ -292,6 +292,10 @@ impl<'r> Team<'r> {
             Question::Flow(id) => {
                 let record = self.ids.get().and_then(|&ids| self.table.flow_by_id(id, ids));
                 Answer::Flow(record.map(Box::new))
+            }
+            Question::Workers => {
+                let tally = |published: &Mutex<WorkerDone>| WorkerTally::of(&lock(published).lookup);
+                Answer::Workers(self.published.iter().map(tally).collect())
             }
             Question::SetMemcap(bytes) => Answer::SetMemcap(self.table.set_memcap(bytes)),
         }

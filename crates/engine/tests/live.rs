@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use flumen_engine::{CaptureCounters, Checksums, EngineConfig, Live, LiveSource, Monitor, RunReport, run_live};
 use flumen_model::sink::Stats;
-use flumen_model::source::{Entry, Sum};
+use flumen_model::source::{ChecksumNote, Entry};
 use flumen_model::{
     EndReason, FlowRecord, KernelTally, LinkType, PacketBatch, PacketSource, RecordSink, SinkError, SourceError,
     Timestamp,
@@ -59,15 +59,8 @@ fn packet(batch: &mut PacketBatch, port: u16, secs: u64) {
     let len = frame.len() as u32;
     batch.start(Pbuf::copy_from(&frame).expect("memory"));
     let timestamp = Timestamp::from_parts(secs, 0);
-    batch.push(Entry {
-        timestamp,
-        offset: 0,
-        captured_len: len,
-        wire_len: len,
-        link: LinkType::Ethernet,
-        device: 0,
-        sum: Sum::Made,
-    });
+    let (link, checksum) = (LinkType::Ethernet, ChecksumNote::None);
+    batch.push(Entry { timestamp, offset: 0, captured_len: len, wire_len: len, link, device: 0, checksum });
 }
 
 /// Passes on what it gets, or fails.

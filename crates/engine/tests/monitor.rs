@@ -6,7 +6,7 @@ use std::thread::scope;
 
 use flumen_engine::{EngineConfig, Monitor, Threads, run_monitored};
 use flumen_model::sink::Stats;
-use flumen_model::source::{Entry, Sum};
+use flumen_model::source::{ChecksumNote, Entry};
 use flumen_model::{FlowRecord, LinkType, PacketBatch, PacketSource, RecordSink, SinkError, SourceError, Timestamp};
 use flumen_pbuf::Pbuf;
 
@@ -47,7 +47,7 @@ fn one_packet(batch: &mut PacketBatch) {
         wire_len: len,
         link: LinkType::Ethernet,
         device: 0,
-        sum: Sum::Made,
+        checksum: ChecksumNote::None,
     });
 }
 

@@ -59,6 +59,8 @@ pub struct Anomaly {
     pub at: Timestamp,
     /// Number of its frame, from 1.
     pub frame: u64,
+    /// Interface of the capture.
+    pub device: u16,
     /// What is odd.
     pub event: Event,
     /// Whose packet it is, as far as that was found out.

@@ -69,18 +69,20 @@ pub struct Entry {
     pub link: LinkType,
     /// Interface of the capture, 0 when there is only one.
     pub device: u16,
-    /// Whether its TCP checksum says anything.
-    pub sum: Sum,
+    /// What is said of its checksum.
+    pub checksum: ChecksumNote,
 }
 
-/// What the source knows of the checksum of a packet's transport.
+/// What a capture says of the checksum of a packet's first transport header.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Sum {
-    /// It is in the packet, right or wrong.
+pub enum ChecksumNote {
+    /// Nothing.
     #[default]
-    Made,
-    /// It was still to be made when the packet was captured, as of what a host sends through a card that makes it.
-    Pending,
+    None,
+    /// It was found right before the packet was captured.
+    Right,
+    /// It is not there yet: the network card is to fill it in.
+    Unfinished,
 }
 
 /// One captured packet.

@@ -4,7 +4,7 @@
 
 use flumen_engine::{EngineConfig, RunReport, Threads, run};
 use flumen_model::sink::Stats;
-use flumen_model::source::{Entry, Sum};
+use flumen_model::source::{ChecksumNote, Entry};
 use flumen_model::{FlowRecord, LinkType, PacketBatch, PacketSource, RecordSink, SinkError, SourceError, Tally};
 use flumen_pbuf::Pbuf;
 use traffic::Rng;
@@ -101,7 +101,7 @@ impl PacketSource for Source<'_> {
                 wire_len: len,
                 link: LinkType::Ethernet,
                 device: 0,
-                sum: Sum::Made,
+                checksum: ChecksumNote::None,
             });
         }
         batch.start(Pbuf::from_owner(block));

@@ -10,7 +10,7 @@
 
 use core::mem::offset_of;
 
-use flumen_model::source::Sum;
+use flumen_model::source::ChecksumNote;
 use flumen_model::{LinkType, Timestamp};
 use libc::{sockaddr_ll, tpacket_block_desc, tpacket3_hdr};
 
@@ -29,7 +29,7 @@ pub(super) struct Frame {
     /// The kernel's number of the interface.
     pub(super) interface: i32,
     pub(super) clock: Clock,
-    pub(super) sum: Sum,
+    pub(super) checksum: ChecksumNote,
 }
 
 /// Who stamped a packet.
@@ -178,7 +178,11 @@ impl Header {
             link,
             interface: self.interface,
             clock: if self.status & libc::TP_STATUS_TS_RAW_HARDWARE == 0 { Clock::Kernel } else { Clock::Card },
-            sum: if self.status & libc::TP_STATUS_CSUMNOTREADY == 0 { Sum::Made } else { Sum::Pending },
+            checksum: match self.status & (libc::TP_STATUS_CSUMNOTREADY | libc::TP_STATUS_CSUM_VALID) {
+                0 => ChecksumNote::None,
+                libc::TP_STATUS_CSUM_VALID => ChecksumNote::Right,
+                _ => ChecksumNote::Unfinished,
+            },
         };
         if link == LinkType::Ethernet && self.status & libc::TP_STATUS_VLAN_VALID != 0 {
             self.put_tag_back(packet, &mut frame)?;

@@ -160,13 +160,6 @@ fn stamp_of_the_card_then_it_is_said() {
 }
 
 #[test]
-fn checksum_that_is_still_to_be_made_then_it_is_said() {
-    let laid = [Laid { status: libc::TP_STATUS_CSUMNOTREADY, ..Laid::ethernet(b"x") }, Laid::ethernet(b"y")];
-    let (found, _) = frames(&mut lay_out(256, &laid), SNAP);
-    assert_eq!([found[0].0.sum, found[1].0.sum], [Sum::Pending, Sum::Made]);
-}
-
-#[test]
 fn field_that_cannot_be_then_fault_and_the_packets_before_it() {
     let three = [Laid::ethernet(&pattern(60)), Laid::ethernet(&pattern(60)), Laid::ethernet(&pattern(60))];
     let step = (usize::from(MAC) + 60).next_multiple_of(8);

@@ -40,6 +40,35 @@ pub(super) fn complete(program: &[Instruction], snap_len: u32, loopback: Loopbac
     complete
 }
 
+/// A program for [`ANY`](super::ANY), where frames of several links come together: one for those that begin with an Ethernet
+/// header, one for those that begin with their network header. Others, of which nobody knows where they begin, are refused.
+#[must_use]
+pub fn by_link(ethernet: &[Instruction], network: &[Instruction]) -> Vec<Instruction> {
+    const fn step(code: u16, jt: u8, k: u32) -> Instruction {
+        Instruction { code, jt, jf: 0, k }
+    }
+    const fn hardware(is: u16, skip: u8) -> Instruction {
+        step(JUMP_IF_EQUAL, skip, is as u32)
+    }
+    let clear = step(LOAD_IMMEDIATE, 0, 0);
+    let mut program = vec![
+        step(LOAD_ABSOLUTE, 0, (libc::SKF_AD_OFF + libc::SKF_AD_HATYPE) as u32),
+        hardware(libc::ARPHRD_ETHER, 7),
+        hardware(libc::ARPHRD_LOOPBACK, 6),
+        hardware(libc::ARPHRD_NONE, 3),
+        hardware(super::link::RAW_IP, 2),
+        hardware(libc::ARPHRD_PPP, 1),
+        step(RETURN, 0, 0),
+        clear,
+        // Over what follows, and the first program.
+        step(JUMP, 0, ethernet.len() as u32 + 1),
+        clear,
+    ];
+    program.extend_from_slice(ethernet);
+    program.extend_from_slice(network);
+    program
+}
+
 /// Jumps are relative, so that this can stand in front of any program; it leaves the accumulator zero, as it was.
 const fn refuse_sent_by_loopback() -> [Instruction; PROLOGUE_LEN] {
     const fn step(code: u16, jt: u8, jf: u8, k: u32) -> Instruction {
@@ -65,6 +94,7 @@ const PROLOGUE_LEN: usize = 6;
 const LOAD_ABSOLUTE: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
 const LOAD_IMMEDIATE: u16 = (libc::BPF_LD | libc::BPF_IMM) as u16;
 const JUMP_IF_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+const JUMP: u16 = (libc::BPF_JMP | libc::BPF_JA) as u16;
 const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ pub(super) const fn of_filter(hardware: u16) -> Option<LinkType> {
 const IPV4: u16 = libc::ETH_P_IP as u16;
 const IPV6: u16 = libc::ETH_P_IPV6 as u16;
 /// `ARPHRD_RAWIP` (linux/if_arp.h).
-const RAW_IP: u16 = 519;
+pub(super) const RAW_IP: u16 = 519;
 
 #[cfg(test)]
 mod tests {

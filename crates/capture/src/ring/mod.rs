@@ -46,7 +46,7 @@ pub use config::{
     SNAP_LEN_MAX, Stamps,
 };
 pub use error::{RingError, RingErrorReason};
-pub use filter::{FILTER_MAX, Instruction};
+pub use filter::{FILTER_MAX, Instruction, by_link};
 pub use socket::filter_link;
 pub use stats::{RingCounters, RingStats};
 pub use stop::StopHandle;
@@ -62,7 +62,7 @@ use block::Clock;
 use blocks::Lease;
 use devices::Devices;
 use socket::{Group, Socket};
-use stats::count;
+use stats::{Names, count};
 
 /// Packets of an interface, block by block.
 #[derive(Debug)]
@@ -108,23 +108,30 @@ impl Ring {
         config.check().map_err(|error| named(error.into()))?;
         let group = (rings > 1).then(Fanout::default);
         let group = config.fanout.or(group).map(|fanout| (Group::default(), fanout));
-        let rings = (0..rings).map(|_| Self::ready(config, group.clone(), stop));
+        // Numbers and names of interfaces are the same for all rings.
+        let (devices, names) = (Devices::of(config), Names::default());
+        let rings = (0..rings).map(|_| Self::ready(config, group.clone(), stop, (devices.clone(), names.clone())));
         let rings = rings.collect::<Result<Vec<_>, _>>().map_err(named)?;
         rings.iter().try_for_each(|ring| ring.socket.go_live()).map_err(named)?;
         Ok(rings)
     }
-    fn ready(config: &RingConfig, group: Option<(Group, Fanout)>, stop: &StopHandle) -> Result<Self, RingErrorReason> {
+    fn ready(
+        config: &RingConfig,
+        group: Option<(Group, Fanout)>,
+        stop: &StopHandle,
+        (devices, names): (Devices, Names),
+    ) -> Result<Self, RingErrorReason> {
         let socket = Socket::open(config, group.as_ref().map(|(group, fanout)| (group, *fanout)))?;
         Ok(Self {
             config: config.clone(),
-            stats: RingStats::new(Arc::clone(&socket.fd)),
+            stats: RingStats::new(Arc::clone(&socket.fd), names),
             socket,
             group,
             stop: stop.clone(),
             state: State::Running,
             next: 0,
             pause_ms: PAUSE_MS_FIRST,
-            devices: Devices::of(config),
+            devices,
             entries: Vec::new(),
         })
     }
@@ -186,8 +193,8 @@ impl Ring {
                 captured_len: frame.captured_len,
                 wire_len: frame.wire_len,
                 link: frame.link,
-                sum: frame.sum,
                 device: devices.number(frame.interface, |interface| stats.name_device(socket.name_of(interface))),
+                checksum: frame.checksum,
             });
         });
         let own = stats.own();

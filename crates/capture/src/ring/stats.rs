@@ -55,9 +55,11 @@ pub struct RingCounters {
 struct Inner {
     own: Own,
     kernel: Mutex<Kernel>,
-    /// Names of the interfaces on which packets were seen, in the order of their numbers.
-    devices: Mutex<Vec<String>>,
+    devices: Names,
 }
+
+/// Names of the interfaces on which packets were seen, in the order of their numbers: those of all rings of a group.
+pub(super) type Names = Arc<Mutex<Vec<String>>>;
 
 /// Counters that the ring's thread writes. Each stands for itself: no order between them is needed.
 #[derive(Debug, Default)]
@@ -89,9 +91,9 @@ struct Kernel {
 }
 
 impl RingStats {
-    pub(super) fn new(socket: Arc<OwnedFd>) -> Self {
+    pub(super) fn new(socket: Arc<OwnedFd>, devices: Names) -> Self {
         let kernel = Mutex::new(Kernel { socket: Some(socket), packets: 0, drops: 0, freezes: 0 });
-        Self(Arc::new(Inner { own: Own::default(), kernel, devices: Mutex::default() }))
+        Self(Arc::new(Inner { own: Own::default(), kernel, devices }))
     }
 
     /// All counters now, or as they were when the ring was dropped. Asks the kernel, so this is for once in a while.
@@ -127,8 +129,8 @@ impl RingStats {
             ..counters
         })
     }
-    /// Names of the interfaces on which packets were seen, in the order of their numbers, from the ring's
-    /// [`device`](super::RingConfig::device) on.
+    /// Names of the interfaces on which packets were seen, by this ring or another of its group, in the order of their
+    /// numbers, from the ring's [`device`](super::RingConfig::device) on.
     #[must_use]
     pub fn devices(&self) -> Vec<String> {
         lock(&self.0.devices).clone()

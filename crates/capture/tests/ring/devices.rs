@@ -7,7 +7,7 @@ use std::os::fd::AsRawFd;
 
 use crate::net::{Net, Seen, Sender, drain, frame, in_namespace, open, receive};
 use flumen_capture::Ring;
-use flumen_capture::ring::{ANY, RingConfig, StopHandle};
+use flumen_capture::ring::{ANY, Instruction, RingConfig, StopHandle, by_link};
 use flumen_model::LinkType;
 
 /// A tun device that is up; what is written to the file comes in on it.
@@ -126,6 +126,29 @@ fn all_interfaces_then_each_packet_with_the_number_of_its_own() {
         let lo = on("lo");
         assert_eq!(lo.iter().map(|packet| payload(packet)[3]).collect::<Vec<_>>(), [0, 1]);
         assert_eq!(seen.len(), 7);
+    });
+}
+
+#[test]
+fn all_interfaces_and_a_filter_then_each_frame_is_looked_at_as_its_link_has_it() {
+    in_namespace(|net| {
+        net.ip("link set dev lo up");
+        let mut tun = tun(net, "tun0");
+        // A byte that is 0x45 where IPv4 begins: behind 14 bytes, and at the beginning.
+        let version_at = |at| {
+            let step = |code, jt, jf, k| Instruction { code, jt, jf, k };
+            [step(0x30, 0, 0, at), step(0x15, 0, 1, 0x45), step(0x06, 0, 0, 262_144), step(0x06, 0, 0, 0)]
+        };
+        for (ethernet, network, expected) in [(14, 0, [2, 1]), (0, 0, [0, 1]), (14, 14, [2, 0])] {
+            let filter = by_link(&version_at(ethernet), &version_at(network));
+            let (mut ring, stop) = open(&RingConfig { filter, ..RingConfig::new(ANY) });
+            tun.write_all(&ip_packet(9)).expect("room");
+            talk_to_oneself(2);
+            stop.stop();
+            let seen = drain(&mut ring);
+            let on = |link| seen.iter().filter(|packet| packet.link == link).count();
+            assert_eq!([on(LinkType::Ethernet), on(LinkType::Raw)], expected, "{ethernet} {network}");
+        }
     });
 }
 

@@ -158,6 +158,7 @@ const CLUSTERS: Kind = Kind::Word(&[
     "cluster_round_robin",
     "cluster_ebpf",
 ]);
+const STAMPS: Kind = Kind::Word(&["kernel", "hardware"]);
 const RING_CHECKS: Kind = Kind::Word(&["kernel", "auto", "yes", "no"]);
 const POLICIES: Kind = Kind::Word(&[
     "auto",
@@ -216,7 +217,8 @@ const KEYS: &[Key] = &[
     row("af-packet.block-timeout", Kind::Count { min: 1, max: 10_000 }, Some("10"), Effect::Now, "Milliseconds after which a block is handed over though it is not full"),
     row("af-packet.disable-promisc", Kind::Flag, Some("no"), Effect::Now, "Do not ask for frames that are for other hosts"),
     row("af-packet.bpf-filter", Kind::Text, None, Effect::Now, "Which frames are captured; words on the command line replace it"),
-    row("af-packet.checksum-checks", RING_CHECKS, Some("kernel"), Effect::Now, "Trust TCP checksums: `auto` looks whether most are wrong, and so does `kernel`"),
+    row("af-packet.checksum-checks", RING_CHECKS, Some("kernel"), Effect::Now, "Trust TCP checksums: `auto` looks whether most are wrong; `kernel` asks the kernel, packet by packet"),
+    row("af-packet.timestamps", STAMPS, Some("kernel"), Effect::Now, "Whose time stamps packets have: the kernel's, or the network card's where it can; not a key of Suricata"),
     row("unix-command.enabled", SWITCH, Some("auto"), Effect::Now, "When capturing, listen on a socket; `auto`: when that is possible"),
     row("unix-command.filename", Kind::Text, Some("/run/flumen/flumen-command.socket"), Effect::Now, "Where that socket is; a plain name is one in /run/flumen"),
     row("run-as.user", Kind::Text, None, Effect::Now, "Once interfaces are open, go on as this user"),

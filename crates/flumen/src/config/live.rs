@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use flumen_capture::ring::{ANY, Fanout, FanoutMode, RingConfig};
+use flumen_capture::ring::{Fanout, FanoutMode, RingConfig, Stamps};
 use flumen_engine::{Checksums, CpuSet};
 use flumen_output::eve::{ExistingFile, Interval, Rotation};
 use flumen_output::spool::SpoolConfig;
@@ -143,14 +143,16 @@ fn interface(section: &Section, root: &Section, cpus: usize, problems: &mut Vec<
         block_timeout_ms: count(section, "af-packet.block-timeout") as u32,
         promiscuous: !flag("disable-promisc"),
         locked: flag("mmap-locked"),
+        stamps: match section.word("af-packet.timestamps") {
+            Some("hardware") => Stamps::Hardware,
+            _ => Stamps::Kernel,
+        },
         ..RingConfig::new(name)
     };
     let threads = match section.word("af-packet.threads") {
         Some("auto") => Some(cpus),
         _ => number("threads").map(|threads| threads as usize),
     };
-    // Rings of one interface number what they see each by itself.
-    let threads = if name == ANY { Some(1) } else { threads };
     InterfaceSettings {
         ring,
         threads,
@@ -167,6 +169,7 @@ fn checksums(section: &Section, root: &Section) -> Checksums {
         _ if !root.flag("stream.checksum-validation") => Checksums::None,
         (_, Some("yes")) => Checksums::All,
         (_, Some("no")) => Checksums::None,
+        (_, Some("kernel")) => Checksums::Told,
         _ => Checksums::Auto,
     }
 }

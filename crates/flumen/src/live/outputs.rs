@@ -78,9 +78,10 @@ impl Logs {
         self.reopen.extend(log.reopen_handle());
         self.spools.push(log.spool());
     }
-    /// Has every file opened again before its next line.
+    /// Has every file opened again now, between two lines.
     pub(super) fn reopen(&self) {
         self.reopen.iter().for_each(Reopen::request);
+        self.spools.iter().for_each(SpoolHandle::nudge);
     }
     /// Bytes that wait to be written.
     pub(super) fn waiting_bytes(&self) -> usize {

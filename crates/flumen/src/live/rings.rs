@@ -2,12 +2,17 @@
 //!
 //! Interfaces are numbered in their order; `any`, which gives each that it sees a number, comes last.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use anyhow::{Context, bail, ensure};
 use flumen_capture::Ring;
-use flumen_capture::ring::{ANY, Instruction, RingConfig, RingCounters, RingStats, StopHandle, filter_link};
+use flumen_capture::ring::{
+    ANY, Instruction, RingConfig, RingCounters, RingStats, Stamps, StopHandle, by_link, filter_link,
+};
 use flumen_engine::{CaptureCounters, LiveSource};
-use flumen_filter::socket_program;
-use flumen_model::{Counters, KernelTally};
+use flumen_filter::{FilterError, socket_program};
+use flumen_model::{Counters, KernelTally, LinkType};
 
 use super::CaptureJob;
 use crate::filter::{Refused, layer};
@@ -27,6 +32,10 @@ pub(super) struct Interface {
     /// Number that its packets carry; the first such number of [`ANY`].
     device: u16,
     pub(super) stats: Vec<RingStats>,
+    /// Packets are stamped by the network card, as far as it does that.
+    by_card: bool,
+    /// That it is down has been said.
+    is_told_down: Arc<AtomicBool>,
 }
 
 impl Rings {
@@ -41,21 +50,21 @@ impl Rings {
 
     fn add(&mut self, job: &CaptureJob, name: String, device: u16, stop: &StopHandle) -> anyhow::Result<()> {
         let settings = job.settings.live.interface(&name);
-        let threads =
-            if name == ANY { 1 } else { settings.threads.unwrap_or(job.settings.engine.threads.workers).max(1) };
+        let threads = settings.threads.unwrap_or(job.settings.engine.threads.workers).max(1);
         let text = if job.filter.is_empty() { &settings.filter } else { &job.filter };
         // A ring that has all packets shares with nobody, and so leaves fragments as they are.
         let fanout = settings.ring.fanout.filter(|_| threads > 1);
         let config = RingConfig { device, filter: program(text, &name)?, fanout, ..settings.ring };
         let opened = Ring::open(&config, threads, stop)?;
         let stats = opened.iter().map(Ring::stats).collect();
+        let by_card = settings.ring.stamps == Stamps::Hardware && opened.iter().all(|ring| ring.notices().is_empty());
         for ring in opened {
             self.notices.extend(ring.notices().iter().map(|notice| format!("{name}: {notice}")));
             self.sources.push(LiveSource { packets: Box::new(ring), checksums: settings.checksums });
         }
         self.notices.sort();
         self.notices.dedup();
-        self.interfaces.push(Interface { name, device, stats });
+        self.interfaces.push(Interface { name, device, stats, by_card, is_told_down: Arc::default() });
         Ok(())
     }
 
@@ -74,6 +83,10 @@ impl Rings {
         let text = |interface: &Interface| match interface.stats.len() {
             1 => interface.name.clone(),
             rings => format!("{} ({rings} rings)", interface.name),
+        };
+        let text = |interface: &Interface| match interface.by_card {
+            true => format!("{}, time stamps by its card", text(interface)),
+            false => text(interface),
         };
         self.interfaces.iter().map(text).collect::<Vec<_>>().join(", ")
     }
@@ -103,6 +116,22 @@ impl Interface {
         sum
     }
 
+    /// Whether it is down or away, by these counters.
+    pub(super) fn is_down(counters: &RingCounters) -> bool {
+        counters.downs > counters.returns
+    }
+    /// Says that it went or came back, if it did since the last time.
+    fn tell(&self, counters: &RingCounters) {
+        let is_down = Self::is_down(counters);
+        if self.is_told_down.swap(is_down, Ordering::Relaxed) != is_down {
+            let name = &self.name;
+            match is_down {
+                true => tell!("{name}: the interface is down or away; capturing goes on when it is back"),
+                false => tell!("{name}: the interface is back"),
+            }
+        }
+    }
+
     /// The name behind the number of a packet's interface, when it is one of this.
     fn name_of(&self, device: u16) -> Option<String> {
         match self.name.as_str() {
@@ -120,6 +149,7 @@ impl RingsCounters {
     /// As they are now.
     pub(super) fn read(&self) -> CaptureCounters {
         let all: Vec<_> = self.0.iter().map(Interface::counters).collect();
+        self.0.iter().zip(&all).for_each(|(interface, counters)| interface.tell(counters));
         let sum = |of: fn(&RingCounters) -> u64| all.iter().map(of).sum::<u64>();
         let kernel = KernelTally {
             packets: sum(|ring| ring.kernel_packets),
@@ -165,13 +195,26 @@ fn program(text: &str, interface: &str) -> anyhow::Result<Vec<Instruction>> {
     if text.trim().is_empty() {
         return Ok(Vec::new());
     }
+    let compiled = |link| {
+        let program = socket_program(text, layer(link), 0)?;
+        let instruction =
+            |one: &flumen_filter::Instruction| Instruction { code: one.code, jt: one.jt, jf: one.jf, k: one.k };
+        Ok(program.instructions().iter().map(instruction).collect::<Vec<_>>())
+    };
+    let refused = |error| Err(Refused::new(&error, text)).with_context(|| interface.to_owned());
+    if interface == ANY {
+        return match (compiled(LinkType::Ethernet), compiled(LinkType::Raw)) {
+            // What asks for a header that frames of a link do not have takes none of them.
+            (Ok(ethernet), raw) => Ok(by_link(&ethernet, &raw.unwrap_or_else(|_: FilterError| vec![NOTHING]))),
+            (Err(_), Ok(raw)) => Ok(by_link(&[NOTHING], &raw)),
+            (Err(error), Err(_)) => refused(error),
+        };
+    }
     let Some(link) = filter_link(interface)? else {
         bail!("{interface}: frames of this kind of interface cannot be filtered");
     };
-    let program = socket_program(text, layer(link), 0)
-        .map_err(|error| Refused::new(&error, text))
-        .with_context(|| interface.to_owned())?;
-    let instruction =
-        |one: &flumen_filter::Instruction| Instruction { code: one.code, jt: one.jt, jf: one.jf, k: one.k };
-    Ok(program.instructions().iter().map(instruction).collect())
+    compiled(link).or_else(refused)
 }
+
+/// Takes no frame.
+const NOTHING: Instruction = Instruction { code: 0x06, jt: 0, jf: 0, k: 0 };

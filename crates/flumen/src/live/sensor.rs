@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use flumen_capture::ring::StopHandle;
 use flumen_control::{InterfaceCounters, Memcap, MemcapRefusal, Pages, Sensor, Unavailable};
-use flumen_engine::Monitor;
+use flumen_engine::{Monitor, WorkerTally};
 use flumen_model::FlowRecord;
 use flumen_model::sink::Stats;
 use flumen_output::prometheus;
@@ -77,15 +77,20 @@ impl Sensor for LiveSensor {
     fn interfaces(&self) -> Vec<String> {
         self.interfaces.iter().map(|interface| interface.name.clone()).collect()
     }
-    /// Checksums and bypassed packets are counted for all interfaces together.
     fn interface(&self, name: &str) -> Option<InterfaceCounters> {
-        let interface = self.interfaces.iter().find(|interface| interface.name == name)?;
+        let at = self.interfaces.iter().position(|interface| interface.name == name)?;
+        let interface = &self.interfaces[at];
         let counters = interface.counters();
+        // Each ring has a worker, in their order.
+        let before: usize = self.interfaces[..at].iter().map(|interface| interface.stats.len()).sum();
+        let workers = self.monitor.workers().unwrap_or_default();
+        let own = workers.iter().skip(before).take(interface.stats.len());
+        let sum = |of: fn(&WorkerTally) -> u64| own.clone().map(of).sum();
         Some(InterfaceCounters {
             packets: counters.kernel_packets,
             dropped: counters.kernel_drops,
-            invalid_checksums: self.counter("tcp.invalid_checksum"),
-            bypassed: self.counter("flow_bypassed.local_pkts"),
+            invalid_checksums: sum(|worker| worker.invalid_checksums),
+            bypassed: sum(|worker| worker.bypassed_packets),
         })
     }
     fn memcaps(&self) -> Vec<Memcap> {
@@ -126,10 +131,7 @@ impl Pages for LiveSensor {
         if self.stop.is_stopped() {
             return Err("it is ending".to_owned());
         }
-        let is_down = |interface: &&Interface| {
-            let counters = interface.counters();
-            counters.downs > counters.returns
-        };
+        let is_down = |interface: &&Interface| Interface::is_down(&interface.counters());
         match self.interfaces.iter().find(is_down) {
             Some(down) => Err(format!("{} is down", down.name)),
             None => Ok(()),

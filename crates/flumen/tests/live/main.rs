@@ -9,6 +9,7 @@
 #![cfg(target_os = "linux")]
 #![allow(unsafe_code)]
 
+mod devices;
 mod endings;
 mod hosts;
 mod load;

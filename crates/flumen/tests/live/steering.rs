@@ -74,6 +74,29 @@ fn log_moved_away_then_a_new_one_after_hup_and_stats_in_it_after_usr1() {
 }
 
 #[test]
+fn hup_while_nothing_is_written_then_a_new_file_at_once() {
+    in_namespace(|net| {
+        net.cable("a", "b");
+        let scratch = Scratch::new("hup-idle");
+        let sensor = scratch.capture(&["-i", "b", "--set", "stats.interval=1h"]);
+        let eve = scratch.path("live/eve.json");
+        fs::rename(&eve, scratch.path("live/old.json")).expect("moved");
+        sensor.signal(libc::SIGHUP);
+        while !eve.exists() {
+            std::thread::yield_now();
+        }
+        fs::rename(&eve, scratch.path("live/older.json")).expect("moved");
+        done(sensor.ask("reopen-log-files", Value::Null));
+        while !eve.exists() {
+            std::thread::yield_now();
+        }
+        sensor.signal(libc::SIGTERM);
+        sensor.end(0);
+        assert_eq!(fs::read_to_string(scratch.path("live/old.json")).expect("a log"), "");
+    });
+}
+
+#[test]
 fn snapshots_at_an_interval_then_in_the_log_and_in_the_table() {
     in_namespace(|net| {
         net.cable("a", "b");

@@ -1,6 +1,6 @@
 //! The `anomaly` event: one for each decoder event that a packet raised, with as much of the packet as was found out.
 //!
-//! Order: time stamp, number of the frame, type, VLANs, ends, protocol, `anomaly`, `host`. The name of the event is that of
+//! Order: time stamp, number of the frame, interface, type, VLANs, ends, protocol, `anomaly`, `host`. The name of the event is that of
 //! its counter without the word `event`, as in Suricata.
 
 use super::EveConfig;
@@ -9,12 +9,20 @@ use super::encode::{ends, protocol_field, vlans};
 use crate::line::Line;
 use flumen_model::sink::{Anomaly, AnomalyEnds};
 
-/// Writes the event and a line feed into `room`, and says how many bytes it has.
-pub(super) fn write(room: &mut [u8], clock: &mut Clock, config: &EveConfig, host: &[u8], odd: &Anomaly) -> usize {
+/// Writes the event and a line feed into `room`, and says how many bytes it has. The fields of the interface and of the
+/// sensor have their commas, or are nothing.
+pub(super) fn write(
+    room: &mut [u8],
+    clock: &mut Clock,
+    config: &EveConfig,
+    (in_iface, host): (&[u8], &[u8]),
+    odd: &Anomaly,
+) -> usize {
     let mut line = Line::new(room);
     line.put(b"{\"timestamp\":\"");
     clock.stamp(odd.at).append(&mut line);
     line.key_uint(b"\",\"pcap_cnt\":", odd.frame);
+    line.slice(in_iface);
     line.put(b",\"event_type\":\"anomaly\"");
     if let Some(found) = &odd.ends {
         let AnomalyEnds { vlan, ip_version, src, dst, ports, protocol } = found;

@@ -36,8 +36,15 @@ impl Encoder {
     }
     /// Appends the event of an odd packet and a line feed.
     pub(crate) fn anomaly(&mut self, out: &mut Text, odd: &Anomaly) {
-        let Self { config, clock, host, .. } = self;
-        out.line(|room| anomaly::write(room, clock, config, host.as_bytes(), odd));
+        let in_iface = match self.config.devices.are_known() {
+            true => {
+                self.note_device(odd.device);
+                self.devices.get(usize::from(odd.device)).and_then(Option::as_ref).map_or(&[][..], Text::as_bytes)
+            }
+            false => &[],
+        };
+        let (clock, config, host) = (&mut self.clock, &self.config, self.host.as_bytes());
+        out.line(|room| anomaly::write(room, clock, config, (in_iface, host), odd));
     }
     /// Looks up the name of an interface, unless it is known.
     fn note_device(&mut self, device: u16) {

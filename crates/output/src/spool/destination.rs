@@ -16,7 +16,7 @@ pub trait Destination: Send {
     /// # Errors
     /// What kind of trouble it is.
     fn send(&mut self, lines: &[u8]) -> Result<usize, Trouble>;
-    /// All lines of a batch were taken.
+    /// All lines of a batch were taken; or there is none, and somebody has asked for a look around.
     fn rest(&mut self) {}
 }
 

@@ -65,7 +65,7 @@ pub struct SpoolHandle {
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
-    /// There are lines, or the end has come.
+    /// There are lines, or the end has come, or somebody wants the destination to look around.
     filled: Condvar,
     /// All lines are out, or the destination is closed.
     emptied: Condvar,
@@ -82,6 +82,8 @@ struct State {
     lost: u64,
     /// No more lines will come; from then on no more attempts are made.
     end: Option<Instant>,
+    /// The destination is to look around although nothing is to be sent.
+    nudged: bool,
     /// Nobody will ever take a line.
     closed: bool,
     /// The thread is done.
@@ -160,6 +162,11 @@ impl SpoolHandle {
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.shared.lock().lost
+    }
+    /// Has the destination [rest](Destination::rest) when it is not at work, as it does between two batches.
+    pub fn nudge(&self) {
+        self.shared.lock().nudged = true;
+        self.shared.filled.notify_all();
     }
     /// Whether so much waits that a loss would be near.
     pub(crate) fn is_crowded(&self) -> bool {

@@ -68,9 +68,14 @@ impl<D: Destination> Sender<D> {
     }
 
     /// The next batch; `None` when no more will come.
-    fn next(&self) -> Option<Vec<u8>> {
+    fn next(&mut self) -> Option<Vec<u8>> {
         let mut state = self.shared.lock();
         loop {
+            if std::mem::take(&mut state.nudged) {
+                drop(state);
+                self.destination.rest();
+                state = self.shared.lock();
+            }
             if let Some(batch) = state.waiting.pop_front() {
                 return Some(batch);
             }
