@@ -48,14 +48,15 @@ const fn values_of_sixteen(value: u64) -> u128 {
 }
 
 /// A number below [`EIGHT`] as eight values below ten, the first in the lowest byte: halved into lanes of four digits,
-/// of two, of one. The factors are 2^20 / 100 and 2^10 / 10, rounded up: exact for lanes of four and of two digits.
+/// of two, of one. The factors are 2^20 / 100 and 2^10 / 10, rounded up: exact for lanes of four and of two digits. Where
+/// `q` is the upper half of a lane `x`, `q + (x - 100 q << 16)` is computed as `(x << 16) - (100 << 16 - 1) q`.
 #[inline(always)]
 const fn values_of_eight(value: u32) -> u64 {
     let fours = (value / 10_000) as u64 | ((value % 10_000) as u64) << 32;
     let hundreds = (fours * 10_486 >> 20) & 0x0000_007f_0000_007f;
-    let twos = hundreds | (fours - hundreds * 100) << 16;
+    let twos = (fours << 16).wrapping_sub(hundreds * ((100 << 16) - 1));
     let tens = (twos * 103 >> 10) & 0x000f_000f_000f_000f;
-    tens | (twos - tens * 10) << 8
+    (twos << 8).wrapping_sub(tens * ((10 << 8) - 1))
 }
 
 /// `00:00:00` with hours, minutes and seconds, all below a hundred, the first byte in the lowest.
@@ -63,7 +64,7 @@ const fn values_of_eight(value: u32) -> u64 {
 pub(crate) const fn clock(hours: u32, minutes: u32, seconds: u32) -> u64 {
     let twos = hours as u64 | (minutes as u64) << 24 | (seconds as u64) << 48;
     let tens = (twos * 103 >> 10) & 0x000f_0000_0f00_000f;
-    (tens | (twos - tens * 10) << 8) | u64::from_le_bytes(*b"00:00:00")
+    (twos << 8).wrapping_sub(tens * ((10 << 8) - 1)) | u64::from_le_bytes(*b"00:00:00")
 }
 
 const ZEROS: u64 = u64::from_le_bytes([b'0'; 8]);

@@ -12,7 +12,7 @@
 //! Parts that are seldom needed go into functions of their own by [`Line::apart`], or else the place of the hot path
 //! would live in memory (a third of the time of a record, by `benches/encode.rs`).
 
-use crate::digits::{self, hex_pair};
+use crate::digits;
 
 /// Room for a line, and how far it is written.
 pub(crate) struct Line<'r> {
@@ -101,11 +101,6 @@ impl<'r> Line<'r> {
     pub(crate) fn key_uint<const N: usize>(&mut self, key: &[u8; N], value: u64) {
         self.put(key);
         self.uint(value);
-    }
-    /// Appends two lower-case hexadecimal digits.
-    #[inline(always)]
-    pub(crate) fn hex(&mut self, value: u8) {
-        self.put(&hex_pair(value));
     }
     /// Lets a function of its own write the next part.
     #[inline(always)]

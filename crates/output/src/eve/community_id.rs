@@ -34,6 +34,7 @@ pub(crate) const TEXT_LEN: usize = 30;
 
 impl CommunityId {
     /// The id of the conversation of `record`, the same in both directions.
+    #[inline(never)]
     #[must_use]
     pub fn text(&self, record: &FlowRecord) -> [u8; TEXT_LEN] {
         let mut text = *b"1:0000000000000000000000000000";

@@ -67,11 +67,12 @@ impl Encoder {
             self.note_device(record.device);
         }
         let in_iface = self.devices.get(usize::from(record.device)).and_then(Option::as_ref);
+        let community_id = self.config.community_id.map(|rule| rule.text(record));
         let common = Common {
             config: &self.config,
             host: self.host.as_bytes(),
             in_iface: in_iface.map_or(&[][..], Text::as_bytes),
-            community_id: self.config.community_id.map(|rule| rule.text(record)),
+            community_id: community_id.as_ref(),
             logged: self.clock.stamp(record.logged),
             start: self.clock.stamp(record.start),
             end: self.clock.stamp(record.end),
@@ -90,7 +91,7 @@ pub(super) struct Common<'a> {
     pub(super) config: &'a EveConfig,
     host: &'a [u8],
     in_iface: &'a [u8],
-    community_id: Option<[u8; TEXT_LEN]>,
+    community_id: Option<&'a [u8; TEXT_LEN]>,
     logged: Stamp,
     start: Stamp,
     end: Stamp,
@@ -150,7 +151,7 @@ impl Common<'_> {
     }
     #[inline(always)]
     pub(super) fn community_id(&self, line: &mut Line<'_>) {
-        if let Some(id) = &self.community_id {
+        if let Some(id) = self.community_id {
             line.put(b",\"community_id\":\"");
             line.put(id);
             line.put(b"\"");

@@ -18,7 +18,9 @@ pub(super) fn append(out: &mut Text, common: &Common<'_>, record: &FlowRecord) {
     }
 }
 
-/// Writes the event of a direction and a line feed into `room`, and says how many bytes it has.
+/// Writes the event of a direction and a line feed into `room`, and says how many bytes it has. Not inlined
+/// for the same reason as that of `flow`.
+#[inline(never)]
 fn write(room: &mut [u8], common: &Common<'_>, record: &FlowRecord, direction: Direction) -> usize {
     let (traffic, sender) = match direction {
         Direction::ToServer => (&record.to_server, Sender::Client),
