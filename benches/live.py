@@ -107,8 +107,8 @@ class Tool:
     name: str
     # OUT in its words is a directory, empty at the start.
     command: list
-    # What finds, in all that was said, the packets that it counted.
-    packets: str
+    # What finds, in all that was said, the packets that its socket had no room for. All four ask the kernel.
+    dropped: str
     # Asked for that before it is told to end, when it does not say it by itself.
     ask: list = None
 
@@ -125,15 +125,15 @@ def all_tools(flumen):
     ring = RING_MIB << 20
     softflowd = ["softflowd", "-d", "-i", "b", "-B", str(ring), "-v", "9", "-n", f"127.0.0.1:{COLLECTOR_PORT}"]
     return [
-        Tool("flumen", [str(flumen), "capture", "-i", "b", "-l", str(OUT)], r"(\d+) packets captured"),
+        Tool("flumen", [str(flumen), "capture", "-i", "b", "-l", str(OUT)], r"(\d+) dropped by the kernel"),
         Tool(
             "softflowd",
             [*softflowd, "-c", f"{OUT}/control", "-p", f"{OUT}/pid"],
-            r"Packets processed: (\d+)",
+            r"Packets dropped by libpcap: (\d+)",
             ["softflowctl", "-c", f"{OUT}/control", "statistics"],
         ),
-        Tool("nfpcapd", ["nfpcapd", "-i", "b", "-b", str(RING_MIB), "-w", str(OUT)], r"Total: Processed: (\d+)"),
-        Tool("tcpdump", ["tcpdump", "-i", "b", "-n", "-B", str(ring >> 10), "-w", "/dev/null"], r"(\d+) packets captured"),
+        Tool("nfpcapd", ["nfpcapd", "-i", "b", "-b", str(RING_MIB), "-w", str(OUT)], r"dropped by OS/Buffer: (\d+)"),
+        Tool("tcpdump", ["tcpdump", "-i", "b", "-n", "-B", str(ring >> 10), "-w", "/dev/null"], r"(\d+) packets dropped by kernel"),
     ]
 
 
@@ -207,11 +207,10 @@ class Bench:
             child.returncode = os.waitstatus_to_exitcode(status)
         said.seek(0)
         text = said.read().decode(errors="replace")
-        found = re.findall(tool.packets, text)
+        found = re.findall(tool.dropped, text)
         if not found:
-            sys.exit(f"{tool.name} does not say how many packets it has seen:\n{text[-2000:]}")
-        lost = sent["sent"] - int(found[-1])
-        return Run(sent["sent"] / sent["seconds"], sent["sent"], lost, usage.ru_utime + usage.ru_stime)
+            sys.exit(f"{tool.name} does not say how many packets were dropped:\n{text[-2000:]}")
+        return Run(sent["sent"] / sent["seconds"], sent["sent"], int(found[-1]), usage.ru_utime + usage.ru_stime)
 
     def send(self, rate, seconds):
         pace = ["--rate", str(rate)] if rate else []
