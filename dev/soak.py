@@ -98,6 +98,9 @@ def arguments():
 
 
 def soak(args):
+    # Whoever ends it early leaves nothing running behind.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit(1))
     own = None if args.into else tempfile.TemporaryDirectory(prefix="flumen-soak-")
     directory = measure.emptied(args.into or Path(own.name))
     traffic = measure.build("traffic")
