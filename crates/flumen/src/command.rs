@@ -41,7 +41,11 @@ pub fn execute(cli: Cli) -> anyhow::Result<Exit> {
 
 /// `flumen read`.
 fn read(options: Read, talk: Talk) -> anyhow::Result<Exit> {
-    let filter = Expression::given(&options.words, options.filter.as_deref(), options.filter_file.as_deref())?;
+    let mut inputs = options.files;
+    let filter = match (&options.filter, &options.filter_file) {
+        (None, None) if options.words.is_empty() => Expression::behind(&mut inputs)?,
+        (text, file) => Expression::given(&options.words, text.as_deref(), file.as_deref())?,
+    };
     let ConfigSource { config, mut set } = options.source;
     set.extend(options.flow.overrides());
     let config = load(config.as_deref(), &set, talk)?;
@@ -62,7 +66,7 @@ fn read(options: Read, talk: Talk) -> anyhow::Result<Exit> {
         ColorChoice::Auto => io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
     };
     run::read(&Job {
-        inputs: options.files,
+        inputs,
         output,
         audit: options.audit,
         progress: !options.no_progress && !talk.quiet,
