@@ -39,6 +39,12 @@ pub enum Command {
     Config(ConfigSource),
     /// Look into a running sensor, and steer it
     Ctl(Ctl),
+    /// Print the completions of a shell: flumen completions bash > FILE
+    Completions {
+        /// The shell
+        #[arg(value_name = "SHELL")]
+        shell: clap_complete::Shell,
+    },
 }
 
 /// How much is said.

@@ -3,7 +3,8 @@
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
-use clap::ColorChoice;
+use clap::{ColorChoice, CommandFactory};
+use clap_complete::Shell;
 use flumen_engine::{Placement, Sharing, Threads};
 
 #[cfg(target_os = "linux")]
@@ -36,6 +37,7 @@ pub fn execute(cli: Cli) -> anyhow::Result<Exit> {
         Command::Check(options) => check(&options, cli.talk),
         Command::Config(source) => print(&source, cli.talk),
         Command::Ctl(options) => ctl::ctl(&options),
+        Command::Completions { shell } => completions(shell),
     }
 }
 
@@ -158,6 +160,14 @@ fn check(options: &Check, talk: Talk) -> anyhow::Result<Exit> {
 fn print(source: &ConfigSource, talk: Talk) -> anyhow::Result<Exit> {
     let config = load(source.config.as_deref(), &source.set, talk)?;
     io::stdout().lock().write_all(config.to_yaml().as_bytes())?;
+    Ok(Exit::Clean)
+}
+
+/// `flumen completions`.
+fn completions(shell: Shell) -> anyhow::Result<Exit> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "flumen", &mut text);
+    io::stdout().lock().write_all(&text)?;
     Ok(Exit::Clean)
 }
 
