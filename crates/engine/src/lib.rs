@@ -31,5 +31,5 @@ pub use affinity::{Affinity, CpuSet, PinError, Placement, Role, Sharing};
 pub use budget::BudgetError;
 pub use config::{Checksums, EngineConfig, FrameFilter, Threads};
 pub use live::{CaptureCounters, Live, LiveSource};
-pub use monitor::{Monitor, WorkerTally};
+pub use monitor::{Monitor, Pulse, WorkerTally};
 pub use run::{Emergencies, RunError, RunReport, run, run_live, run_monitored};

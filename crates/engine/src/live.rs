@@ -98,6 +98,7 @@ pub(crate) fn run<'s>(
     let Live { sources, stop, now, capture, stats_every } = live;
     let team = Team::new(table, config, sources.len());
     let _ = team.ids.set(FlowIds::new(now()));
+    monitor.begin(team.workers());
     let shared = Shared { team, secret, stop, now, capture, monitor };
     let mut out = Outflow::new(sink);
     let due = Mutex::new(stats_every.map(|every| Instant::now() + every));
@@ -197,7 +198,10 @@ impl<'r, 's> LiveWorker<'r, 's> {
         let mut batch = PacketBatch::new();
         loop {
             match source.fill(&mut batch) {
-                Ok(true) => self.batch(&batch),
+                Ok(true) => {
+                    self.batch(&batch);
+                    self.shared.monitor.note_turn(self.number);
+                }
                 Ok(false) => break,
                 Err(error) => {
                     self.done.error = Some(error);
@@ -296,6 +300,7 @@ impl<'r, 's> LiveWorker<'r, 's> {
         let team = &self.shared.team;
         team.take_ended(&mut self.worker, &mut self.ended);
         team.clocks.done(self.number);
+        self.shared.monitor.note_done(self.number);
         self.publish();
         let Self { worker, front, mut done, .. } = self;
         worker.counted(&mut done);

@@ -4,7 +4,7 @@
 //! batches, from what workers have published and from the table, of which one row at a time is locked. No worker waits.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
@@ -28,6 +28,40 @@ pub struct Monitor {
     /// Flows of a live run, and those whose records were handed to the sink. Each stands for itself.
     created: AtomicU64,
     written: AtomicU64,
+    /// Batches that each worker has done, or [`DONE`]; set when the workers begin.
+    turns: OnceLock<Box<[AtomicU64]>>,
+}
+
+/// In the place of a worker's turns when it has come to its end.
+const DONE: u64 = u64::MAX;
+
+/// How far each thread of a run had come at a moment: two of them tell whether it still moves.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pulse {
+    turns: Vec<u64>,
+    written: u64,
+    over: bool,
+}
+
+impl Pulse {
+    /// Whether every worker has done a batch since `earlier`, be it an empty one: while nothing comes there are those. When
+    /// all workers have come to their ends, whether records were written; and a run that is over has nothing left to do.
+    #[must_use]
+    pub fn has_moved_since(&self, earlier: &Self) -> bool {
+        if self.over {
+            return true;
+        }
+        let mut working = self.turns.iter().enumerate().filter(|(_, turns)| **turns != DONE).peekable();
+        match working.peek() {
+            Some(_) => working.all(|(worker, turns)| earlier.turns.get(worker) != Some(turns)),
+            None => self.written != earlier.written,
+        }
+    }
+    /// Records that the sink has taken.
+    #[must_use]
+    pub const fn written(&self) -> u64 {
+        self.written
+    }
 }
 
 impl Default for Monitor {
@@ -40,6 +74,7 @@ impl Default for Monitor {
             stats_wanted: AtomicBool::new(false),
             created: AtomicU64::new(0),
             written: AtomicU64::new(0),
+            turns: OnceLock::new(),
         }
     }
 }
@@ -129,6 +164,15 @@ impl Monitor {
     pub fn unwritten_flows(&self) -> u64 {
         self.created.load(Ordering::Relaxed).saturating_sub(self.written.load(Ordering::Relaxed))
     }
+    /// How far the run is. Asks nobody, so that it can be told also when nobody answers.
+    #[must_use]
+    pub fn pulse(&self) -> Pulse {
+        let turns = self
+            .turns
+            .get()
+            .map_or_else(Vec::new, |turns| turns.iter().map(|turns| turns.load(Ordering::Relaxed)).collect());
+        Pulse { turns, written: self.written.load(Ordering::Relaxed), over: self.lock().over }
+    }
     /// Time since this was made.
     #[must_use]
     pub fn uptime(&self) -> Duration {
@@ -146,6 +190,23 @@ impl Monitor {
 
     pub(crate) fn is_answered_by(&self, server: Thread) {
         self.lock().server = Some(server);
+    }
+    /// So many workers begin.
+    pub(crate) fn begin(&self, workers: usize) {
+        // One that has seen a run already keeps its workers: it is given to one run.
+        let _ = self.turns.set((0..workers).map(|_| AtomicU64::new(0)).collect());
+    }
+    /// A worker has done a batch.
+    pub(crate) fn note_turn(&self, worker: usize) {
+        if let Some(turns) = self.turns.get().and_then(|turns| turns.get(worker)) {
+            turns.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    /// A worker has come to its end.
+    pub(crate) fn note_done(&self, worker: usize) {
+        if let Some(turns) = self.turns.get().and_then(|turns| turns.get(worker)) {
+            turns.store(DONE, Ordering::Relaxed);
+        }
     }
     pub(crate) fn note_created(&self, flows: u64) {
         self.created.fetch_add(flows, Ordering::Relaxed);
@@ -203,5 +264,41 @@ impl Monitor {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_worker_stands_still_then_no_pulse_whatever_the_others_and_the_sink_do() {
+        let monitor = Monitor::default();
+        let mut last = monitor.pulse();
+        let mut moved = || {
+            let now = monitor.pulse();
+            let moved = now.has_moved_since(&last);
+            last = now;
+            moved
+        };
+        assert!(!moved(), "it has not begun");
+        monitor.begin(2);
+        assert!(moved());
+        monitor.note_turn(0);
+        monitor.note_written(7);
+        assert!(!moved(), "the other one stands still");
+        monitor.note_turn(0);
+        monitor.note_turn(1);
+        assert!(moved());
+        assert!(!moved());
+        monitor.note_done(0);
+        monitor.note_turn(1);
+        assert!(moved(), "who is done need not move");
+        monitor.note_done(1);
+        assert!(!moved());
+        monitor.note_written(1);
+        assert!(moved(), "what is left is written");
+        monitor.close();
+        assert!(moved() && moved(), "it is over");
     }
 }

@@ -37,6 +37,7 @@ pub(crate) fn run<'s>(
     let workers = config.threads.workers;
     let front = Front::new(table, config, secret);
     let shared = Shared { team: Team::new(table, config, workers), feed: Feed::new(source, front, workers) };
+    monitor.begin(workers);
     let mut out = Outflow::new(sink);
     let look = |manager: &ManagerCounters| {
         monitor.answer(|question| shared.team.answer(question, || counters(&shared, manager)))
@@ -44,8 +45,8 @@ pub(crate) fn run<'s>(
     let end = |_: &Gathered| shared.feed.seen().last();
     let gathered = scope(|scope| {
         let shared = &shared;
-        let workers =
-            (0..workers).map(|number| Box::new(move |manager: &Thread| work(shared, number, manager)) as Work<'_>);
+        let workers = (0..workers)
+            .map(|number| Box::new(move |manager: &Thread| work(shared, number, manager, monitor)) as Work<'_>);
         let start = Start { workers: workers.collect(), pace: Pace::File, look: &look, end: &end };
         let conductor = shared.team.start(scope, start, monitor);
         shared.team.write_out(&mut out, monitor, || shared.feed.stop());
@@ -60,7 +61,7 @@ fn counters(shared: &Shared<'_, '_>, manager: &ManagerCounters) -> (flumen_model
     gathered.counters(manager, shared.team.table)
 }
 
-fn work(shared: &Shared<'_, '_>, number: usize, manager: &Thread) -> WorkerDone {
+fn work(shared: &Shared<'_, '_>, number: usize, manager: &Thread, monitor: &Monitor) -> WorkerDone {
     let Shared { team, feed } = shared;
     let share = Share { worker: number as u32, of: team.config.threads.workers as u32 };
     let mut worker = Worker::new(team.table, team.config, share);
@@ -100,7 +101,9 @@ fn work(shared: &Shared<'_, '_>, number: usize, manager: &Thread) -> WorkerDone 
             worker.counted(published);
             published.ledger.in_flows = worker.in_flows;
         });
+        monitor.note_turn(number);
     }
+    monitor.note_done(number);
     team.take_ended(&mut worker, &mut ended);
     team.clocks.done(number);
     let mut done = WorkerDone::default();

@@ -54,6 +54,7 @@ pub(crate) fn run<'s>(
         updates: Vec::new(),
         out: Outflow::new(sink),
     };
+    monitor.begin(1);
     let mut batch = PacketBatch::new();
     let source_error = loop {
         match source.fill(&mut batch) {
@@ -65,7 +66,8 @@ pub(crate) fn run<'s>(
             break None;
         }
     };
-    run.end();
+    monitor.note_done(0);
+    run.end(monitor);
     let Single { front, worker, recycler, manager, emergencies, seen, out, .. } = run;
     let mut counted = FrontCounters::default();
     front.counters(&mut counted);
@@ -105,6 +107,7 @@ impl Single<'_, '_> {
             self.tick(self.seen.last());
         }
         monitor.answer(|question| self.answer(question));
+        monitor.note_turn(0);
     }
 
     fn answer(&self, question: Question) -> Answer {
@@ -195,7 +198,7 @@ impl Single<'_, '_> {
     }
 
     /// The source has ended: what has timed out by the last packet's time has, the rest is shut down.
-    fn end(&mut self) {
+    fn end(&mut self, monitor: &Monitor) {
         self.vector.clear();
         while self.front.finish(&mut self.vector) {
             let Self { vector, worker, out, ids, .. } = self;
@@ -209,6 +212,7 @@ impl Single<'_, '_> {
         self.worker.take_ended(&mut self.ended);
         self.table.sweep(0..self.table.groups(), false, &mut self.ended);
         self.table.drain(last, &mut self.ended);
+        monitor.note_written(self.ended.len());
         self.write();
     }
 }

@@ -112,6 +112,33 @@ fn a_run_of_several_workers_answers_while_a_worker_waits_for_packets() {
     assert!(monitor.counters().is_none() && monitor.flow(id).is_none(), "the run is over");
 }
 
+#[test]
+fn worker_that_stands_still_then_no_pulse_until_it_goes_on() {
+    for workers in [1, 2] {
+        let config = EngineConfig { threads: Threads { workers, ..Threads::default() }, ..EngineConfig::default() };
+        let monitor = Monitor::default();
+        let (reached, wait) = channel();
+        let (go, go_on) = channel();
+        let mut source = Paused { step: 0, reached, go_on };
+        let mut sink = Kept::default();
+        let before = monitor.pulse();
+        scope(|scope| {
+            let run = scope.spawn(|| run_monitored(&mut source, &mut sink, &config, [1, 2], &monitor));
+            wait.recv().expect("the source pauses");
+            // Another worker may still be busy with the first batch.
+            while !monitor.pulse().has_moved_since(&before) {
+                std::thread::yield_now();
+            }
+            let first = monitor.pulse();
+            (0..100).for_each(|_| std::thread::yield_now());
+            assert!(!monitor.pulse().has_moved_since(&first), "the source holds it up");
+            go.send(()).expect("the source waits");
+            run.join().expect("no panic").expect("no error");
+            assert!(monitor.pulse().has_moved_since(&first));
+        });
+    }
+}
+
 /// The same packet again and again, until the test has its answer.
 struct Endless<'t> {
     answered: &'t AtomicBool,

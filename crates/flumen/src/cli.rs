@@ -43,6 +43,12 @@ pub enum Command {
     Config(ConfigSource),
     /// Look into a running sensor, and steer it
     Ctl(Ctl),
+    /// Print the completions of a shell: flumen completions bash > FILE
+    Completions {
+        /// The shell
+        #[arg(value_name = "SHELL")]
+        shell: clap_complete::Shell,
+    },
 }
 
 /// How much is said.
@@ -63,10 +69,11 @@ pub struct Talk {
 #[derive(Args, Debug)]
 #[command(after_long_help = help_end(READ_EXAMPLES))]
 pub struct Read {
-    /// Captures: pcap or pcapng, also .gz and .zst; a directory stands for its captures in the order of time, - for standard input
-    #[arg(required = true, value_name = "FILE")]
+    /// Captures: pcap or pcapng, also .gz and .zst; a directory stands for its captures in the order of time, - for standard input.
+    /// From the second on, a word that is no file begins a filter expression as tcpdump takes it
+    #[arg(required = true, value_name = "FILE [FILTER]")]
     pub files: Vec<PathBuf>,
-    /// Which frames: a filter expression as tcpdump takes it, behind --
+    /// Which frames; behind -- every word is one of the filter's
     #[arg(last = true, value_name = "FILTER")]
     pub words: Vec<String>,
     /// Which frames, in one argument
@@ -292,8 +299,9 @@ Examples:
                                              how long flows live, where sessions begin
   flumen read a.pcap -l out --compat suricata -k none
                                              records to compare with Suricata's
-  flumen read *.pcap -- tcp port 443 and host 10.0.0.1
+  flumen read *.pcap tcp port 443 and host 10.0.0.1
                                              only some frames, as tcpdump would have them
+  flumen read a.pcap -- udp                  the same where a file is called udp
   flumen read captures/ --audit              is every packet accounted for";
 
 const CAPTURE_EXAMPLES: &str = "\

@@ -3,7 +3,8 @@
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
-use clap::ColorChoice;
+use clap::{ColorChoice, CommandFactory};
+use clap_complete::Shell;
 use flumen_engine::{Placement, Sharing, Threads};
 
 #[cfg(target_os = "linux")]
@@ -37,12 +38,17 @@ pub fn execute(cli: Cli) -> anyhow::Result<Exit> {
         Command::Check(options) => check(&options, cli.talk),
         Command::Config(source) => print(&source, cli.talk),
         Command::Ctl(options) => ctl::ctl(&options),
+        Command::Completions { shell } => completions(shell),
     }
 }
 
 /// `flumen read`.
 fn read(options: Read, talk: Talk) -> anyhow::Result<Exit> {
-    let filter = Expression::given(&options.words, options.filter.as_deref(), options.filter_file.as_deref())?;
+    let mut inputs = options.files;
+    let filter = match (&options.filter, &options.filter_file) {
+        (None, None) if options.words.is_empty() => Expression::behind(&mut inputs)?,
+        (text, file) => Expression::given(&options.words, text.as_deref(), file.as_deref())?,
+    };
     let ConfigSource { config, mut set } = options.source;
     set.extend(options.flow.overrides());
     let config = load(config.as_deref(), &set, talk)?;
@@ -63,7 +69,7 @@ fn read(options: Read, talk: Talk) -> anyhow::Result<Exit> {
         ColorChoice::Auto => io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
     };
     run::read(&Job {
-        inputs: options.files,
+        inputs,
         output,
         audit: options.audit,
         progress: !options.no_progress && !talk.quiet,
@@ -155,6 +161,14 @@ fn check(options: &Check, talk: Talk) -> anyhow::Result<Exit> {
 fn print(source: &ConfigSource, talk: Talk) -> anyhow::Result<Exit> {
     let config = load(source.config.as_deref(), &source.set, talk)?;
     io::stdout().lock().write_all(config.to_yaml().as_bytes())?;
+    Ok(Exit::Clean)
+}
+
+/// `flumen completions`.
+fn completions(shell: Shell) -> anyhow::Result<Exit> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "flumen", &mut text);
+    io::stdout().lock().write_all(&text)?;
     Ok(Exit::Clean)
 }
 

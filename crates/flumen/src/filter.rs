@@ -4,7 +4,8 @@
 //! capture do not have, which is known when its first frame comes.
 
 use std::fmt;
-use std::path::Path;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use flumen_engine::FrameFilter;
@@ -73,6 +74,21 @@ impl Expression {
         Ok(Self::new(text.trim_end())?)
     }
 
+    /// The expression at the end of a list of captures, which it is taken from: it begins with the first word, after the
+    /// first of all, that is no file. So a file may be called as a word of filters is, and what is misspelt is no filter.
+    ///
+    /// # Errors
+    /// When these words are no expression.
+    pub fn behind(captures: &mut Vec<PathBuf>) -> Result<Option<Self>, Refused> {
+        let is_word = |path: &PathBuf| path.to_str().is_some() && path != Path::new("-") && !is_there(path);
+        let Some(begin) = captures.iter().skip(1).position(is_word).map(|at| at + 1) else { return Ok(None) };
+        let words: Vec<_> = captures[begin..].iter().map(|word| word.to_string_lossy().into_owned()).collect();
+        let expression = Self::new(&words.join(" "))
+            .map_err(|Refused(what)| Refused(format!("{}: no such file and no filter: {what}", words[0])))?;
+        captures.truncate(begin);
+        Ok(expression)
+    }
+
     /// The expression as it was typed.
     #[must_use]
     pub fn text(&self) -> &str {
@@ -121,6 +137,15 @@ impl Expression {
     }
 }
 
+/// Whether there is something of this name, also when it cannot be looked at. A filter in one word may be too long for one.
+fn is_there(path: &Path) -> bool {
+    use ErrorKind::{InvalidFilename, InvalidInput, NotADirectory, NotFound};
+    match path.symlink_metadata() {
+        Ok(_) => true,
+        Err(error) => !matches!(error.kind(), NotFound | NotADirectory | InvalidFilename | InvalidInput),
+    }
+}
+
 /// What a filter calls a link type.
 pub(crate) const fn layer(link: LinkType) -> LinkLayer {
     match link {
@@ -155,12 +180,38 @@ const LINKS: [LinkType; 10] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::scratch::Scratch;
 
     #[test]
     fn expression_that_is_wrong_everywhere_then_a_caret() {
         let refused = Expression::new("tcp prot 80").expect_err("refused").to_string();
         assert!(refused.ends_with("  tcp prot 80\n      ^^^^"), "{refused}");
         assert!(Expression::new("  ").expect("none").is_none());
+    }
+
+    #[test]
+    fn words_behind_captures_then_a_filter_from_the_first_that_is_no_file() {
+        let scratch = Scratch::new("filter-words");
+        ["a.pcap", "udp"].iter().for_each(|name| scratch.write(name, ""));
+        let (a, udp) = (scratch.path("a.pcap"), scratch.path("udp"));
+        let behind = |words: &[&str]| {
+            let mut captures = vec![a.clone(), udp.clone()];
+            captures.extend(words.iter().map(PathBuf::from));
+            let expression = Expression::behind(&mut captures).map_err(|refused| refused.to_string())?;
+            Ok::<_, String>((captures.len(), expression.map(|expression| expression.text().to_owned())))
+        };
+        let long = vec!["port 80"; 200].join(" or ");
+        assert_eq!(behind(&[]), Ok((2, None)));
+        assert_eq!(behind(&["-"]), Ok((3, None)));
+        assert_eq!(behind(&["tcp", "port", "80"]), Ok((2, Some("tcp port 80".to_owned()))));
+        assert_eq!(behind(&["net 10.0.0.0/8"]), Ok((2, Some("net 10.0.0.0/8".to_owned()))));
+        assert_eq!(behind(&[&long]), Ok((2, Some(long.clone()))));
+        let refused = behind(&["b.pcap", "tcp"]).expect_err("misspelt");
+        assert!(refused.starts_with("b.pcap: no such file and no filter: "), "{refused}");
+        assert!(refused.ends_with("  b.pcap tcp\n  ^^^^^^"), "{refused}");
+        // The first word is a file, there or not.
+        let mut alone = vec![PathBuf::from("tcp")];
+        assert!(Expression::behind(&mut alone).expect("a file").is_none() && alone.len() == 1);
     }
 
     #[test]

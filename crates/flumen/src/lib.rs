@@ -8,6 +8,7 @@
 //! - [`ctl`]: the client of a running sensor's socket.
 //! - [`live`]: the same for interfaces, and what steers a capture while it runs.
 //! - [`serve`]: captures read one after another, as the control socket asks for them.
+//! - [`notify`]: what a service manager is told.
 //! - [`progress`]: the line on the terminal while a file is read.
 #![forbid(unsafe_code)]
 
@@ -26,6 +27,8 @@ pub mod exit;
 pub mod filter;
 #[cfg(target_os = "linux")]
 pub mod live;
+#[cfg(target_os = "linux")]
+pub mod notify;
 pub mod progress;
 pub mod run;
 #[cfg(target_os = "linux")]

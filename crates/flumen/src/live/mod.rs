@@ -27,7 +27,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 use flumen_capture::ring::StopHandle;
 use flumen_control::{Access, ControlServer, ControlSocket, HttpServer};
-use flumen_engine::{EngineConfig, Live, Monitor, RunReport, run_live};
+use flumen_engine::{EngineConfig, Live, Monitor, Pulse, RunReport, run_live};
 use flumen_model::Timestamp;
 use flumen_output::Target;
 
@@ -35,6 +35,7 @@ use crate::config::Settings;
 use crate::config::live::ControlSettings;
 use crate::config::resolve::Resolved;
 use crate::exit::Exit;
+use crate::notify::Notifier;
 use crate::run::{plain, seed, tell_emergencies};
 use outputs::Outputs;
 use rings::Rings;
@@ -83,6 +84,7 @@ impl LiveOutput {
 /// When an interface, the control socket or a log could not be opened, rights not be given up, an interface failed, or
 /// records were lost.
 pub fn capture(job: &CaptureJob) -> anyhow::Result<Exit> {
+    let notifier = Notifier::of_environment();
     let stop = StopHandle::new()?;
     let mut rings = Rings::open(job, &stop)?;
     let identity = rights::identity(&job.settings.live)?;
@@ -95,14 +97,21 @@ pub fn capture(job: &CaptureJob) -> anyhow::Result<Exit> {
     }
     let outputs = Outputs::open(job, &rings, keeper.as_ref())?;
     let monitor = Arc::new(Monitor::default());
-    let sensor = Arc::new(LiveSensor::new(job, &rings, &stop, &monitor, &outputs));
-    let steering = Steering { stop: stop.clone(), monitor: Arc::clone(&monitor), logs: outputs.logs.clone() };
+    let sensor = Arc::new(LiveSensor::new(job, &rings, &stop, &monitor, &outputs, &notifier));
+    let steering = Steering {
+        stop: stop.clone(),
+        monitor: Arc::clone(&monitor),
+        logs: outputs.logs.clone(),
+        notifier: notifier.clone(),
+    };
     let signals = signals::listen(steering)?;
     let _control = socket.map(|socket| ControlServer::start(socket, sensor.clone())).transpose()?;
     let pages =
         |address| HttpServer::start(address, sensor.clone()).with_context(|| format!("flumen.metrics {address}"));
     let _pages = job.settings.live.metrics.map(pages).transpose()?;
     say(job, &rings);
+    notifier.ready(&format!("capturing on {}", rings.text()));
+    let _watch = notifier.watch(moves(&monitor));
 
     let counters = rings.counters();
     let stats = &job.settings.stats;
@@ -120,6 +129,16 @@ pub fn capture(job: &CaptureJob) -> anyhow::Result<Exit> {
     signals.end();
     let report = report.map_err(plain)?;
     conclude(job, &report)
+}
+
+/// Whether every worker has moved since it was asked last.
+fn moves(monitor: &Arc<Monitor>) -> impl FnMut() -> bool + Send + 'static {
+    let monitor = Arc::clone(monitor);
+    let mut last = Pulse::default();
+    move || {
+        let earlier = core::mem::replace(&mut last, monitor.pulse());
+        last.has_moved_since(&earlier)
+    }
 }
 
 /// The control socket, when one is wanted and can be had.

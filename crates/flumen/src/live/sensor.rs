@@ -13,12 +13,15 @@ use flumen_output::prometheus;
 use super::CaptureJob;
 use super::outputs::{Logs, Outputs};
 use super::rings::{Interface, Rings};
+use super::signals::STOPPING;
 use crate::config::resolve::Resolved;
+use crate::notify::Notifier;
 
 /// A running capture.
 pub(super) struct LiveSensor {
     monitor: Arc<Monitor>,
     stop: StopHandle,
+    notifier: Notifier,
     interfaces: Vec<Interface>,
     logs: Logs,
     values: Resolved,
@@ -33,10 +36,12 @@ impl LiveSensor {
         stop: &StopHandle,
         monitor: &Arc<Monitor>,
         outputs: &Outputs,
+        notifier: &Notifier,
     ) -> Self {
         Self {
             monitor: Arc::clone(monitor),
             stop: stop.clone(),
+            notifier: notifier.clone(),
             interfaces: rings.interfaces.clone(),
             logs: outputs.logs.clone(),
             values: job.values.clone(),
@@ -66,6 +71,7 @@ impl Sensor for LiveSensor {
         "AF_PACKET_DEV".to_owned()
     }
     fn shutdown(&self) {
+        self.notifier.stopping(STOPPING);
         self.stop.stop();
     }
     fn configuration(&self, key: &str) -> Option<String> {

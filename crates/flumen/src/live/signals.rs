@@ -19,12 +19,17 @@ use signal_hook::iterator::{Handle, Signals};
 
 use super::outputs::Logs;
 use crate::exit::Exit;
+use crate::notify::Notifier;
+
+/// What the service manager hears at the end.
+pub(super) const STOPPING: &str = "writing the flows that are left";
 
 /// What signals act on.
 pub(super) struct Steering {
     pub(super) stop: StopHandle,
     pub(super) monitor: Arc<Monitor>,
     pub(super) logs: Logs,
+    pub(super) notifier: Notifier,
 }
 
 /// The thread that waits for signals.
@@ -57,14 +62,17 @@ impl Listening {
 impl Steering {
     fn act(&self, signal: i32) {
         match signal {
-            SIGHUP => self.logs.reopen(),
+            SIGHUP => self.notifier.reloading(|| self.logs.reopen()),
             SIGUSR1 => self.monitor.request_stats(),
             SIGUSR2 => tell!(
                 "the configuration is not read again while capturing; flow.memcap can be set through the control \
                  socket (flumen ctl memcap-set flow SIZE), everything else takes a restart"
             ),
             _ if self.stop.is_stopped() => self.abort(),
-            _ => self.stop.stop(),
+            _ => {
+                self.notifier.stopping(STOPPING);
+                self.stop.stop();
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use flumen_control::{InterfaceCounters, Memcap, MemcapRefusal, Pages, PcapJob, PcapQueue, Pcaps, Sensor, Unavailable};
-use flumen_engine::Monitor;
+use flumen_engine::{Monitor, Pulse};
 use flumen_model::sink::Stats;
 use flumen_model::{FlowRecord, Timestamp};
 use flumen_output::eve::Reopen;
@@ -14,6 +14,7 @@ use flumen_output::prometheus;
 
 use super::ServeJob;
 use crate::config::resolve::Resolved;
+use crate::notify::Notifier;
 
 /// The queue, the run, and what was counted over all runs.
 pub(super) struct Desk {
@@ -23,6 +24,7 @@ pub(super) struct Desk {
     values: Resolved,
     workers: usize,
     log_dir: PathBuf,
+    notifier: Notifier,
     /// `flow.memcap` of this run and the next.
     memcap: AtomicU64,
     ending: AtomicBool,
@@ -49,7 +51,7 @@ impl Drop for InSight<'_> {
 }
 
 impl Desk {
-    pub(super) fn new(job: &ServeJob) -> Self {
+    pub(super) fn new(job: &ServeJob, notifier: &Notifier) -> Self {
         Self {
             queue: PcapQueue::new(),
             run: Mutex::default(),
@@ -57,6 +59,7 @@ impl Desk {
             values: job.values.clone(),
             workers: job.settings.engine.threads.workers,
             log_dir: job.log_dir.clone().unwrap_or_default(),
+            notifier: notifier.clone(),
             memcap: AtomicU64::new(job.settings.engine.table.memcap),
             ending: AtomicBool::new(false),
             read: AtomicU64::new(0),
@@ -76,6 +79,7 @@ impl Desk {
     /// Begins to end: nothing more is read. `false` when that has been begun already.
     pub(super) fn end(&self) -> bool {
         let first = !self.ending.swap(true, Ordering::Relaxed);
+        self.notifier.stopping("writing the flows that are left");
         self.unread.fetch_add(self.queue.close().len(), Ordering::Relaxed);
         first
     }
@@ -89,9 +93,19 @@ impl Desk {
         (count(&self.read), count(&self.failed), self.unread.load(Ordering::Relaxed))
     }
     pub(super) fn reopen(&self) {
-        if let Some(run) = self.run() {
-            run.logs.iter().for_each(Reopen::request);
-        }
+        let run = self.run();
+        self.notifier.reloading(|| run.iter().flat_map(|run| &run.logs).for_each(Reopen::request));
+    }
+    /// Whether the run, if there is one, has moved since it was asked last, which `last` remembers.
+    pub(super) fn moves(&self, last: &mut Option<(Arc<Monitor>, Pulse)>) -> bool {
+        let now = self.run().map(|run| (Arc::clone(&run.monitor), run.monitor.pulse()));
+        let moves = match (&now, &*last) {
+            (Some((run, pulse)), Some((same, earlier))) if Arc::ptr_eq(run, same) => pulse.has_moved_since(earlier),
+            // Idle, or another run.
+            _ => true,
+        };
+        *last = now;
+        moves
     }
     fn lock(&self) -> MutexGuard<'_, Option<Run>> {
         self.run.lock().unwrap_or_else(PoisonError::into_inner)

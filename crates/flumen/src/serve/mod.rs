@@ -26,6 +26,7 @@ use crate::config::Settings;
 use crate::config::resolve::Resolved;
 use crate::exit::Exit;
 use crate::live::rights;
+use crate::notify::Notifier;
 use desk::Desk;
 
 /// `flumen serve`, decided.
@@ -49,11 +50,12 @@ pub struct ServeJob {
 /// When the control socket could not be opened, or rights not be given up. What is wrong with a capture is no error.
 pub fn serve(job: &ServeJob) -> anyhow::Result<Exit> {
     anyhow::ensure!(!job.settings.eve.is_empty(), "every eve-log of the configuration is off: nothing to write");
+    let notifier = Notifier::of_environment();
     let identity = rights::identity(&job.settings.live)?;
     let access = Access { group: identity.map(|identity| identity.group), ..Access::default() };
     let socket = ControlSocket::bind(&job.socket, access)?;
     rights::give_up(identity)?;
-    let desk = Arc::new(Desk::new(job));
+    let desk = Arc::new(Desk::new(job, &notifier));
     let signals = signals::listen(Arc::clone(&desk))?;
     let control = ControlServer::start(socket, desk.clone())?;
     let pages = |address| HttpServer::start(address, desk.clone()).with_context(|| format!("flumen.metrics {address}"));
@@ -61,11 +63,16 @@ pub fn serve(job: &ServeJob) -> anyhow::Result<Exit> {
     if job.talks {
         tell!("waiting for captures on {}", job.socket.display());
     }
+    notifier.ready(IDLE);
+    let (watched, mut last) = (Arc::clone(&desk), None);
+    let watch = notifier.watch(move || watched.moves(&mut last));
     while let Some(current) = desk.queue.take() {
+        notifier.status(&format!("reading {}", current.job().input.display()));
         reader::read(job, &desk, &current);
+        notifier.status(IDLE);
     }
     // Who asks now would ask for nothing.
-    drop((control, pages));
+    drop((control, pages, watch));
     signals.end();
     if job.talks {
         let (read, failed, unread) = desk.totals();
@@ -74,3 +81,6 @@ pub fn serve(job: &ServeJob) -> anyhow::Result<Exit> {
     }
     Ok(Exit::Clean)
 }
+
+/// What the service manager hears between two captures.
+const IDLE: &str = "waiting for captures";

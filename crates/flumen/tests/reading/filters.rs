@@ -17,9 +17,12 @@ fn filter_behind_the_captures_then_only_its_frames_in_records_and_the_others_cou
 
     // In one argument, from a file, and with several workers: the same.
     scratch.put("expression", b"udp and\n  not vlan\n");
-    for given in
-        [&["-f", "udp and not vlan"][..], &["-F", "expression"], &["--threads", "2", "--filter", "udp and not vlan"]]
-    {
+    for given in [
+        &["udp", "and", "not", "vlan"][..],
+        &["-f", "udp and not vlan"],
+        &["-F", "expression"],
+        &["--threads", "2", "--filter", "udp and not vlan"],
+    ] {
         let again = scratch.read(&[&["office.pcap"], given].concat(), 0);
         assert_eq!(again.short(), udp.short(), "{given:?}");
         assert_eq!(again.non_flow("filtered"), left_out);
@@ -32,6 +35,21 @@ fn filter_that_is_wrong_then_2_and_a_caret_under_the_word() {
     let output = scratch.run(&["read", "nowhere.pcap", "--", "tcp", "prot", "80"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(message(&output).ends_with("error:   tcp prot 80\nerror:       ^^^^\n"), "{}", message(&output));
+}
+
+#[test]
+fn second_capture_that_is_misspelt_then_2_and_it_is_called_neither_file_nor_filter() {
+    let scratch = Scratch::new("filter-misspelt");
+    scratch.put("office.pcap", &capture("office"));
+    let output = scratch.run(&["read", "office.pcap", "ofice.pcap"]);
+    assert_eq!(output.status.code(), Some(2));
+    let told = message(&output);
+    assert!(told.starts_with("error: ofice.pcap: no such file and no filter: "), "{told}");
+    assert!(told.ends_with("error:   ofice.pcap\nerror:   ^^^^^^^^^^\n"), "{told}");
+    // With a filter that is named as such, all words are captures.
+    let output = scratch.run(&["read", "office.pcap", "tcp", "-f", "udp"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(message(&output).starts_with("error: tcp: "), "{}", message(&output));
 }
 
 #[test]

@@ -6,4 +6,5 @@
 
 mod captures;
 mod directories;
+mod manager;
 mod service;

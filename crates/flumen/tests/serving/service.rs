@@ -44,8 +44,12 @@ impl Scratch {
     }
     /// Begins to serve, and returns once it waits for captures.
     pub(crate) fn serve(&self, arguments: &[&str]) -> Service<'_> {
+        self.serve_with(arguments, &[])
+    }
+    /// The same in an environment with these in it.
+    pub(crate) fn serve_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Service<'_> {
         let mut command = self.command(&[&["serve", "--socket", "socket"], arguments].concat());
-        let mut child = command.stderr(Stdio::piped()).spawn().expect("flumen");
+        let mut child = command.envs(environment.iter().copied()).stderr(Stdio::piped()).spawn().expect("flumen");
         let mut messages = BufReader::new(child.stderr.take().expect("a pipe"));
         let mut said = String::new();
         while !said.contains("waiting for captures") {

@@ -1,0 +1,51 @@
+# Commands for gdb: gdb -x docs/flumen.gdb --args target/debug/flumen read FILE
+# See docs/debugging.md. Needs a build with all debug information.
+
+set print pretty on
+set breakpoint pending on
+
+define flumen-life
+  # The steps of a flow's life with one worker, in their order.
+  tbreak flumen_engine::front::Front::frame
+  tbreak flumen_table::key::PacketKey::of
+  tbreak flumen_table::table::FlowTable::lock_row
+  tbreak flumen_table::lookup::RowGuard::packet
+  tbreak flumen_table::lookup::RowGuard::create
+  tbreak flumen_table::tcp::TcpSession::segment
+  tbreak flumen_table::table::FlowTable::sweep
+  tbreak flumen_engine::recorder::Recycler::record
+  tbreak flumen_engine::recorder::Outflow::take
+end
+document flumen-life
+Stop once at each step of a flow's life.
+end
+
+define flumen-flow
+  # $arg0: a NonNull<Flow>, such as "found.flow" or the "flow" of a FlowGuard.
+  set $flow = *(flumen_table::flow::Flow *) $arg0.pointer
+  print $flow.key.value
+  print $flow.body.value
+  print $flow.count
+  printf "row %u, next %u\n", $flow.row.v.value, $flow.next.v.value
+end
+document flumen-flow
+Print a flow: its key, what is known of it, its count, its row.
+end
+
+define flumen-bucket
+  # $arg0: a &Bucket, such as "self.row.bucket" in a RowGuard.
+  print *$arg0
+end
+document flumen-bucket
+Print a row of the table: lock, deadline, tags and slots, overflow chain.
+end
+
+define flumen-pool
+  # $arg0: a &FlowTable, such as "self.table".
+  print $arg0.pool
+  print $arg0.store
+  print $arg0.emergency
+end
+document flumen-pool
+Print the spare pool, the store of flows, and emergency mode.
+end
