@@ -2,7 +2,7 @@
 
 use flumen_model::key::{Place, Scope};
 use flumen_model::{Address, Direction, FlowKey, Ports};
-use flumen_wire::{FlowPacket, Icmp, Quoted, Transport, Tunnel};
+use flumen_wire::{FlowPacket, Icmp, Quoted, TcpSegment, Transport, Tunnel};
 
 use crate::config::{Compat, TableConfig, TrackTunnel};
 use crate::flow::{PROTO_ESP, PROTO_ICMP, PROTO_ICMPV6, PROTO_SCTP, PROTO_TCP, PROTO_UDP};
@@ -20,6 +20,9 @@ pub enum PacketKey {
 
 impl PacketKey {
     /// The key of a packet that came in on `device`.
+    ///
+    /// Inlined where it is called: of a packet that was just decoded in a straight line most of this is settled there.
+    #[inline(always)]
     #[must_use]
     pub fn of(packet: &FlowPacket, device: u16, config: &TableConfig) -> Self {
         let tunnel = match config.track_tunnel {
@@ -55,6 +58,41 @@ impl PacketKey {
     }
 }
 
+/// What of a packet's transport header a flow looks at, apart from what is in its key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Message {
+    /// A TCP segment.
+    Tcp(TcpSegment),
+    /// An ICMP or ICMPv6 message.
+    Icmp {
+        /// Type.
+        kind: u8,
+        /// Code.
+        code: u8,
+        /// Who sent it: of an error message that is not in the key.
+        src: Address,
+    },
+    /// Nothing that a flow looks at.
+    Other,
+}
+
+impl Message {
+    /// What a packet says.
+    #[inline(always)]
+    #[must_use]
+    pub const fn of(packet: &FlowPacket) -> Self {
+        match &packet.transport {
+            Transport::Tcp(tcp) => Self::Tcp(*tcp),
+            Transport::Icmp4(icmp) | Transport::Icmp6(icmp) => {
+                Self::Icmp { kind: icmp.kind, code: icmp.code, src: packet.src }
+            }
+            _ => Self::Other,
+        }
+    }
+}
+
+const _: () = assert!(size_of::<Message>() == size_of::<TcpSegment>(), "a message is no larger than a segment");
+
 /// Suricata ties only destination-unreachable to its flow, and only for TCP and UDP.
 fn usable_quote(icmp: &Icmp, compat: Compat) -> Option<Quoted> {
     const DEST_UNREACHABLE: u8 = 3;
@@ -70,6 +108,7 @@ const fn quoted_key(key: &FlowKey, quoted: &Quoted) -> FlowKey {
     FlowKey { client: quoted.src, server: quoted.dst, ports: quoted.ports, scope, ..*key }
 }
 
+#[inline(always)]
 fn ports_of(transport: &Transport) -> Ports {
     match transport {
         Transport::Tcp(tcp) => tcp.ports,
@@ -112,7 +151,7 @@ impl KeyMask {
         }
     }
     /// The key as it is hashed: what is not tracked is zero.
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn apply(self, key: &FlowKey) -> FlowKey {
         FlowKey { scope: key.scope.masked(self.scope), tunnel_id: key.tunnel_id & self.tunnel_id, ..*key }
     }

@@ -46,7 +46,7 @@ pub use flow::{Flow, FlowBody};
 pub use guard::{FlowGuard, FlowRef};
 pub use hash::{FlowHash, HashSecret};
 pub use inspect::{Place, Resident};
-pub use key::PacketKey;
+pub use key::{Message, PacketKey};
 pub use lookup::{FlowLookup, PacketView, RowGuard, Verdict};
 pub use record::FlowIds;
 pub use storage::{EndedFlow, SlotId};

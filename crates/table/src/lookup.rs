@@ -10,7 +10,7 @@
 use core::ptr::NonNull;
 
 use flumen_model::{Direction, EndReason, FlowKey, FlowState, Timestamp};
-use flumen_wire::{FlowPacket, NonFlow, Role, TcpFlags, TcpSegment, Transport};
+use flumen_wire::{FlowPacket, Macs, NonFlow, Role, TcpFlags, TcpSegment};
 
 use crate::bucket::{Due, Found, Locked};
 use crate::config::{Compat, TimeoutClass};
@@ -18,7 +18,7 @@ use crate::counters::LookupCounters;
 use crate::flow::{Detail, Flow, FlowBody, Marks, PROTO_ICMP, PROTO_ICMPV6, PROTO_TCP, PROTO_UDP};
 use crate::guard::{FlowGuard, body_of};
 use crate::hash::FlowHash;
-use crate::key::PacketKey;
+use crate::key::{Message, PacketKey};
 use crate::pool::{SpareQueue, Sync};
 use crate::storage::{EndedFlow, SpareFlow};
 use crate::table::{FlowTable, SweepCounts, is_unreferenced};
@@ -55,10 +55,35 @@ pub struct PacketView<'p> {
     pub parent: u64,
     /// What the payload says of the sender, when it was asked: where a session may begin in its middle.
     pub role: Option<Role>,
-    /// The decoded packet.
-    pub packet: &'p FlowPacket,
+    /// What the packet says in its flow.
+    pub message: Message,
+    /// Time to live, or hop limit.
+    pub ttl: u8,
+    /// Whether another packet is in this one.
+    pub is_outside: bool,
+    /// MAC addresses of the frame, where they are collected.
+    pub macs: Option<&'p Macs>,
     /// Whether the TCP checksum is right, or not asked for: a segment with a wrong one is counted but not believed.
     pub checksum_ok: bool,
+}
+
+impl<'p> PacketView<'p> {
+    /// A packet that came at `at` and is in no other, of no bytes and with origin 0 until these are said.
+    #[must_use]
+    pub fn of(packet: &'p FlowPacket, at: Timestamp) -> Self {
+        Self {
+            at,
+            bytes: 0,
+            origin: 0,
+            parent: 0,
+            role: None,
+            message: Message::of(packet),
+            ttl: packet.ttl,
+            is_outside: packet.inner.is_some(),
+            macs: packet.macs.as_ref(),
+            checksum_ok: true,
+        }
+    }
 }
 
 /// What became of a packet.
@@ -247,9 +272,10 @@ impl RowGuard<'_, '_> {
         let mut flow = unsafe { FlowGuard::new(found.flow, self.locked.store) };
         let reversed = flow.body().marks.has(Marks::REVERSED);
         let client = if reversed { flow.key().server } else { flow.key().client };
-        let direction = if view.packet.src == client { Direction::ToServer } else { Direction::ToClient };
+        let from_client = matches!(&view.message, Message::Icmp { src, .. } if *src == client);
+        let direction = if from_client { Direction::ToServer } else { Direction::ToClient };
         let (body, side) = flow.parts();
-        body.count(view.at, direction, view.bytes, view.packet.ttl, false);
+        body.count(view.at, direction, view.bytes, view.ttl, false);
         if let Some(mut side) = side {
             side.packet(body, direction, view, &mut self.lookup.counters);
         }
@@ -267,9 +293,9 @@ impl RowGuard<'_, '_> {
         if deadline <= view.at && is_unreferenced(found.flow) {
             return Some((deadline, EndReason::Timeout));
         }
-        match (&view.packet.transport, &body.detail) {
+        match (&view.message, &body.detail) {
             // Nothing but a SYN can start another session, and one is rare.
-            (Transport::Tcp(tcp), Detail::Tcp(session))
+            (Message::Tcp(tcp), Detail::Tcp(session))
                 if tcp.flags.any(TcpFlags::SYN)
                     && session.is_reused_by(tcp, oriented(body, found.direction), self.lookup.tcp) =>
             {
@@ -281,7 +307,7 @@ impl RowGuard<'_, '_> {
 
     /// Whether a packet opens no flow because of an emergency: TCP does with a SYN only, where it could in its middle.
     fn is_gated(&self, view: &PacketView<'_>) -> bool {
-        let Transport::Tcp(tcp) = &view.packet.transport else { return false };
+        let Message::Tcp(tcp) = &view.message else { return false };
         let opening = tcp.flags.0 & (TcpFlags::SYN | TcpFlags::ACK | TcpFlags::RST | TcpFlags::FIN);
         opening != TcpFlags::SYN && self.lookup.tcp.midstream && self.lookup.table.is_emergency()
     }
@@ -289,12 +315,10 @@ impl RowGuard<'_, '_> {
     fn create(&mut self, spare: SpareFlow, key: &FlowKey, hash: FlowHash, view: &PacketView<'_>) -> NonNull<Flow> {
         let lookup = &mut *self.lookup;
         let emergency = lookup.table.is_emergency();
-        let detail = match &view.packet.transport {
-            Transport::Tcp(_) => Detail::Tcp(crate::tcp::TcpSession::default()),
-            Transport::Icmp4(icmp) | Transport::Icmp6(icmp) => {
-                Detail::Icmp { request: (icmp.kind, icmp.code), response: None }
-            }
-            _ => Detail::None,
+        let detail = match &view.message {
+            Message::Tcp(_) => Detail::Tcp(crate::tcp::TcpSession::default()),
+            &Message::Icmp { kind, code, .. } => Detail::Icmp { request: (kind, code), response: None },
+            Message::Other => Detail::None,
         };
         let body = FlowBody::begin(view.at, view.origin, lookup.worker, TimeoutClass::of(key.scope.protocol()), detail);
         let due = Due::at(lookup.table.deadline(&body, emergency));
@@ -392,8 +416,8 @@ fn account(
 ) {
     let direction = oriented(body, by_key);
     let idle = body.idle(view.at);
-    body.count(view.at, direction, view.bytes, view.packet.ttl, true);
-    if view.packet.inner.is_some() {
+    body.count(view.at, direction, view.bytes, view.ttl, true);
+    if view.is_outside {
         body.marks.set(Marks::OUTSIDE);
     }
     if body.is_bypassed() {
@@ -401,9 +425,9 @@ fn account(
         counters.bypassed_bytes += view.bytes;
         return;
     }
-    match &view.packet.transport {
-        Transport::Tcp(_) if !view.checksum_ok => counters.invalid_checksum += 1,
-        Transport::Tcp(tcp) => {
+    match &view.message {
+        Message::Tcp(_) if !view.checksum_ok => counters.invalid_checksum += 1,
+        Message::Tcp(tcp) => {
             count_flags(tcp.flags, counters);
             if body.owner != worker {
                 body.marks.set(Marks::WRONG_THREAD);
@@ -414,7 +438,7 @@ fn account(
                 believe(body, role, by_key, policy.compat);
             }
         }
-        transport => {
+        message => {
             if let Some(role) = view.role {
                 believe(body, role, by_key, policy.compat);
             }
@@ -423,11 +447,11 @@ fn account(
             }
             if let (
                 Detail::Icmp { response: response @ None, .. },
-                Transport::Icmp4(icmp) | Transport::Icmp6(icmp),
+                &Message::Icmp { kind, code, .. },
                 Direction::ToClient,
-            ) = (&mut body.detail, transport, direction)
+            ) = (&mut body.detail, message, direction)
             {
-                *response = Some((icmp.kind, icmp.code));
+                *response = Some((kind, code));
             }
         }
     }

@@ -126,7 +126,7 @@ impl FlowTable {
         &self.config
     }
     /// Hash of a key, as far as it tells flows apart.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn hash(&self, key: &FlowKey) -> FlowHash {
         self.secret.hash(&self.mask.apply(key))
