@@ -74,7 +74,7 @@ impl<'t> Worker<'t> {
                 self.table.prefetch_row(packet.hash);
             }
             for packet in &chunk[..len] {
-                self.table.prefetch_flow(packet.hash);
+                self.table.prefetch_flow(&packet.key, packet.hash);
             }
             self.lookup.prepare(len, first.at);
             let mut rest = chunk[..len].iter().copied().peekable();
