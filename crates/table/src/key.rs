@@ -1,11 +1,11 @@
 //! From a packet to the key by which its flow is found, and from a flow's key back to the packet's direction.
 
 use flumen_model::key::{Place, Scope};
-use flumen_model::{Address, Direction, FlowKey, Ports};
+use flumen_model::{Address, FlowKey, Ports};
 use flumen_wire::{FlowPacket, Icmp, Quoted, TcpSegment, Transport, Tunnel};
 
 use crate::config::{Compat, TableConfig, TrackTunnel};
-use crate::flow::{PROTO_ESP, PROTO_ICMP, PROTO_ICMPV6, PROTO_SCTP, PROTO_TCP, PROTO_UDP};
+use crate::flow::{PROTO_TCP, PROTO_UDP};
 
 /// What a packet has to do with a flow.
 #[derive(Clone, Copy, Debug)]
@@ -128,10 +128,10 @@ fn ports_of(transport: &Transport) -> Ports {
 /// VLAN ids, device, depth and number of tunnels count only when they are tracked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct KeyMask {
-    scope: u64,
-    tunnel_id: u32,
+    pub(crate) scope: u64,
+    pub(crate) tunnel_id: u32,
     /// As in Suricata, packets of protocols without ports all go to the server, whoever sends them.
-    portless_to_server: bool,
+    pub(crate) portless_to_server: bool,
 }
 
 impl KeyMask {
@@ -155,32 +155,4 @@ impl KeyMask {
     pub(crate) const fn apply(self, key: &FlowKey) -> FlowKey {
         FlowKey { scope: key.scope.masked(self.scope), tunnel_id: key.tunnel_id & self.tunnel_id, ..*key }
     }
-    /// Whether two keys are the same but for their ends.
-    #[inline]
-    const fn same(self, a: &FlowKey, b: &FlowKey) -> bool {
-        let scope = (a.scope.bits() ^ b.scope.bits()) & self.scope;
-        scope | ((a.tunnel_id ^ b.tunnel_id) & self.tunnel_id) as u64 == 0
-    }
-}
-
-/// The direction in which a packet with key `packet` goes in the flow with key `flow`; `None` when it belongs to
-/// another flow. ESP goes one way: the other way has another security association.
-#[inline]
-pub(crate) fn direction(flow: &FlowKey, packet: &FlowKey, mask: KeyMask) -> Option<Direction> {
-    let word = |a: &Address| u128::from_ne_bytes(a.0);
-    let (client, server) = (word(&flow.client), word(&flow.server));
-    let (src, dst) = (word(&packet.client), word(&packet.server));
-    if !mask.same(flow, packet) {
-        return None;
-    }
-    if client == src && server == dst && flow.ports == packet.ports {
-        return Some(Direction::ToServer);
-    }
-    let turned = flow.ports.src == packet.ports.dst && flow.ports.dst == packet.ports.src;
-    let protocol = flow.scope.protocol();
-    if client != dst || server != src || !turned || protocol == PROTO_ESP {
-        return None;
-    }
-    let has_sides = matches!(protocol, PROTO_TCP | PROTO_UDP | PROTO_SCTP | PROTO_ICMP | PROTO_ICMPV6);
-    Some(if has_sides || !mask.portless_to_server { Direction::ToClient } else { Direction::ToServer })
 }

@@ -11,6 +11,7 @@
 // sound. Every other module that needs `unsafe` only vouches for such a lock.
 #![allow(unsafe_code)]
 
+mod account;
 mod bucket;
 pub mod config;
 mod counters;

@@ -59,7 +59,7 @@ impl Flumen {
             self.0.prefetch_row(hash);
             vector.push(Keyed { packet, key, hash, origin: (first + i) as u64 });
         }
-        vector.iter().for_each(|keyed| self.0.prefetch_flow(keyed.hash));
+        vector.iter().for_each(|keyed| self.0.prefetch_flow(&keyed.key, keyed.hash));
     }
 }
 
