@@ -66,7 +66,8 @@ fn extension(path: &str) -> &str {
 
 fn is_text(path: &str) -> bool {
     // The files of a fuzz corpus are bytes, whatever they are called.
-    !path.contains("/corpus/") && (TEXT.contains(&extension(path)) || path.starts_with(".ci/") || path.starts_with("benches/"))
+    !path.contains("/corpus/")
+        && (TEXT.contains(&extension(path)) || path.starts_with(".ci/") || path.starts_with("benches/"))
 }
 
 fn is_stray_capture(path: &str, bytes: &[u8]) -> bool {
