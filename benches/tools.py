@@ -155,12 +155,12 @@ class Peer(Contender):
 
 
 class Nfpcapd(Peer):
-    """`-B`: nodes that are made ready; a node is one direction of a flow."""
+    """`-B`: nodes that are made ready; a node is one direction of a flow, and more are made when they are needed."""
 
     name, binary, package = "nfpcapd", "nfpcapd", "nfdump"
 
     def command(self, capture, out, flows):
-        return [self.path(), "-r", capture, "-l", out, "-B", max(524_288, power_of_two(2 * flows))]
+        return [self.path(), "-r", capture, "-l", out, "-B", max(524_288, flows)]
 
     def counted(self, usage, out):
         return number(r"Processed: (\d+)", usage.text), number(r"Flows: (\d+)", usage.text)
