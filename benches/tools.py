@@ -11,7 +11,7 @@ import socket
 import subprocess
 from pathlib import Path
 
-from measure import ROOT, build
+from measure import ROOT, build, warm
 
 NONE, RECORDS = "none", "records"
 MEMCAP = "4gb"
@@ -33,6 +33,9 @@ class Contender:
 
     def version(self):
         return first_line([self.path(), "-V"])
+
+    def prepare(self, capture, out):
+        """What has to be there before a run. Not timed."""
 
     def commands(self, capture, out, flows):
         """The commands of a run, which run side by side."""
@@ -120,14 +123,18 @@ class Halves(Flumen):
 
     def commands(self, capture, out, flows):
         halves = [capture.with_suffix(f".{half}") for half in "ab"]
-        if not all(half.exists() for half in halves) and capture.exists():
-            subprocess.run([build("bound"), capture, "--split", *halves], check=True, stdout=subprocess.DEVNULL)
-        runs = []
+        return [[str(word) for word in self.command(half, out / half.suffix[1:], flows // 2)] for half in halves]
+
+    def prepare(self, capture, out):
+        halves = [capture.with_suffix(f".{half}") for half in "ab"]
+        if not all(half.exists() for half in halves):
+            unfinished = [half.with_suffix(half.suffix + ".part") for half in halves]
+            subprocess.run([build("bound"), capture, "--split", *unfinished], check=True, stdout=subprocess.DEVNULL)
+            for done, half in zip(unfinished, halves):
+                done.rename(half)
         for half in halves:
-            own = out / half.suffix[1:]
-            own.mkdir(parents=True, exist_ok=True)
-            runs.append([str(word) for word in self.command(half, own, flows // 2)])
-        return runs
+            (out / half.suffix[1:]).mkdir()
+            warm(half)
 
     def counted(self, usage, out):
         counts = [super(Halves, self).counted(usage, out / half) for half in "ab"]
@@ -148,12 +155,12 @@ class Peer(Contender):
 
 
 class Nfpcapd(Peer):
-    """`-B`: nodes that are made ready; a node is one direction of a flow."""
+    """`-B`: nodes that are made ready; a node is one direction of a flow, and more are made when they are needed."""
 
     name, binary, package = "nfpcapd", "nfpcapd", "nfdump"
 
     def command(self, capture, out, flows):
-        return [self.path(), "-r", capture, "-l", out, "-B", max(524_288, power_of_two(2 * flows))]
+        return [self.path(), "-r", capture, "-l", out, "-B", max(524_288, flows)]
 
     def counted(self, usage, out):
         return number(r"Processed: (\d+)", usage.text), number(r"Flows: (\d+)", usage.text)
