@@ -53,9 +53,9 @@ const fn values_of_sixteen(value: u64) -> u128 {
 #[inline(always)]
 const fn values_of_eight(value: u32) -> u64 {
     let fours = (value / 10_000) as u64 | ((value % 10_000) as u64) << 32;
-    let hundreds = (fours * 10_486 >> 20) & 0x0000_007f_0000_007f;
+    let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
     let twos = (fours << 16).wrapping_sub(hundreds * ((100 << 16) - 1));
-    let tens = (twos * 103 >> 10) & 0x000f_000f_000f_000f;
+    let tens = ((twos * 103) >> 10) & 0x000f_000f_000f_000f;
     (twos << 8).wrapping_sub(tens * ((10 << 8) - 1))
 }
 
@@ -63,7 +63,7 @@ const fn values_of_eight(value: u32) -> u64 {
 #[inline(always)]
 pub(crate) const fn clock(hours: u32, minutes: u32, seconds: u32) -> u64 {
     let twos = hours as u64 | (minutes as u64) << 24 | (seconds as u64) << 48;
-    let tens = (twos * 103 >> 10) & 0x000f_0000_0f00_000f;
+    let tens = ((twos * 103) >> 10) & 0x000f_0000_0f00_000f;
     (twos << 8).wrapping_sub(tens * ((10 << 8) - 1)) | u64::from_le_bytes(*b"00:00:00")
 }
 

@@ -7,6 +7,7 @@
 //! [`KEYS_EXACT`] keys and from there on say by how much they may be short (below 1 MB for both).
 //! Interim records are left out, because the record of the end holds all of the flow.
 
+mod hash;
 mod render;
 mod report;
 mod table;
@@ -18,6 +19,7 @@ pub use report::{Layout, Notice, RunReport, Style};
 use flumen_model::record::{Endpoint, FlowState};
 use flumen_model::sink::{RecordSink, SinkError, Stats};
 use flumen_model::{Address, EndReason, FlowRecord, IpVersion, TcpFlags, TcpState, Timestamp};
+use std::hash::{Hash, Hasher};
 use top::{Sum, Top};
 
 /// Adds records up.
@@ -39,7 +41,7 @@ pub struct Summary {
 
 /// All flows of one client to one service of one server. The client's ports are not part of it: they differ from
 /// connection to connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Conversation {
     v6: bool,
     client: Address,
@@ -48,10 +50,35 @@ struct Conversation {
 }
 
 /// A protocol, and the server's port where it has ports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Service {
     protocol: u8,
     port: Option<u16>,
+}
+
+impl Hash for Conversation {
+    #[inline]
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        hasher.write_u128(u128::from_ne_bytes(self.client.0));
+        hasher.write_u128(u128::from_ne_bytes(self.server.0));
+        hasher.write_u64(self.service.word() | u64::from(self.v6) << 63);
+    }
+}
+
+impl Hash for Service {
+    #[inline]
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        hasher.write_u64(self.word());
+    }
+}
+
+impl Service {
+    /// All of it in the lower half of a word.
+    #[inline]
+    fn word(self) -> u64 {
+        let port = self.port.map_or(0, |port| 1 << 16 | u64::from(port));
+        u64::from(self.protocol) | port << 8
+    }
 }
 
 /// Flows that deserve a look, by what is odd about them.

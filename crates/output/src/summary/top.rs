@@ -9,11 +9,12 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
+use super::hash::Secret;
+
 /// Sums by key, of which the largest are wanted.
 #[derive(Debug)]
 pub(super) struct Top<K> {
-    /// Hashed with a random key: who sends the packets cannot choose the collisions.
-    sums: HashMap<K, Sum>,
+    sums: HashMap<K, Sum, Secret>,
     keep: usize,
     floor: u64,
 }
@@ -46,7 +47,7 @@ impl Sum {
 impl<K: Copy + Eq + Hash + Ord> Top<K> {
     /// Remembers at least `keep` keys and never more than twice as many.
     pub(super) fn new(keep: usize) -> Self {
-        Self { sums: HashMap::new(), keep: keep.max(1), floor: 0 }
+        Self { sums: HashMap::default(), keep: keep.max(1), floor: 0 }
     }
     /// Counts one flow of `key`.
     pub(super) fn add(&mut self, key: K, packets: u64, bytes: u64) {
@@ -76,11 +77,9 @@ impl<K: Copy + Eq + Hash + Ord> Top<K> {
         let mut order: Vec<(u64, K)> = self.sums.iter().map(|(&key, sum)| (sum.at_most(), key)).collect();
         let cut = order.len() - self.keep;
         // The largest of those that go; those before it are smaller, those behind it stay.
-        let (going, &mut last, _) = order.select_nth_unstable(cut - 1);
+        let (_, &mut last, _) = order.select_nth_unstable(cut - 1);
         self.floor = self.floor.max(last.0);
-        going.iter().chain([&last]).for_each(|(_, key)| {
-            self.sums.remove(key);
-        });
+        self.sums.retain(|&key, sum| (sum.at_most(), key) > last);
     }
 }
 
