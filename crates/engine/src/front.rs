@@ -204,6 +204,11 @@ impl<'t> Front<'t> {
         }
     }
 
+    /// Sets the memory for fragments, in bytes.
+    pub(crate) fn limit_fragments(&mut self, bytes: u64) {
+        self.defrag.set_memcap(bytes);
+    }
+
     /// What was counted so far.
     pub(crate) fn counters(&self, into: &mut FrontCounters) {
         into.decode.clone_from(&self.decoder.counters);

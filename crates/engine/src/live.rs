@@ -7,17 +7,19 @@
 //!    every flow that is left gets its record.
 //! 3. A source that fails, and a sink that does, end all sources.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{Thread, scope};
 use std::time::{Duration, Instant};
 
 use flumen_model::{Counters, FlowRecord, KernelTally, Ledger, PacketBatch, PacketSource, RecordSink, Span, Timestamp};
-use flumen_table::{FlowIds, FlowTable};
+use flumen_table::{DefragConfig, FlowIds, FlowTable};
 
 use crate::affinity::Role;
+use crate::budget;
 use crate::config::{Checksums, EngineConfig};
 use crate::front::Front;
 use crate::manager::{ENDED_BATCH, ManagerCounters, Pace};
-use crate::monitor::Monitor;
+use crate::monitor::{Answer, Monitor, Question};
 use crate::pipeline::{Outlet, PacketClock, Share, Worker};
 use crate::prim::{Mutex, lock};
 use crate::recorder::{Outflow, Outgoing};
@@ -84,6 +86,8 @@ struct Shared<'r> {
     now: &'r (dyn Fn() -> Timestamp + Sync),
     capture: &'r (dyn Fn() -> CaptureCounters + Sync),
     monitor: &'r Monitor,
+    /// Memory for the fragments of all workers, in bytes. Relaxed: who sees it a batch later does no harm.
+    fragments: AtomicU64,
 }
 
 /// Captures until all sources have ended.
@@ -99,11 +103,15 @@ pub(crate) fn run<'s>(
     let team = Team::new(table, config, sources.len());
     let _ = team.ids.set(FlowIds::new(now()));
     monitor.begin(team.workers());
-    let shared = Shared { team, secret, stop, now, capture, monitor };
+    let fragments = AtomicU64::new(budget::fragments(config));
+    let shared = Shared { team, secret, stop, now, capture, monitor, fragments };
     let mut out = Outflow::new(sink);
     let due = Mutex::new(stats_every.map(|every| Instant::now() + every));
     let look = |manager: &ManagerCounters| {
-        monitor.answer(|question| shared.team.answer(question, || shared.counters(manager)));
+        monitor.answer(|question| match question {
+            Question::SetFragments(bytes) => Answer::SetMemcap(shared.set_fragments(bytes)),
+            other => shared.team.answer(other, || shared.counters(manager)),
+        });
         if is_due(&mut lock(&due), stats_every) || monitor.takes_request_for_stats() {
             let (counters, ledger) = shared.counters(manager);
             let _ = shared.team.records.put(Outgoing::Stats(Box::new(stats_of(monitor.uptime(), counters, ledger))));
@@ -142,6 +150,17 @@ fn is_due(due: &mut Option<Instant>, every: Option<Duration>) -> bool {
 }
 
 impl Shared<'_> {
+    /// Sets the limit for fragments, within that for all memory, unless more is in use.
+    fn set_fragments(&self, bytes: u64) -> bool {
+        let config = self.team.config;
+        let wanted = DefragConfig { memcap: bytes, ..config.defrag.clone() };
+        let bytes = budget::fragments(&EngineConfig { defrag: wanted, ..config.clone() });
+        let fits = bytes >= self.team.gather().front.defrag_memuse;
+        if fits {
+            self.fragments.store(bytes, Ordering::Relaxed);
+        }
+        fits
+    }
     /// All counters now. Those of workers are as of their last batches.
     fn counters(&self, manager: &ManagerCounters) -> (Counters, Ledger) {
         let gathered = self.team.gather();
@@ -167,6 +186,8 @@ struct LiveWorker<'r, 's> {
     ended: Vec<flumen_table::EndedFlow>,
     /// Flows that the monitor knows of.
     created: u64,
+    /// Memory for the fragments of all workers, of which this one has its part.
+    fragments: u64,
     /// The manager was woken for the emergency that there is.
     woken: bool,
 }
@@ -187,6 +208,7 @@ impl<'r, 's> LiveWorker<'r, 's> {
             done: WorkerDone::default(),
             ended: Vec::new(),
             created: 0,
+            fragments: shared.fragments.load(Ordering::Relaxed),
             woken: false,
         }
     }
@@ -274,6 +296,11 @@ impl<'r, 's> LiveWorker<'r, 's> {
         }
         if second_over {
             self.worker.lookup.give_back_spare();
+            let fragments = self.shared.fragments.load(Ordering::Relaxed);
+            if fragments != self.fragments {
+                self.fragments = fragments;
+                self.front.limit_fragments(fragments / team.workers().max(1) as u64);
+            }
         }
     }
 

@@ -95,6 +95,7 @@ pub(crate) enum Question {
     Counters,
     Flow(u64),
     SetMemcap(u64),
+    SetFragments(u64),
     Workers,
 }
 
@@ -104,6 +105,8 @@ pub(crate) enum Answer {
     Flow(Option<Box<FlowRecord>>),
     SetMemcap(bool),
     Workers(Vec<WorkerTally>),
+    /// Not in a run of this kind.
+    None,
 }
 
 /// What one worker has counted, as of its last batch. In a live run workers are numbered as their sources.
@@ -142,6 +145,15 @@ impl Monitor {
     #[must_use]
     pub fn set_memcap(&self, bytes: u64) -> Option<bool> {
         match self.ask(Question::SetMemcap(bytes))? {
+            Answer::SetMemcap(done) => Some(done),
+            _ => None,
+        }
+    }
+    /// Sets the limit of the memory for fragments of a live run, and says whether it is so now: not when more is in use.
+    /// Workers take their parts of it within a second of packet time. `None` when the run is over, or is not live.
+    #[must_use]
+    pub fn set_fragments_memcap(&self, bytes: u64) -> Option<bool> {
+        match self.ask(Question::SetFragments(bytes))? {
             Answer::SetMemcap(done) => Some(done),
             _ => None,
         }

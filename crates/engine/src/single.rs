@@ -112,6 +112,7 @@ impl Single<'_, '_> {
 
     fn answer(&self, question: Question) -> Answer {
         match question {
+            Question::SetFragments(_) => Answer::None,
             Question::Workers => Answer::Workers(vec![WorkerTally::of(&self.worker.lookup.counters)]),
             Question::Flow(id) => Answer::Flow(self.table.flow_by_id(id, self.ids).map(Box::new)),
             Question::Counters => {

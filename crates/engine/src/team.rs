@@ -293,6 +293,8 @@ impl<'r> Team<'r> {
                 let record = self.ids.get().and_then(|&ids| self.table.flow_by_id(id, ids));
                 Answer::Flow(record.map(Box::new))
             }
+            // Of a live run: its workers have the fragments.
+            Question::SetFragments(_) => Answer::None,
             Question::Workers => {
                 let tally = |published: &Mutex<WorkerDone>| WorkerTally::of(&lock(published).lookup);
                 Answer::Workers(self.published.iter().map(tally).collect())

@@ -25,8 +25,9 @@ pub(super) struct LiveSensor {
     interfaces: Vec<Interface>,
     logs: Logs,
     values: Resolved,
-    /// `flow.memcap` as it is now.
+    /// `flow.memcap` and `defrag.memcap` as they are now.
     memcap: AtomicU64,
+    fragments: AtomicU64,
 }
 
 impl LiveSensor {
@@ -46,6 +47,7 @@ impl LiveSensor {
             logs: outputs.logs.clone(),
             values: job.values.clone(),
             memcap: AtomicU64::new(job.settings.engine.table.memcap),
+            fragments: AtomicU64::new(job.settings.engine.defrag.memcap),
         }
     }
     fn over() -> Unavailable {
@@ -100,20 +102,23 @@ impl Sensor for LiveSensor {
         })
     }
     fn memcaps(&self) -> Vec<Memcap> {
-        vec![Memcap { name: "flow", bytes: self.memcap.load(Ordering::Relaxed) }]
+        let now = |name, bytes: &AtomicU64| Memcap { name, bytes: bytes.load(Ordering::Relaxed) };
+        vec![now("flow", &self.memcap), now("defrag", &self.fragments)]
     }
     fn set_memcap(&self, name: &str, bytes: u64) -> Result<(), MemcapRefusal> {
-        match (name, bytes) {
-            ("flow", 0) => Err(MemcapRefusal::Unlimited),
-            ("flow", bytes) => match self.monitor.set_memcap(bytes) {
-                Some(true) => {
-                    self.memcap.store(bytes, Ordering::Relaxed);
-                    Ok(())
-                }
-                Some(false) => Err(MemcapRefusal::InUse(self.counter("flow.memuse"))),
-                None => Err(MemcapRefusal::Other(Self::over().0)),
-            },
-            _ => Err(MemcapRefusal::Other(format!("{name} has no limit that can be set while capturing"))),
+        let (set, limit, in_use) = match name {
+            _ if bytes == 0 => return Err(MemcapRefusal::Unlimited),
+            "flow" => (self.monitor.set_memcap(bytes), &self.memcap, "flow.memuse"),
+            "defrag" => (self.monitor.set_fragments_memcap(bytes), &self.fragments, "defrag.memuse"),
+            _ => return Err(MemcapRefusal::Other(format!("{name} has no limit that can be set while capturing"))),
+        };
+        match set {
+            Some(true) => {
+                limit.store(bytes, Ordering::Relaxed);
+                Ok(())
+            }
+            Some(false) => Err(MemcapRefusal::InUse(self.counter(in_use))),
+            None => Err(MemcapRefusal::Other(Self::over().0)),
         }
     }
     fn flow(&self, id: u64) -> Result<Option<FlowRecord>, Unavailable> {

@@ -65,8 +65,8 @@ impl Steering {
             SIGHUP => self.notifier.reloading(|| self.logs.reopen()),
             SIGUSR1 => self.monitor.request_stats(),
             SIGUSR2 => tell!(
-                "the configuration is not read again while capturing; flow.memcap can be set through the control \
-                 socket (flumen ctl memcap-set flow SIZE), everything else takes a restart"
+                "the configuration is not read again while capturing; flow.memcap and defrag.memcap can be set through \
+                 the control socket (flumen ctl memcap-set flow SIZE), everything else takes a restart"
             ),
             _ if self.stop.is_stopped() => self.abort(),
             _ => {

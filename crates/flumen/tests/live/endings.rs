@@ -161,41 +161,40 @@ fn killed_while_it_writes_again_and_again_then_every_line_is_whole() {
             let before = size();
             // Now it writes them all, as fast as it can.
             sensor.signal(libc::SIGTERM);
-            while size() < before + 1_000_000 * (1 + round % 7) {
+            while size() < before + 300_000 * (1 + round % 7) {
                 std::thread::yield_now();
             }
             sensor.signal(libc::SIGKILL);
             // The process that keeps lines whole outlives it, and has its standard error.
             pieces += sensor.wait().matches("not finished were cut off").count();
             for path in &paths {
-                assert!(ends_with_a_line(path), "round {round}: {}", path.display());
+                assert!(ends_with_whole_lines(path), "round {round}: {}", path.display());
             }
             if pieces >= PIECES {
                 break;
             }
         }
-        // Every line is an object.
-        let flows: usize = paths.iter().map(|path| Log::of(path).flows.len()).sum();
-        assert!(flows > 0);
     });
 }
 
-fn ends_with_a_line(path: &Path) -> bool {
+/// Looks at the end of a log: whole lines, each an object.
+fn ends_with_whole_lines(path: &Path) -> bool {
     let mut log = File::open(path).expect("a log");
-    let mut last = [b'\n'];
-    if log.metadata().expect("a log").len() > 0 {
-        log.seek(SeekFrom::End(-1)).and_then(|_| log.read_exact(&mut last)).expect("a byte");
-    }
-    last == *b"\n"
+    let size = log.metadata().expect("a log").len();
+    log.seek(SeekFrom::Start(size.saturating_sub(1 << 16))).expect("found");
+    let mut end = Vec::new();
+    log.read_to_end(&mut end).expect("read");
+    let mut lines = end.split_inclusive(|&byte| byte == b'\n').skip(usize::from(size > 1 << 16));
+    lines.all(|line| line.ends_with(b"\n") && serde_json::from_slice::<Value>(line).is_ok())
 }
 
 /// Most kills, and how many of their pieces must have been cut off for fewer to be enough.
-const ROUNDS: u64 = 25;
+const ROUNDS: u64 = 12;
 const PIECES: usize = 2;
 /// Logs that are written at the same time, so that some wait for a CPU within a write.
-const LOGS: usize = 8;
+const LOGS: usize = 6;
 /// Flows whose records are some megabytes in each.
-const FLOWS: u16 = 3_000;
+const FLOWS: u16 = 1_500;
 
 #[test]
 fn killed_with_its_keeper_then_the_next_run_cuts_off_the_piece_and_says_so() {

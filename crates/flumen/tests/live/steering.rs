@@ -34,6 +34,13 @@ fn control_socket_while_capturing_then_it_answers_and_ends_the_run() {
         done(sensor.ask("memcap-set", json!({"config": "flow", "memcap": "256mb"})));
         assert_eq!(done(sensor.ask("memcap-show", json!({"config": "flow"}))), json!({"value": "256mb"}));
         assert!(matches!(sensor.ask("memcap-set", json!({"config": "flow", "memcap": "1kb"})), Answer::Refused(_)));
+        done(sensor.ask("memcap-set", json!({"config": "defrag", "memcap": "64mb"})));
+        let both = json!([{"name": "flow", "value": "256mb"}, {"name": "defrag", "value": "64mb"}]);
+        assert_eq!(done(sensor.ask("memcap-list", Value::Null)), both);
+        match sensor.ask("memcap-set", json!({"config": "stream", "memcap": "1gb"})) {
+            Answer::Refused(why) => assert_eq!(why, "Available config: flow defrag"),
+            Answer::Done(done) => panic!("{done}"),
+        }
         // Counters are as of the last block that a worker has taken.
         let counters = loop {
             let counters = done(sensor.ask("dump-counters", Value::Null));
@@ -41,6 +48,7 @@ fn control_socket_while_capturing_then_it_answers_and_ends_the_run() {
                 break counters;
             }
         };
+        assert!(matches!(sensor.ask("memcap-set", json!({"config": "defrag", "memcap": "1kb"})), Answer::Refused(_)));
         assert_eq!(counters["capture"]["kernel_packets"], json!(frames.len()));
         assert_eq!(counters["flow"]["active"], counters["flow"]["total"]);
         assert!(matches!(sensor.ask("get-flow-stats-by-id", json!({"flow_id": 1})), Answer::Refused(_)));

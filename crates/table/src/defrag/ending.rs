@@ -142,6 +142,10 @@ impl Defrag {
         let state = self.release(state);
         self.count_given_up(fragments, state, why);
     }
+    /// Gives up datagrams until memory fits, or none is left.
+    pub(super) fn shrink(&mut self) {
+        while self.memuse() > self.config.memcap && self.evict_other(None) {}
+    }
     /// Gives up all of them.
     pub(super) fn give_up_all(&mut self) {
         while let Some(id) = self.trackers.oldest() {

@@ -185,6 +185,13 @@ impl Defrag {
         self.incomplete.drain()
     }
 
+    /// Sets [`DefragConfig::memcap`]. The oldest datagrams are given up until what is left fits; rows and trackers that were
+    /// made before stay.
+    pub fn set_memcap(&mut self, bytes: u64) {
+        self.config.memcap = bytes;
+        self.shrink();
+    }
+
     /// Gives up what is left at the end of a run: all of it, at once.
     pub fn finish(&mut self) {
         self.give_up_all();

@@ -85,6 +85,24 @@ fn memcap_too_small_for_one_datagram_then_the_fragment_is_dropped_and_the_rest_s
 }
 
 #[test]
+fn memcap_lowered_then_the_oldest_go_and_raised_then_there_is_room() {
+    let mut bed = Bed::new(DefragConfig { memcap: 64_000, ..small() });
+    for id in 0..4 {
+        held(bed.put(v4(id, 0, 10_000, true), 0, at(0)));
+    }
+    bed.defrag.set_memcap(34_000);
+    assert!(bed.defrag.memuse() <= 34_000, "{}", bed.defrag.memuse());
+    assert_eq!((bed.defrag.kept(), bed.defrag.counters.evicted), (3, 1));
+    // 0 went.
+    complete(bed.put(v4(1, 10_000, 8, false), 0, at(0)));
+    bed.defrag.set_memcap(64_000);
+    held(bed.put(v4(5, 0, 10_000, true), 0, at(0)));
+    held(bed.put(v4(6, 0, 10_000, true), 0, at(0)));
+    assert_eq!(bed.defrag.counters.evicted, 1);
+    bed.end();
+}
+
+#[test]
 fn memory_of_what_is_gone_is_given_back() {
     let mut bed = Bed::new(small());
     let rows = bed.defrag.memuse();
