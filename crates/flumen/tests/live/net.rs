@@ -12,7 +12,7 @@ use std::time::Duration;
 pub(crate) struct Net(());
 
 /// Longest that a test may take: only what hangs does.
-const WATCHDOG: Duration = Duration::from_secs(120);
+const WATCHDOG: Duration = Duration::from_secs(600);
 
 /// Runs `test` in a namespace of its own.
 #[track_caller]

@@ -11,7 +11,7 @@ fn configuration(rings: usize) -> Vec<u8> {
     let defrag = if rings > 1 { "no" } else { "yes" };
     format!(
         "capture: {{checksum-validation: all}}\nstream: {{midstream: yes}}\naf-packet:\n\
-         - {{interface: b, threads: {rings}, defrag: {defrag}, ring-size: 100000}}\n"
+         - {{interface: b, threads: {rings}, defrag: {defrag}, ring-size: 8000}}\n"
     )
     .into_bytes()
 }
