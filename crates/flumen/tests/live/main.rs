@@ -9,6 +9,7 @@
 #![allow(unsafe_code)]
 
 mod endings;
+mod manager;
 mod net;
 mod replay;
 mod sensor;
