@@ -21,7 +21,7 @@ Stop once at each step of a flow's life.
 end
 
 define flumen-flow
-  # $arg0: a NonNull<Flow>, such as "found.flow" or the "flow" of a FlowGuard.
+  # $arg0: a NonNull<Flow>, such as "self.flow" in a FlowGuard, or "flow.flow.ptr" in Recycler::record.
   set $flow = *$arg0.pointer
   print $flow.key.value
   print $flow.body.value
