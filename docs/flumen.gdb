@@ -21,19 +21,19 @@ Stop once at each step of a flow's life.
 end
 
 define flumen-flow
-  # $arg0: a NonNull<Flow>, such as "found.flow" or the "flow" of a FlowGuard.
-  set $flow = *(flumen_table::flow::Flow *) $arg0.pointer
+  # $arg0: a NonNull<Flow>, such as "self.flow" in a FlowGuard, or "flow.flow.ptr" in Recycler::record.
+  set $flow = *$arg0.pointer
   print $flow.key.value
   print $flow.body.value
   print $flow.count
-  printf "row %u, next %u\n", $flow.row.v.value, $flow.next.v.value
+  print $flow.row.v.value
 end
 document flumen-flow
 Print a flow: its key, what is known of it, its count, its row.
 end
 
 define flumen-bucket
-  # $arg0: a &Bucket, such as "self.row.bucket" in a RowGuard.
+  # $arg0: a &Bucket, such as "self.locked.bucket" in a RowGuard.
   print *$arg0
 end
 document flumen-bucket

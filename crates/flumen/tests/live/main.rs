@@ -13,6 +13,7 @@ mod devices;
 mod endings;
 mod hosts;
 mod load;
+mod manager;
 mod net;
 mod overload;
 mod replay;

@@ -48,10 +48,15 @@ impl Scratch {
     }
     /// Begins to capture; the records go to `live`. Returns once packets are captured.
     pub(crate) fn capture(&self, arguments: &[&str]) -> Sensor<'_> {
+        self.capture_with(arguments, &[])
+    }
+    /// The same in an environment with these in it.
+    pub(crate) fn capture_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Sensor<'_> {
         let own = ["capture", "-l", "live", "--audit", "--set", "unix-command.filename=SOCKET"];
         let socket = format!("unix-command.filename={}", self.path("socket").display());
         let own = own.map(|word| if word.ends_with("SOCKET") { socket.as_str() } else { word });
-        let mut child = self.command(&[&own[..], arguments].concat()).stderr(Stdio::piped()).spawn().expect("flumen");
+        let mut command = self.command(&[&own[..], arguments].concat());
+        let mut child = command.envs(environment.iter().copied()).stderr(Stdio::piped()).spawn().expect("flumen");
         let mut messages = BufReader::new(child.stderr.take().expect("a pipe"));
         let mut said = String::new();
         while !said.contains("capturing on") {
