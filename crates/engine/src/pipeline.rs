@@ -11,7 +11,7 @@
 use std::iter::Peekable;
 
 use flumen_model::{FlowRecord, Ledger, Tally, Timestamp};
-use flumen_table::{EndCounters, EndedFlow, FlowHash, FlowIds, FlowLookup, FlowTable, Verdict};
+use flumen_table::{EndCounters, EndedFlow, FlowIds, FlowLookup, FlowTable, PacketView, Verdict};
 use flumen_wire::NonFlow;
 
 use crate::config::EngineConfig;
@@ -28,42 +28,38 @@ pub(crate) struct Worker<'t> {
     /// What was counted in flows: for the account while a run goes on. At its end that of the records counts.
     pub(crate) in_flows: Tally,
     pub(crate) under_pressure: Pressure,
-    share: Share,
     /// Whether records say in which flow the outside of a flow's packets was counted.
     parents: bool,
 }
 
-/// Which packets a worker takes: those of the flows whose hash names it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Share {
-    pub(crate) worker: u32,
-    pub(crate) of: u32,
-}
-
-impl Share {
-    const fn has(self, hash: FlowHash) -> bool {
-        self.of == 1 || hash.worker(self.of) == self.worker
-    }
-}
-
 impl<'t> Worker<'t> {
-    pub(crate) fn new(table: &'t FlowTable, config: &EngineConfig, share: Share) -> Self {
+    pub(crate) fn new(table: &'t FlowTable, config: &EngineConfig, number: usize) -> Self {
         Self {
             table,
-            lookup: FlowLookup::new(table, share.worker as u8),
+            lookup: FlowLookup::new(table, number as u8),
             ledger: Ledger::default(),
             in_flows: Tally::default(),
             under_pressure: Pressure::default(),
-            share,
             parents: config.table.compat == flumen_table::Compat::Flumen,
         }
     }
 
-    /// Takes this worker's packets of a vector, in order. `failed` says whether another worker has, that this one may wait
-    /// for.
-    pub(crate) fn packets(&mut self, vector: &Vector, out: &mut Outlet<'_>, failed: impl Fn() -> bool) {
-        let share = self.share;
-        let mut own = vector.packets(|hash| share.has(hash)).peekable();
+    /// Takes all packets of a vector, in order.
+    pub(crate) fn packets(&mut self, vector: &Vector, out: &mut Outlet<'_>) {
+        // What is inside of a packet is behind it in the same vector: nobody else is waited for.
+        self.own_packets(vector, vector.packets(), out, || false);
+    }
+
+    /// Takes this worker's `own` packets of a vector, in order. `failed` says whether another worker has, that this one may
+    /// wait for.
+    pub(crate) fn own_packets<'v>(
+        &mut self,
+        vector: &'v Vector,
+        own: impl Iterator<Item = &'v Keyed>,
+        out: &mut Outlet<'_>,
+        failed: impl Fn() -> bool,
+    ) {
+        let mut own = own.peekable();
         while let Some(&first) = own.peek() {
             // The rows' lines are asked for, then the flows'; then they are looked up.
             let mut chunk = [first; VECTOR];
@@ -80,7 +76,7 @@ impl<'t> Worker<'t> {
             let mut rest = chunk[..len].iter().copied().peekable();
             while let Some(packet) = rest.next() {
                 let parent = if self.parents { vector.parent(packet, wait_unless(&failed)) } else { 0 };
-                self.look_up(packet, parent, &mut rest, out);
+                self.look_up(packet, vector.before, parent, &mut rest, out);
             }
         }
     }
@@ -91,6 +87,7 @@ impl<'t> Worker<'t> {
     fn look_up<'p>(
         &mut self,
         packet: &'p Keyed,
+        before: u64,
         parent: u64,
         rest: &mut Peekable<impl Iterator<Item = &'p Keyed>>,
         out: &mut Outlet<'_>,
@@ -100,7 +97,8 @@ impl<'t> Worker<'t> {
         let mut guard = lookup.lock(row);
         let (mut packet, mut parent) = (packet, parent);
         loop {
-            match guard.packet(&packet.key, packet.hash, &packet.view(parent)) {
+            let view = packet.view(before, parent);
+            match guard.packet(&packet.key, packet.hash, &view) {
                 Verdict::Counted => {
                     in_flows.add(packet.bytes);
                     packet.was_counted_in(guard.counted_in());
@@ -111,7 +109,7 @@ impl<'t> Worker<'t> {
                 }
                 Verdict::NoSpare => {
                     drop(guard);
-                    let counted_in = under_pressure.packet(table, lookup, packet, parent, ledger, out);
+                    let counted_in = under_pressure.packet(table, lookup, packet, &view, ledger, out);
                     if counted_in != 0 {
                         in_flows.add(packet.bytes);
                     }
@@ -174,13 +172,13 @@ impl Pressure {
         table: &FlowTable,
         lookup: &mut FlowLookup<'_>,
         packet: &Keyed,
-        parent: u64,
+        view: &PacketView<'_>,
         ledger: &mut Ledger,
         out: &mut Outlet<'_>,
     ) -> u64 {
         let give = |lookup: &mut FlowLookup<'_>| {
             let mut guard = lookup.lock(table.row(packet.hash));
-            let verdict = guard.packet(&packet.key, packet.hash, &packet.view(parent));
+            let verdict = guard.packet(&packet.key, packet.hash, view);
             (verdict, guard.counted_in())
         };
         let (verdict, counted_in) = self.with_room(lookup, packet.at, out, give);

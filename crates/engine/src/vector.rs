@@ -17,13 +17,16 @@ pub(crate) const VECTOR: usize = 32;
 #[derive(Debug, Default)]
 pub(crate) struct Vector {
     places: Vec<Keyed>,
-    /// Hashes of the packets, together: who has only some of the packets finds them without touching the others.
+    /// Hashes of the packets, together: they are dealt out to workers without touching the packets.
     hashes: Vec<FlowHash>,
+    /// What their numbers count from.
+    pub(crate) before: u64,
 }
 
 impl Vector {
     pub(crate) fn clear(&mut self) {
         self.hashes.clear();
+        self.before = 0;
     }
     pub(crate) const fn len(&self) -> usize {
         self.hashes.len()
@@ -46,10 +49,21 @@ impl Vector {
         self.hashes.push(place.hash);
         Outside(index as u32)
     }
-    /// The packets whose hash is `wanted`.
-    pub(crate) fn packets(&self, wanted: impl Fn(FlowHash) -> bool) -> impl Iterator<Item = &Keyed> {
-        let hashes = self.hashes.iter().zip(&self.places);
-        hashes.filter(move |&(&hash, _)| wanted(hash)).map(|(_, packet)| packet)
+    /// All packets.
+    pub(crate) fn packets(&self) -> impl Iterator<Item = &Keyed> {
+        self.places[..self.len()].iter()
+    }
+    /// The packets of a hand that was [dealt](Vector::deal).
+    pub(crate) fn hand<'v>(&'v self, hand: &'v [u32]) -> impl Iterator<Item = &'v Keyed> {
+        hand.iter().map(|&index| &self.places[index as usize])
+    }
+    /// Deals the packets out: each hand gets the places of those whose hash names it, in order.
+    pub(crate) fn deal(&self, hands: &mut [Vec<u32>]) {
+        let of = hands.len() as u32;
+        hands.iter_mut().for_each(Vec::clear);
+        for (index, hash) in self.hashes.iter().enumerate() {
+            hands[hash.worker(of) as usize].push(index as u32);
+        }
     }
     /// The origin of the flow in which the outside of a packet was counted; 0 when it has none, or when that was counted in
     /// none. Another worker may have it still before it: it is waited for. The outside came before the packet, and no worker
@@ -111,11 +125,12 @@ impl Keyed {
         }
     }
 
-    pub(crate) const fn view(&self, parent: u64) -> PacketView<'_> {
+    /// What the table needs to know: `before` is what the packet's number counts from.
+    pub(crate) const fn view(&self, before: u64, parent: u64) -> PacketView<'_> {
         PacketView {
             at: self.at,
             bytes: self.bytes,
-            origin: self.origin,
+            origin: before + self.origin,
             parent,
             role: self.role,
             packet: &self.packet,
@@ -146,7 +161,10 @@ mod tests {
         let outside = vector.keep();
         vector.place().outside = outside;
         vector.keep();
-        let [outer, inner] = vector.packets(|_| true).collect::<Vec<_>>()[..] else { panic!() };
+        let mut hands = vec![vec![9]];
+        vector.deal(&mut hands);
+        assert_eq!(hands, [[0, 1]]);
+        let [outer, inner] = vector.packets().collect::<Vec<_>>()[..] else { panic!() };
         assert_eq!(vector.parent(outer, || panic!("has none")), 0);
         let mut waited = 0;
         let parent = vector.parent(inner, || {
@@ -157,7 +175,7 @@ mod tests {
         vector.clear();
         vector.place();
         vector.keep();
-        let again = vector.packets(|_| true).next().expect("a packet");
+        let again = vector.packets().next().expect("a packet");
         assert_eq!(again.counted_in.load(Ordering::Relaxed), PENDING, "a place is used again");
     }
 }
