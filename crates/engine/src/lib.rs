@@ -33,4 +33,4 @@ pub use budget::BudgetError;
 pub use config::{Checksums, EngineConfig, FrameFilter, Threads};
 pub use live::{CaptureCounters, Live, LiveSource};
 pub use monitor::Monitor;
-pub use run::{Emergencies, RunError, RunReport, run, run_live, run_monitored};
+pub use run::{Contention, Emergencies, RunError, RunReport, run, run_live, run_monitored};

@@ -49,10 +49,10 @@ pub(crate) fn run<'s>(
         shared.team.write_out(&mut out, monitor, || shared.feed.stop());
         crate::team::join(conductor)
     });
-    let (_, reader, order, _) = shared.feed.into_parts();
+    let (reader, order, waits) = shared.feed.into_parts();
     let (seen, front) = order.map_or_else(Default::default, |order| (order.seen, order.counters()));
     let error = reader.and_then(|reader| reader.error);
-    shared.team.finish(Gathered { seen, front, error, ..gathered }, out)
+    shared.team.finish(Gathered { seen, front, error, waits, ..gathered }, out)
 }
 
 fn counters(shared: &Shared<'_>, manager: &ManagerCounters) -> (flumen_model::Counters, flumen_model::Ledger) {

@@ -53,7 +53,7 @@ pub(crate) trait Stages {
 
 /// The way of the batches.
 pub(crate) struct Relay<S: Stages> {
-    pub(crate) stages: S,
+    stages: S,
     state: Mutex<State<S>>,
     moved: Condvar,
     /// Counts what somebody may wait for. Changed under the lock; without it, it is only watched.
@@ -209,9 +209,9 @@ impl<S: Stages> Relay<S> {
     }
 
     /// What the source and the steps in order are left as; `None` for one that went down with a worker.
-    pub(crate) fn into_parts(self) -> (S, Option<Box<S::Source>>, Option<Box<S::Order>>, Waits) {
+    pub(crate) fn into_parts(self) -> (Option<Box<S::Source>>, Option<Box<S::Order>>, Waits) {
         let state = self.state.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
-        (self.stages, state.source, state.order, state.waits)
+        (state.source, state.order, state.waits)
     }
 
     fn spare(&self) -> Unique<Boxed<S::Batch>> {
@@ -373,5 +373,178 @@ impl<S: Stages> State<S> {
 impl Parked {
     const fn at(&mut self, full: bool) -> &mut u32 {
         if full { &mut self.for_room } else { &mut self.for_a_batch }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The source counts up to a number; a turn sees that the numbers come in order; two batches come at the end.
+    pub(super) struct Numbers;
+
+    #[derive(Debug, Default, PartialEq, Eq)]
+    pub(super) struct Batch {
+        pub(super) number: u32,
+        pub(super) ahead: bool,
+    }
+
+    #[derive(Default)]
+    pub(super) struct Source {
+        pub(super) next: u32,
+        pub(super) end: u32,
+    }
+
+    #[derive(Default)]
+    pub(super) struct Order {
+        pub(super) turns: u32,
+        pub(super) extra: u32,
+    }
+
+    impl Stages for Numbers {
+        type Source = Source;
+        type Order = Order;
+        type Batch = Batch;
+
+        fn empty(&self) -> Batch {
+            Batch::default()
+        }
+        fn read(&self, source: &mut Source, batch: &mut Batch) -> bool {
+            assert_eq!(*batch, Batch::default(), "a batch that was cleared");
+            batch.number = source.next;
+            source.next += 1;
+            batch.number < source.end
+        }
+        fn ahead(&self, batch: &mut Batch) {
+            batch.ahead = true;
+        }
+        fn turn(&self, order: &mut Order, batch: &mut Batch) {
+            assert_eq!((batch.number, batch.ahead), (order.turns, true));
+            order.turns += 1;
+        }
+        fn finish(&self, order: &mut Order, batch: &mut Batch) -> bool {
+            batch.number = order.turns;
+            order.turns += 1;
+            order.extra = order.extra.saturating_sub(1);
+            order.extra > 0
+        }
+        fn clear(&self, batch: &mut Batch) {
+            *batch = Batch::default();
+        }
+    }
+
+    pub(super) fn relay(batches: u32, extra: u32, workers: usize) -> Relay<Numbers> {
+        Relay::new(Numbers, Source { next: 0, end: batches }, Order { turns: 0, extra: extra + 1 }, workers)
+    }
+    /// Takes `most` batches at most; says how many came, all in order.
+    pub(super) fn take(relay: &Relay<Numbers>, worker: usize, most: u32) -> u32 {
+        let mut taken = 0;
+        while taken < most
+            && let Some(batch) = relay.next(worker)
+        {
+            assert_eq!(batch.number, taken);
+            relay.give_back(batch);
+            taken += 1;
+        }
+        taken
+    }
+
+    #[cfg(not(loom))]
+    #[test]
+    fn every_worker_gets_every_batch_in_order_and_those_of_the_end() {
+        for workers in 1..5 {
+            let relay = relay(1000, 2, workers);
+            std::thread::scope(|scope| {
+                for worker in 0..workers {
+                    let relay = &relay;
+                    scope.spawn(move || assert_eq!(take(relay, worker, u32::MAX), 1002));
+                }
+            });
+            let (source, order, _) = relay.into_parts();
+            assert_eq!((source.expect("is back").next, order.expect("is back").turns), (1001, 1003));
+        }
+    }
+
+    #[cfg(not(loom))]
+    #[test]
+    fn who_runs_ahead_is_stopped_and_nothing_is_read_then() {
+        let relay = relay(u32::MAX, 0, 2);
+        std::thread::scope(|scope| {
+            let ahead = scope.spawn(|| take(&relay, 0, AHEAD as u32 + 10));
+            let parked = || lock(&relay.state).parked.for_room > 0;
+            while !parked() {
+                std::thread::yield_now();
+            }
+            assert_eq!(lock(&relay.state).ring.len(), AHEAD);
+            assert_eq!(take(&relay, 1, AHEAD as u32), AHEAD as u32);
+            assert_eq!(ahead.join().expect("goes on"), AHEAD as u32 + 10);
+        });
+    }
+
+    #[cfg(not(loom))]
+    #[test]
+    fn a_stop_lets_what_was_read_be_taken_and_a_failure_ends_at_once() {
+        let relay = relay(u32::MAX, 0, 2);
+        assert_eq!(take(&relay, 0, 3), 3);
+        relay.stop();
+        assert_eq!((take(&relay, 0, 9), take(&relay, 1, 9)), (0, 3));
+        relay.fail();
+        assert!(relay.has_failed() && relay.next(0).is_none());
+        relay.stop();
+        assert!(relay.next(1).is_none());
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use super::tests::{relay, take};
+    use loom::sync::Arc;
+
+    #[test]
+    fn two_workers_both_get_all_batches_in_order_and_end() {
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = Some(2);
+        model.check(|| {
+            let relay = Arc::new(relay(2, 0, 2));
+            let other = {
+                let relay = Arc::clone(&relay);
+                loom::thread::spawn(move || assert_eq!(take(&relay, 1, 9), 2))
+            };
+            assert_eq!(take(&relay, 0, 9), 2);
+            other.join().expect("the other worker");
+        });
+    }
+
+    #[test]
+    fn a_worker_that_fails_leaves_nobody_waiting() {
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = Some(3);
+        model.check(|| {
+            let relay = Arc::new(relay(2, 0, 2));
+            let other = {
+                let relay = Arc::clone(&relay);
+                loom::thread::spawn(move || {
+                    take(&relay, 1, 1);
+                    relay.fail();
+                })
+            };
+            assert!(take(&relay, 0, 9) <= 2);
+            other.join().expect("the other worker");
+        });
+    }
+
+    #[test]
+    fn who_looks_at_the_order_gets_to_see_it() {
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = Some(3);
+        model.check(|| {
+            let relay = Arc::new(relay(1, 0, 1));
+            let worker = {
+                let relay = Arc::clone(&relay);
+                loom::thread::spawn(move || assert_eq!(take(&relay, 0, 9), 1))
+            };
+            assert!(relay.look(|order| order.turns).is_some_and(|turns| turns <= 2));
+            worker.join().expect("the worker");
+        });
     }
 }

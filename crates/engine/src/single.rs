@@ -10,6 +10,7 @@ use crate::manager::{ManagerCounters, PassClock};
 use crate::monitor::{Answer, Monitor, Question};
 use crate::pipeline::{Outlet, Worker};
 use crate::recorder::{Outflow, Recycler};
+use crate::relay::Waits;
 use crate::run::{Done, Emergencies};
 use crate::stats::Parts;
 use crate::vector::{VECTOR, Vector};
@@ -81,6 +82,7 @@ pub(crate) fn run<'s>(
         emergencies,
         seen,
         source_error,
+        waits: Waits::default(),
         out,
     }
 }
