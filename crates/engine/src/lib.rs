@@ -22,6 +22,7 @@ mod pipeline;
 mod prim;
 mod queue;
 mod recorder;
+mod relay;
 mod run;
 mod single;
 mod stats;

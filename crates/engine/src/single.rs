@@ -8,7 +8,7 @@ use crate::feed::Seen;
 use crate::front::{Front, FrontCounters};
 use crate::manager::{ManagerCounters, PassClock};
 use crate::monitor::{Answer, Monitor, Question};
-use crate::pipeline::{Outlet, Share, Worker};
+use crate::pipeline::{Outlet, Worker};
 use crate::recorder::{Outflow, Recycler};
 use crate::run::{Done, Emergencies};
 use crate::stats::Parts;
@@ -43,7 +43,7 @@ pub(crate) fn run<'s>(
         table,
         front: Front::new(table, config, secret),
         vector: Vector::default(),
-        worker: Worker::new(table, config, Share { worker: 0, of: 1 }),
+        worker: Worker::new(table, config, 0),
         recycler: Recycler::default(),
         manager: ManagerCounters::default(),
         emergencies: Emergencies::default(),
@@ -145,7 +145,7 @@ impl Single<'_, '_> {
             {
                 front.frame(&packet, batch, vector);
             }
-            worker.packets(vector, &mut outlet, || false);
+            worker.packets(vector, &mut outlet);
         }
         worker.under_pressure.hand_on(&mut outlet);
         if let Some(anomalies) = &mut front.anomalies {
@@ -199,7 +199,7 @@ impl Single<'_, '_> {
         while self.front.finish(&mut self.vector) {
             let Self { vector, worker, out, ids, .. } = self;
             let mut outlet = Outlet { ids: *ids, records: &mut |records| out.take(records) };
-            worker.packets(vector, &mut outlet, || false);
+            worker.packets(vector, &mut outlet);
             worker.under_pressure.hand_on(&mut outlet);
             vector.clear();
         }
