@@ -46,11 +46,13 @@ impl AsRef<[u8]> for Mapping {
     }
 }
 
-/// Asks the processor for the cache lines of `bytes[from..to]`, as far as they lie within `bytes`.
+/// Asks the processor for the cache lines of `bytes[from..to]`, as far as they lie within `bytes`. Returns where to go on
+/// from.
 #[inline]
-pub(crate) fn prefetch(bytes: &[u8], from: usize, to: usize) {
+pub(crate) fn prefetch(bytes: &[u8], from: usize, to: usize) -> usize {
     const LINE: usize = 64;
-    for at in (from..to.min(bytes.len())).step_by(LINE) {
+    let (mut at, end) = (from, to.min(bytes.len()));
+    while at < end {
         #[cfg(target_arch = "x86_64")]
         // SAFETY:
         // - `at` is less than `bytes.len()`, so the pointer lies within `bytes`; and a prefetch reads nothing, whatever
@@ -61,5 +63,7 @@ pub(crate) fn prefetch(bytes: &[u8], from: usize, to: usize) {
         }
         #[cfg(not(target_arch = "x86_64"))]
         let _ = at;
+        at += LINE;
     }
+    at
 }

@@ -63,10 +63,10 @@ impl PcapReader {
 impl Records for PcapReader {
     #[inline]
     fn step(&mut self, bytes: &[u8]) -> Result<Step, Fault> {
-        if bytes.len() < RECORD_HEADER_LEN {
+        let Some(header) = bytes.first_chunk() else {
             return Ok(self.need(RECORD_HEADER_LEN));
-        }
-        let captured_len = self.order.u32(bytes, 8);
+        };
+        let [secs, ticks, captured_len, wire_len] = self.order.four(header);
         if captured_len > PACKET_MAX {
             let reason = FaultReason::AbsurdLength { captured: captured_len, max: PACKET_MAX };
             return Err(Fault { offset: self.offset, reason });
@@ -75,15 +75,14 @@ impl Records for PcapReader {
         if bytes.len() < consumed {
             return Ok(self.need(consumed));
         }
-        let secs = u64::from(self.order.u32(bytes, 0));
-        let ticks = u64::from(self.order.u32(bytes, 4));
+        let (secs, ticks) = (u64::from(secs), u64::from(ticks));
         self.offset += consumed as u64;
         Ok(Step::Packet(Record {
             // Below 2^62 + 2^42: no overflow, even if the ticks exceed a second.
             timestamp: Timestamp::from_nanos(secs * 1_000_000_000 + ticks * self.nanos_per_tick),
             start: RECORD_HEADER_LEN as u32,
             captured_len,
-            wire_len: self.order.u32(bytes, 12).max(captured_len),
+            wire_len: wire_len.max(captured_len),
             link: self.link,
             device: 0,
             consumed: consumed as u32,

@@ -90,6 +90,16 @@ impl ByteOrder {
             Self::Big => u16::from_be_bytes(field),
         }
     }
+    /// Four times thirty-two bits.
+    #[inline]
+    #[must_use]
+    pub(crate) fn four(self, bytes: &[u8; 16]) -> [u32; 4] {
+        let (fields, _) = bytes.as_chunks();
+        core::array::from_fn(|n| match self {
+            Self::Little => u32::from_le_bytes(fields[n]),
+            Self::Big => u32::from_be_bytes(fields[n]),
+        })
+    }
     /// Thirty-two bits at `at`.
     ///
     /// # Panics

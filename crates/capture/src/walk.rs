@@ -137,9 +137,7 @@ fn walk<R: Records>(
             }
             Step::Need(need) => return Ok(Pause::Need(need)),
         }
-        let ahead = *at + PREFETCH_AHEAD;
-        prefetch(bytes, asked.max(*at), ahead);
-        asked = ahead;
+        asked = prefetch(bytes, asked.max(*at), *at + PREFETCH_AHEAD);
     }
     Ok(Pause::Full)
 }

@@ -45,21 +45,26 @@ impl ChecksumTest {
         same
     }
     /// Whether the packet in `frame` is believed.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn believes(&mut self, frame: &[u8], packet: &FlowPacket) -> bool {
         self.mode == Checksums::None || self.judge(tcp_checksum_ok(frame, packet))
     }
     /// Whether a packet is believed; `right` is `None` when it has no TCP checksum that could be computed.
+    #[inline(always)]
     fn judge(&mut self, right: Option<bool>) -> bool {
         let Some(right) = right else { return true };
         if self.mode == Checksums::Auto {
-            self.seen += 1;
-            self.wrong += u32::from(!right);
-            if self.seen == SAMPLE {
-                self.mode = if self.wrong * 10 > SAMPLE { Checksums::None } else { Checksums::All };
-            }
+            self.sample(right);
         }
         right
+    }
+    #[cold]
+    fn sample(&mut self, right: bool) {
+        self.seen += 1;
+        self.wrong += u32::from(!right);
+        if self.seen == SAMPLE {
+            self.mode = if self.wrong * 10 > SAMPLE { Checksums::None } else { Checksums::All };
+        }
     }
 }
 

@@ -13,30 +13,24 @@ use flumen_model::sink::{Anomaly, AnomalyEnds};
 use flumen_model::source::Packet;
 use flumen_model::{Ledger, PacketBatch, Timestamp};
 use flumen_pbuf::Pbuf;
-use flumen_table::{
-    Compat, Defrag, DefragConfig, DefragCounters, FlowTable, HashSecret, Incomplete, Outcome, PacketKey,
-};
-use flumen_wire::{Aside, DecodeCounters, Decoder, FlowPacket, Fragment, Inner, NonFlow, Role, Transport};
+use flumen_table::{Compat, Defrag, DefragConfig, DefragCounters, FlowTable, HashSecret, Incomplete, Outcome};
+use flumen_wire::{Aside, DecodeCounters, Decoder, FlowPacket, Fragment, Inner, NonFlow, Transport};
 
 use crate::budget;
 use crate::checksums::ChecksumTest;
 use crate::config::{EngineConfig, FrameFilter};
-use crate::vector::{Keyed, Outside, Vector};
+use crate::keyer::{Keep, Keyer, Place};
+use crate::vector::{Outside, Vector};
 
 /// Decoder, reassembly, and what is counted on the way to the table.
 #[derive(Debug)]
 pub(crate) struct Front<'t> {
-    table: &'t FlowTable,
+    keyer: Keyer<'t>,
     pub(crate) decoder: Decoder,
     pub(crate) defrag: Defrag,
     pub(crate) ledger: Ledger,
-    checksums: ChecksumTest,
     length: Length,
     filter: Option<FrameFilter>,
-    /// Number of the last packet, those in tunnels counted too: the number of each is the origin of the flow that it opens.
-    packets: u64,
-    /// What lies between two numbers: other fronts have those.
-    step: u64,
     /// Second of the last frame: fragments are given up when another one begins.
     second: u64,
     /// Bytes of the datagram that was put together last.
@@ -93,9 +87,7 @@ const TOLD_MAX: usize = 256;
 /// A frame, or the datagram that was put together when it came.
 #[derive(Clone, Copy)]
 struct Found<'p> {
-    at: Timestamp,
-    device: u16,
-    data: &'p [u8],
+    place: Place<'p>,
     wire_len: u32,
     /// Bytes that were before `data`, when it is a datagram, and the depth of tunnels at which it was put together.
     before: (u32, u8),
@@ -121,15 +113,12 @@ impl<'t> Front<'t> {
         let limited = DefragConfig { memcap: budget::fragments(config), ..config.defrag.clone() };
         let defrag = part(&limited, of);
         Self {
-            table,
+            keyer: Keyer::new(table, config, number, of),
             decoder: Decoder::new(config.decode),
             defrag: Defrag::new(defrag, HashSecret::from_seed(secret)),
             ledger: Ledger::default(),
-            checksums: ChecksumTest::new(config.checksums),
             length: if config.table.compat == Compat::Suricata { Length::Captured } else { Length::Wire },
             filter: config.filter.clone(),
-            packets: number as u64,
-            step: of as u64,
             second: 0,
             datagram: Vec::new(),
             given_up: VecDeque::new(),
@@ -148,8 +137,7 @@ impl<'t> Front<'t> {
     pub(crate) fn begin_ahead(&mut self, at: Timestamp, checksums: ChecksumTest) {
         self.turn = Turn::Ahead { seconds: false };
         self.second = at.secs();
-        self.checksums = checksums.ahead();
-        self.packets = 0;
+        self.keyer.begin_ahead(checksums);
         self.ledger = Ledger::default();
         self.decoder.counters = DecodeCounters::default();
         if let Some(anomalies) = &mut self.anomalies {
@@ -162,7 +150,7 @@ impl<'t> Front<'t> {
     }
     /// How checksums are judged now.
     pub(crate) const fn checksums(&self) -> ChecksumTest {
-        self.checksums
+        self.keyer.checksums()
     }
 
     /// The turn of frames has come that `ahead` has decoded: says whether they would have been decoded so here, and if so
@@ -177,9 +165,7 @@ impl<'t> Front<'t> {
         if !self.given_up.is_empty() || (ends_second && self.defrag.would_expire(latest)) {
             return None;
         }
-        if !self.checksums.take_over(&ahead.checksums) {
-            return None;
-        }
+        let before = self.keyer.take_over(&ahead.keyer)?;
         self.second = ahead.second;
         if let (Some(anomalies), Some(new)) = (&mut self.anomalies, &mut ahead.anomalies) {
             new.iter_mut().for_each(|anomaly| anomaly.frame += self.ledger.read.packets);
@@ -187,8 +173,6 @@ impl<'t> Front<'t> {
         }
         self.decoder.counters.merge(&ahead.decoder.counters);
         self.ledger.merge(&ahead.ledger);
-        let before = self.packets;
-        self.packets += ahead.packets;
         Some(before)
     }
 
@@ -201,14 +185,6 @@ impl<'t> Front<'t> {
             Length::Captured => entry.captured_len,
         };
         self.reach(entry.timestamp, into);
-        let found = Found {
-            at: entry.timestamp,
-            device: entry.device,
-            data: packet.data,
-            wire_len,
-            before: (0, 0),
-            batch: Some((batch, entry.offset)),
-        };
         self.ledger.read.add(u64::from(wire_len));
         if let Some(filter) = &self.filter
             && !filter.takes(entry.link, packet.data, entry.wire_len)
@@ -216,9 +192,24 @@ impl<'t> Front<'t> {
             self.ledger.non_flow(NonFlow::Filtered, u64::from(wire_len));
             return;
         }
-        let place = into.place();
-        let decoded = self.decoder.decode_into(entry.link, packet.data, wire_len, &mut place.packet);
-        if let Some((inner, outside)) = self.packet(decoded, wire_len, &found, Outside::NONE, into) {
+        let found = Place { at: entry.timestamp, device: entry.device, data: packet.data };
+        let keep = Keep { keyer: &mut self.keyer, found, bytes: wire_len, into };
+        match self.decoder.decode_straight(entry.link, packet.data, wire_len, keep) {
+            Some(Ok(_)) => {}
+            Some(Err(reason)) => self.ledger.non_flow(reason, u64::from(wire_len)),
+            None => self.otherwise(packet, wire_len, batch, into),
+        }
+    }
+
+    /// A frame that is not as nearly all are.
+    #[inline(never)]
+    fn otherwise(&mut self, packet: &Packet<'_>, wire_len: u32, batch: &PacketBatch, into: &mut Vector) {
+        let entry = packet.entry;
+        let place = Place { at: entry.timestamp, device: entry.device, data: packet.data };
+        let found = Found { place, wire_len, before: (0, 0), batch: Some((batch, entry.offset)) };
+        let mut decoded = FlowPacket::EMPTY;
+        let outcome = self.decoder.decode_otherwise(entry.link, packet.data, wire_len, &mut decoded);
+        if let Some((inner, outside)) = self.packet(outcome, &decoded, wire_len, &found, Outside::NONE, into) {
             self.inside(inner, outside, &found, into);
         }
     }
@@ -262,13 +253,13 @@ impl<'t> Front<'t> {
             if is_last {
                 self.given_up.pop_front();
             }
-            let place = into.place();
-            place.packet = about(&fragment);
             let at = if is_last { end } else { begin };
-            let found = Found { at, device, data: &[], wire_len: 0, before: (0, 0), batch: None };
-            if self.key(&found, part as u32, Outside::NONE, place).is_ok() {
+            if self
+                .keyer
+                .keep(&about(&fragment), Place { at, device, data: &[] }, part as u32, Outside::NONE, into)
+                .is_ok()
+            {
                 self.ledger.found.add(part);
-                into.keep();
             }
         }
     }
@@ -286,27 +277,21 @@ impl<'t> Front<'t> {
     #[inline]
     fn packet(
         &mut self,
-        decoded: Result<(), Aside>,
+        outcome: Result<(), Aside>,
+        packet: &FlowPacket,
         bytes: u32,
         found: &Found<'_>,
         outside: Outside,
         into: &mut Vector,
     ) -> Option<(Inner, Outside)> {
         if self.anomalies.is_some() {
-            self.note_anomalies(&decoded, found.at, into);
+            self.note_anomalies(&outcome, packet, found.place.at);
         }
-        let reason = match decoded {
-            Ok(()) => {
-                let place = into.place();
-                match self.key(found, bytes, outside, place) {
-                    Ok(()) => {
-                        let inner = place.packet.inner;
-                        let index = into.keep();
-                        return inner.map(|inner| (inner, index));
-                    }
-                    Err(reason) => reason,
-                }
-            }
+        let reason = match outcome {
+            Ok(()) => match self.keyer.keep(packet, found.place, bytes, outside, into) {
+                Ok(index) => return packet.inner.map(|inner| (inner, index)),
+                Err(reason) => reason,
+            },
             Err(Aside::NonFlow(reason)) => reason,
             Err(Aside::Tunnel(inner)) => {
                 self.ledger.non_flow(NonFlow::Tunnel, u64::from(bytes));
@@ -323,33 +308,15 @@ impl<'t> Front<'t> {
 
     /// Lists the events of the packet that was decoded just now.
     #[cold]
-    fn note_anomalies(&mut self, decoded: &Result<(), Aside>, at: Timestamp, into: &mut Vector) {
+    fn note_anomalies(&mut self, outcome: &Result<(), Aside>, packet: &FlowPacket, at: Timestamp) {
         let Some(anomalies) = &mut self.anomalies else { return };
-        let ends = match decoded {
-            Ok(()) => Some(ends_of(&into.place().packet)),
+        let ends = match outcome {
+            Ok(()) => Some(ends_of(packet)),
             Err(Aside::Fragment(fragment)) => Some(ends_of(&about(fragment))),
             Err(Aside::Tunnel(_) | Aside::NonFlow(_)) => None,
         };
         let frame = self.ledger.read.packets;
         anomalies.extend(self.decoder.take_raised().map(|event| Anomaly { at, frame, event, ends }));
-    }
-
-    /// Key and hash, and whether the checksum is believed, into the packet's place.
-    #[inline]
-    fn key(&mut self, found: &Found<'_>, bytes: u32, outside: Outside, place: &mut Keyed) -> Result<(), NonFlow> {
-        place.key = PacketKey::of(&place.packet, found.device, self.table.config());
-        place.hash = match &place.key {
-            PacketKey::Own(key) | PacketKey::About(key) => self.table.hash(key),
-            PacketKey::Nothing => return Err(NonFlow::IcmpError),
-        };
-        self.packets += self.step;
-        place.checksum_ok = self.checksums.believes(found.data, &place.packet);
-        place.at = found.at;
-        place.bytes = u64::from(bytes);
-        place.origin = self.packets;
-        place.outside = outside;
-        place.role = if self.table.config().midstream { Role::of_sender(&place.packet, found.data) } else { None };
-        Ok(())
     }
 
     /// The packets in the packet that was just taken, one in another.
@@ -359,9 +326,9 @@ impl<'t> Front<'t> {
         // Every turn counts a layer at least, and the decoder allows so many.
         while let Some((inner, outside)) = next {
             self.ledger.found.add(u64::from(inner.len()));
-            let place = into.place();
-            let decoded = self.decoder.decode_inner(&inner, found.data, found.wire_len, &mut place.packet);
-            next = self.packet(decoded, inner.len(), found, outside, into);
+            let mut packet = FlowPacket::EMPTY;
+            let outcome = self.decoder.decode_inner(&inner, found.place.data, found.wire_len, &mut packet);
+            next = self.packet(outcome, &packet, inner.len(), found, outside, into);
         }
     }
 
@@ -374,7 +341,7 @@ impl<'t> Front<'t> {
         }
         let (ip, start) = (fragment.ip_offset as usize, fragment.payload_offset as usize);
         let end = start + fragment.payload_len as usize;
-        let (Some(header), Some(payload)) = (found.data.get(ip..start), found.data.get(start..end)) else {
+        let (Some(header), Some(payload)) = (found.place.data.get(ip..start), found.place.data.get(start..end)) else {
             // The capture cut it.
             self.ledger.non_flow(NonFlow::Fragment, u64::from(bytes));
             return;
@@ -387,12 +354,12 @@ impl<'t> Front<'t> {
         let (before, depth) = found.before;
         let link_len = fragment.link_len + if depth == fragment.recursion { before } else { 0 };
         let fragment = &Fragment { link_len, ..*fragment };
-        let outcome = self.defrag.fragment(fragment, found.device, found.at, header, hold);
+        let outcome = self.defrag.fragment(fragment, found.place.device, found.place.at, header, hold);
         if let Some(event) = self.defrag.event() {
             self.decoder.counters.count(event);
             if let Some(anomalies) = &mut self.anomalies {
                 let packet = about(fragment);
-                let (at, frame, ends) = (found.at, self.ledger.read.packets, Some(ends_of(&packet)));
+                let (at, frame, ends) = (found.place.at, self.ledger.read.packets, Some(ends_of(&packet)));
                 anomalies.push(Anomaly { at, frame, event, ends });
             }
         }
@@ -409,9 +376,10 @@ impl<'t> Front<'t> {
             let bytes = datagram.first.link_len + wire_len;
             self.ledger.found.add(u64::from(bytes));
             let before = (datagram.first.link_len, datagram.first.recursion);
-            let whole = Found { data: &data, wire_len, before, batch: None, ..*found };
-            let decoded = self.decoder.decode_datagram(&datagram.first, &data, &mut into.place().packet);
-            if let Some((inner, outside)) = self.packet(decoded, bytes, &whole, outside, into) {
+            let whole = Found { place: Place { data: &data, ..found.place }, wire_len, before, batch: None };
+            let mut packet = FlowPacket::EMPTY;
+            let outcome = self.decoder.decode_datagram(&datagram.first, &data, &mut packet);
+            if let Some((inner, outside)) = self.packet(outcome, &packet, bytes, &whole, outside, into) {
                 self.inside(inner, outside, &whole, into);
             }
             self.datagram = data;

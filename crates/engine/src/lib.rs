@@ -12,6 +12,7 @@ mod clock;
 pub mod config;
 mod feed;
 mod front;
+mod keyer;
 mod live;
 mod manager;
 mod monitor;

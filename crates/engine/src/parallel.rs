@@ -72,7 +72,7 @@ fn work(shared: &Shared<'_>, number: usize, manager: &Thread) -> WorkerDone {
     let mut outlet = Outlet { ids: FlowIds::new(Timestamp::ZERO), records: &mut to_queue };
     while let Some(batch) = feed.next(number) {
         outlet.ids = *team.ids.get_or_init(|| FlowIds::new(batch.opened));
-        let own = batch.vector.hand(&batch.hands[number]);
+        let own = &batch.hands[number];
         worker.own_packets(&batch.vector, own, &mut outlet, || feed.has_failed());
         worker.under_pressure.hand_on(&mut outlet);
         // One worker passes them on for all.

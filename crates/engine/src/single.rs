@@ -139,8 +139,8 @@ impl Single<'_, '_> {
     fn packets(&mut self, batch: &PacketBatch, from: usize, to: usize) {
         let Self { front, vector, worker, out, ids, .. } = self;
         let mut outlet = Outlet { ids: *ids, records: &mut |records| out.take(records) };
-        let mut packets = batch.packets().skip(from).take(to - from).peekable();
-        while packets.peek().is_some() {
+        let mut packets = batch.packets_in(from..to);
+        while packets.len() > 0 {
             vector.clear();
             while vector.len() < VECTOR
                 && let Some(packet) = packets.next()

@@ -1,17 +1,16 @@
 //! A vector of packets between two stages: packets that have been decoded, keyed and hashed.
 //!
-//! Each stage runs over the whole vector before the next one begins, so that memory that a later stage needs is on its
-//! way while the earlier one still works. More than [`VECTOR`] packets gain nothing; one alone costs three to five times
-//! as much.
+//! Each stage runs over the whole vector before the next one begins. A packet takes two cache lines; what few packets
+//! have, or all only when it is asked for, lies apart.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use flumen_model::Timestamp;
-use flumen_table::{FlowHash, PacketKey, PacketView};
-use flumen_wire::{FlowPacket, Role};
+use flumen_table::{FlowHash, Message, PacketKey, PacketView};
+use flumen_wire::{Macs, Role};
 
 /// Packets that a stage takes at a time.
-pub(crate) const VECTOR: usize = 32;
+pub(crate) const VECTOR: usize = 128;
 
 /// Packets. Their places are filled again and again, so that a packet is written once, where it stays.
 #[derive(Debug, Default)]
@@ -19,6 +18,10 @@ pub(crate) struct Vector {
     places: Vec<Keyed>,
     /// Hashes of the packets, together: they are dealt out to workers without touching the packets.
     hashes: Vec<FlowHash>,
+    /// MAC addresses of the packets; of none when they are not collected.
+    macs: Vec<Option<Macs>>,
+    /// Of packets with others inside, where they were counted: see [`Vector::parent`]. As long as the last of them needs.
+    counted_in: Vec<AtomicU64>,
     /// What their numbers count from.
     pub(crate) before: u64,
 }
@@ -26,36 +29,51 @@ pub(crate) struct Vector {
 impl Vector {
     pub(crate) fn clear(&mut self) {
         self.hashes.clear();
+        self.macs.clear();
+        self.counted_in.clear();
         self.before = 0;
     }
     pub(crate) const fn len(&self) -> usize {
         self.hashes.len()
     }
-    /// The place of the packet that would be next.
-    #[inline]
-    pub(crate) fn place(&mut self) -> &mut Keyed {
-        let next = self.len();
-        if next == self.places.len() {
-            self.places.push(Keyed::empty());
-        }
-        &mut self.places[next]
-    }
-    /// Takes the packet in, which [`Vector::place`] has got, and says where it is, for the packets inside of it.
-    #[inline]
-    pub(crate) fn keep(&mut self) -> Outside {
+    /// Takes a packet in, and says where it is, for the packets inside of it.
+    #[inline(always)]
+    pub(crate) fn put(&mut self, packet: Keyed) -> Outside {
         let index = self.len();
+        if index == self.places.len() {
+            self.places.push(Keyed::EMPTY);
+        }
         let place = &mut self.places[index];
-        *place.counted_in.get_mut() = PENDING;
-        self.hashes.push(place.hash);
+        *place = packet;
+        if place.is_outside {
+            self.counted_in.resize_with(index + 1, || AtomicU64::new(PENDING));
+        }
+        self.hashes.push(packet.hash);
         Outside(index as u32)
     }
-    /// All packets.
-    pub(crate) fn packets(&self) -> impl Iterator<Item = &Keyed> {
-        self.places[..self.len()].iter()
+    /// Notes the MAC addresses of the packet that was taken in just now. Either those of all packets are noted, or of none.
+    pub(crate) fn note_macs(&mut self, macs: Option<Macs>) {
+        self.macs.push(macs);
     }
-    /// The packets of a hand that was [dealt](Vector::deal).
-    pub(crate) fn hand<'v>(&'v self, hand: &'v [u32]) -> impl Iterator<Item = &'v Keyed> {
-        hand.iter().map(|&index| &self.places[index as usize])
+    /// The packet at a place.
+    #[inline]
+    pub(crate) fn packet(&self, index: usize) -> &Keyed {
+        &self.places[index]
+    }
+    /// What the table needs to know of a packet. `parent` is the origin of the flow of its outside.
+    #[inline]
+    pub(crate) fn view(&self, index: usize, parent: u64) -> PacketView<'_> {
+        let Keyed { at, bytes, origin, message, ttl, is_outside, role, checksum_ok, .. } = self.places[index];
+        let (bytes, origin) = (u64::from(bytes), self.before + origin);
+        let macs = self.macs.get(index).and_then(Option::as_ref);
+        PacketView { at, bytes, origin, parent, role, message, ttl, is_outside, macs, checksum_ok }
+    }
+    /// The table has seen the packet, and counted it in the flow of this origin; 0 in none. Release: see [`Vector::parent`].
+    #[inline]
+    pub(crate) fn was_counted_in(&self, index: usize, origin: u64) {
+        if self.places[index].is_outside {
+            self.counted_in[index].store(origin | DONE, Ordering::Release);
+        }
     }
     /// Deals the packets out: each hand gets the places of those whose hash names it, in order.
     pub(crate) fn deal(&self, hands: &mut [Vec<u32>]) {
@@ -69,9 +87,9 @@ impl Vector {
     /// none. Another worker may have it still before it: it is waited for. The outside came before the packet, and no worker
     /// holds a row or waits for a later packet meanwhile, so it comes.
     pub(crate) fn parent(&self, packet: &Keyed, mut wait: impl FnMut()) -> u64 {
-        let Some(outside) = self.places.get(packet.outside.0 as usize) else { return 0 };
+        let Some(outside) = self.counted_in.get(packet.outside.0 as usize) else { return 0 };
         loop {
-            match outside.counted_in.load(Ordering::Acquire) {
+            match outside.load(Ordering::Acquire) {
                 PENDING => wait(),
                 origin => return origin & !DONE,
             }
@@ -94,59 +112,43 @@ const PENDING: u64 = 0;
 const DONE: u64 = 1 << 63;
 
 /// A packet that wants a flow, ready for the lookup.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
 pub(crate) struct Keyed {
-    pub(crate) packet: FlowPacket,
     pub(crate) key: PacketKey,
     pub(crate) hash: FlowHash,
     pub(crate) at: Timestamp,
-    pub(crate) bytes: u64,
     pub(crate) origin: u64,
+    pub(crate) bytes: u32,
     pub(crate) outside: Outside,
-    pub(crate) checksum_ok: bool,
+    pub(crate) message: Message,
+    pub(crate) ttl: u8,
+    pub(crate) is_outside: bool,
     pub(crate) role: Option<Role>,
-    /// For the packets inside: see [`Vector::parent`].
-    counted_in: AtomicU64,
+    pub(crate) checksum_ok: bool,
 }
 
-impl Keyed {
-    const fn empty() -> Self {
-        Self {
-            packet: FlowPacket::EMPTY,
-            key: PacketKey::Nothing,
-            hash: FlowHash::ZERO,
-            at: Timestamp::ZERO,
-            bytes: 0,
-            origin: 0,
-            outside: Outside::NONE,
-            checksum_ok: false,
-            role: None,
-            counted_in: AtomicU64::new(PENDING),
-        }
-    }
+const _: () = assert!(size_of::<Keyed>() == 128, "two cache lines");
 
-    /// What the table needs to know: `before` is what the packet's number counts from.
-    pub(crate) const fn view(&self, before: u64, parent: u64) -> PacketView<'_> {
-        PacketView {
-            at: self.at,
-            bytes: self.bytes,
-            origin: before + self.origin,
-            parent,
-            role: self.role,
-            packet: &self.packet,
-            checksum_ok: self.checksum_ok,
-        }
-    }
+impl Keyed {
+    const EMPTY: Self = Self {
+        key: PacketKey::Nothing,
+        hash: FlowHash::ZERO,
+        at: Timestamp::ZERO,
+        origin: 0,
+        bytes: 0,
+        outside: Outside::NONE,
+        message: Message::Other,
+        ttl: 0,
+        is_outside: false,
+        role: None,
+        checksum_ok: false,
+    };
+
     /// Whether the packet was in another.
+    #[inline]
     pub(crate) const fn is_inside(&self) -> bool {
         self.outside.0 != Outside::NONE.0
-    }
-    /// The table has seen the packet, and counted it in the flow of this origin; 0 in none. Release: see [`Vector::parent`].
-    #[inline]
-    pub(crate) fn was_counted_in(&self, origin: u64) {
-        if self.packet.inner.is_some() {
-            self.counted_in.store(origin | DONE, Ordering::Release);
-        }
     }
 }
 
@@ -154,28 +156,44 @@ impl Keyed {
 mod tests {
     use super::*;
 
+    fn put(vector: &mut Vector, outside: Outside, is_outside: bool) -> Outside {
+        vector.put(Keyed { outside, is_outside, ..Keyed::EMPTY })
+    }
+
     #[test]
     fn what_is_inside_learns_where_its_outside_was_counted() {
         let mut vector = Vector::default();
-        vector.place().outside = Outside::NONE;
-        let outside = vector.keep();
-        vector.place().outside = outside;
-        vector.keep();
+        put(&mut vector, Outside::NONE, false);
+        let outside = put(&mut vector, Outside::NONE, true);
+        put(&mut vector, outside, false);
         let mut hands = vec![vec![9]];
         vector.deal(&mut hands);
-        assert_eq!(hands, [[0, 1]]);
-        let [outer, inner] = vector.packets().collect::<Vec<_>>()[..] else { panic!() };
-        assert_eq!(vector.parent(outer, || panic!("has none")), 0);
+        assert_eq!(hands, [[0, 1, 2]]);
+        assert_eq!(vector.parent(vector.packet(1), || panic!("has none")), 0);
         let mut waited = 0;
-        let parent = vector.parent(inner, || {
+        let parent = vector.parent(vector.packet(2), || {
             waited += 1;
-            outer.counted_in.store(DONE | 7, Ordering::Release);
+            vector.was_counted_in(0, 5);
+            vector.was_counted_in(1, 7);
         });
         assert_eq!((parent, waited), (7, 1));
         vector.clear();
-        vector.place();
-        vector.keep();
-        let again = vector.packets().next().expect("a packet");
-        assert_eq!(again.counted_in.load(Ordering::Relaxed), PENDING, "a place is used again");
+        put(&mut vector, Outside::NONE, true);
+        assert_eq!(vector.counted_in[0].load(Ordering::Relaxed), PENDING, "a place is used again");
+    }
+
+    #[test]
+    fn mac_addresses_that_are_noted_are_those_of_their_packet() {
+        let macs = |n| Macs { src: [n; 6], dst: [0; 6] };
+        let mut vector = Vector::default();
+        put(&mut vector, Outside::NONE, false);
+        assert_eq!(vector.view(0, 0).macs, None);
+        vector.clear();
+        for noted in [Some(macs(1)), None, Some(macs(2))] {
+            put(&mut vector, Outside::NONE, false);
+            vector.note_macs(noted);
+        }
+        let found: Vec<_> = (0..3).map(|n| vector.view(n, 0).macs.copied()).collect();
+        assert_eq!(found, [Some(macs(1)), None, Some(macs(2))]);
     }
 }

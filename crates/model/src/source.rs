@@ -40,6 +40,8 @@ pub struct SourceError {
 #[derive(Debug, Default)]
 pub struct PacketBatch {
     block: Option<Pbuf>,
+    /// Length of the block.
+    len: usize,
     entries: Vec<Entry>,
     holding: Holding,
 }
@@ -90,11 +92,13 @@ impl PacketBatch {
     pub fn clear(&mut self) {
         self.entries.clear();
         self.block = None;
+        self.len = 0;
         self.holding = Holding::Refers;
     }
     /// Starts a new run of packets that lie in `block`.
     pub fn start(&mut self, block: Pbuf) {
         self.entries.clear();
+        self.len = block.as_slice().len();
         self.block = Some(block);
         self.holding = Holding::Refers;
     }
@@ -106,10 +110,10 @@ impl PacketBatch {
     ///
     /// # Panics
     /// When the packet does not lie within the block: a source checks lengths before it gets here.
+    #[inline]
     pub fn push(&mut self, entry: Entry) {
-        let len = self.block.as_ref().map_or(0, |b| b.as_slice().len());
         let end = entry.offset.checked_add(entry.captured_len as usize);
-        assert!(end.is_some_and(|end| end <= len), "packet outside its block");
+        assert!(end.is_some_and(|end| end <= self.len), "packet outside its block");
         self.entries.push(entry);
     }
     /// How many packets there are.
@@ -144,8 +148,15 @@ impl PacketBatch {
     }
     /// The packets in order.
     pub fn packets(&self) -> impl ExactSizeIterator<Item = Packet<'_>> + '_ {
+        self.packets_in(0..self.len())
+    }
+    /// Those of the packets whose numbers, from 0, lie in `range`.
+    ///
+    /// # Panics
+    /// When there are not that many.
+    pub fn packets_in(&self, range: Range<usize>) -> impl ExactSizeIterator<Item = Packet<'_>> + '_ {
         let block = self.block.as_ref().map_or(&[][..], Pbuf::as_slice);
-        self.entries
+        self.entries[range]
             .iter()
             .map(move |entry| Packet { data: &block[entry.offset..entry.offset + entry.captured_len as usize], entry })
     }

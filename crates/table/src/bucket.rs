@@ -15,9 +15,9 @@ use flumen_model::{Direction, FlowKey, Timestamp};
 
 use crate::flow::Flow;
 use crate::hash::FlowHash;
-use crate::key::{KeyMask, direction};
+use crate::key::KeyMask;
 use crate::prim::{AtomicU32, AtomicU64, Ordering, wait};
-use crate::storage::{FlowStore, Link, SlotId};
+use crate::storage::{FlowStore, Link, Probe, SlotId, direction_in};
 
 /// Flows that fit into the line.
 const INLINE: usize = 8;
@@ -191,17 +191,24 @@ impl Locked<'_> {
     /// The flow that a packet with key `key` belongs to.
     #[inline]
     pub(crate) fn find(&self, key: &FlowKey, hash: FlowHash, mask: KeyMask) -> Option<Found> {
+        let probe = Probe::new(key, mask);
         for lane in self.bucket.lanes(hash.tag()) {
             let Some(flow) = self.inline(lane) else { continue };
-            if let Some(direction) = direction(key_of(flow), key, mask) {
+            if let Some(direction) = direction_in(flow, &probe) {
                 return Some(Found { flow, position: Position::Inline(lane), direction });
             }
         }
-        let mut before = None;
-        let mut next = self.bucket.overflow.load(Ordering::Relaxed);
+        let overflow = self.bucket.overflow.load(Ordering::Relaxed);
+        if overflow == 0 { None } else { self.find_chained(overflow, &probe) }
+    }
+
+    /// The same among the flows that did not fit into the line.
+    #[cold]
+    fn find_chained(&self, first: u32, probe: &Probe) -> Option<Found> {
+        let (mut before, mut next) = (None, first);
         while let Some(slot) = SlotId::from_raw(next) {
             let flow = self.store.flow_ptr(slot);
-            if let Some(direction) = direction(key_of(flow), key, mask) {
+            if let Some(direction) = direction_in(flow, probe) {
                 return Some(Found { flow, position: Position::Chained(before), direction });
             }
             before = Some(flow);
@@ -333,15 +340,6 @@ impl Locked<'_> {
     }
 }
 
-/// Key of a flow that is in a row.
-pub(crate) fn key_of<'a>(flow: NonNull<Flow>) -> &'a FlowKey {
-    // SAFETY:
-    // - As below.
-    unsafe { flow.as_ref() }.key_use.read();
-    // SAFETY:
-    // - Called for flows of a locked row only: they are in use, and a key does not change while its flow is.
-    unsafe { &*Flow::key_ptr(flow) }
-}
 fn next_of(flow: NonNull<Flow>) -> u32 {
     // SAFETY:
     // - Slots in rows and lists name flows that are in use.

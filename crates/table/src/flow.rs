@@ -1,12 +1,18 @@
 //! A flow: who talks to whom, a count, and what is known of the conversation.
 //!
-//! Three cache lines. The first is identity and place: it does not change while the flow is in use, so that a holder of
-//! a reference may read it without a lock. The second is touched by every packet. The third is the TCP session.
+//! A flow is in two pieces, each in an array of its block (see `storage::block`). The [`Flow`] itself is what every packet
+//! reads or writes: 96 bytes that never touch more than two cache lines. Its [`Detail`], a line of its own, is the TCP
+//! session or what is known of ICMP; a UDP packet does not touch it. IPv4 addresses take four bytes each; what IPv6
+//! addresses have more than that is in the block's annex, as is what only flows inside of others have.
+//!
+//! The flow's number and its store are not in the flow: its address says where they are.
 //!
 //! 1. A flow is in one place: a row, a row's evicted list, a queue of ended flows, or a spare queue.
 //! 2. The count is one for the place plus one for every [`FlowRef`](crate::FlowRef). A flow whose count is not one is
 //!    not ended by time or by force.
-//! 3. The body is read and written only under the lock of the flow's row, or by who owns the flow alone.
+//! 3. The key does not change while the flow is in use, so that a holder of a reference may read it without a lock. Body and
+//!    detail are read and written only under the lock of the flow's row, or by who owns the flow alone.
+//! 4. The detail of a UDP flow is never looked at: it may be that of a flow that had the slot before.
 
 use core::cell::UnsafeCell;
 use core::marker::PhantomPinned;
@@ -18,33 +24,26 @@ use flumen_model::{Direction, FlowKey, FlowState, Ports, Span, TcpState, Timesta
 
 use crate::config::{Compat, TimeoutClass};
 use crate::prim::{AtomicU32, Witness};
-use crate::storage::SlotId;
+use crate::storage::StoredKey;
 use crate::tcp::TcpSession;
 
 /// A flow. Reached through [`FlowGuard`](crate::FlowGuard), [`FlowRef`](crate::FlowRef) or an ended flow.
-#[repr(C, align(64))]
+#[repr(C, align(32))]
 #[derive(Debug)]
 pub struct Flow {
-    pub(crate) key: UnsafeCell<FlowKey>,
+    pub(crate) key: UnsafeCell<StoredKey>,
     pub(crate) count: Refcount,
-    /// The row in which the flow is, or was last.
-    pub(crate) row: AtomicU32,
-    /// The next flow of an overflow chain or evicted list; see [`Link`].
+    /// The next flow of an overflow chain or evicted list; see [`Link`](crate::storage::Link).
     pub(crate) next: AtomicU32,
-    pub(crate) slot: SlotId,
     pub(crate) body: UnsafeCell<FlowBody>,
     pub(crate) key_use: Witness,
     pub(crate) body_use: Witness,
-    /// A flow knows its place: it is not to be swapped with another.
+    /// A flow knows its place by its address: it is not to be swapped with another.
     pub(crate) pinned: PhantomPinned,
 }
 
 impl Flow {
-    /// Place of a flow's key: only the address, with what `this` may reach.
-    pub(crate) const fn key_ptr(this: NonNull<Self>) -> *mut FlowKey {
-        this.as_ptr().wrapping_byte_add(core::mem::offset_of!(Self, key)).cast()
-    }
-    /// Place of a flow's body, likewise.
+    /// Place of a flow's body: only the address, with what `this` may reach.
     pub(crate) const fn body_ptr(this: NonNull<Self>) -> *mut FlowBody {
         this.as_ptr().wrapping_byte_add(core::mem::offset_of!(Self, body)).cast()
     }
@@ -68,7 +67,6 @@ pub struct FlowBody {
     /// Worker that took the first packet.
     pub(crate) owner: u8,
     pub(crate) marks: Marks,
-    pub(crate) detail: Detail,
 }
 
 /// Lowest and highest time to live; empty while lowest is above highest.
@@ -81,9 +79,13 @@ pub(crate) struct TtlRange {
 /// What only some protocols have.
 #[derive(Clone, Debug)]
 pub(crate) enum Detail {
+    /// Nothing; not written for UDP.
     None,
     Tcp(TcpSession),
-    Icmp { request: (u8, u8), response: Option<(u8, u8)> },
+    Icmp {
+        request: (u8, u8),
+        response: Option<(u8, u8)>,
+    },
 }
 
 /// Facts that are true or not.
@@ -108,6 +110,8 @@ impl Marks {
     pub(crate) const ROLES_KNOWN: u16 = 1 << 8;
     /// Packets of the flow had other packets in them.
     pub(crate) const OUTSIDE: u16 = 1 << 7;
+    /// The capture has lost packets of the TCP session.
+    pub(crate) const TCP_LIBERAL: u16 = 1 << 9;
 
     /// The highest two bits: the class of timeouts, so that a flow's deadline is known without its key.
     const CLASS_SHIFT: u32 = 14;
@@ -153,12 +157,11 @@ impl FlowBody {
         state: FlowState::New,
         owner: 0,
         marks: Marks(0),
-        detail: Detail::None,
     };
 
     /// A new conversation of which the first packet has not been counted yet.
-    pub(crate) const fn begin(at: Timestamp, origin: u64, owner: u8, class: TimeoutClass, detail: Detail) -> Self {
-        Self { last_seen: at, first_seen: at, origin, owner, marks: Marks::of(class), detail, ..Self::VACANT }
+    pub(crate) const fn begin(at: Timestamp, origin: u64, owner: u8, class: TimeoutClass) -> Self {
+        Self { last_seen: at, first_seen: at, origin, owner, marks: Marks::of(class), ..Self::VACANT }
     }
 
     /// Counts a packet. Its direction is seen from now on, unless the packet only speaks about the flow (an ICMP
@@ -189,7 +192,15 @@ impl FlowBody {
     /// Whether the capture has lost packets of the TCP session.
     #[must_use]
     pub const fn is_tcp_liberal(&self) -> bool {
-        matches!(&self.detail, Detail::Tcp(session) if session.is_liberal())
+        self.marks.has(Marks::TCP_LIBERAL)
+    }
+    /// Whether the flow has a [`Detail`] that may be looked at.
+    pub(crate) const fn has_detail(&self) -> bool {
+        !matches!(self.marks.timeout_class(), TimeoutClass::Udp)
+    }
+    /// Whether this is a TCP flow.
+    pub(crate) const fn is_tcp(&self) -> bool {
+        matches!(self.marks.timeout_class(), TimeoutClass::Tcp)
     }
     /// Swaps who is client and who is server, with all that was counted per direction; in compat mode without the times to
     /// live, which stay where they are in Suricata.
@@ -232,21 +243,9 @@ impl FlowBody {
         let i = dir.index();
         Traffic { packets: self.packets[i], bytes: self.bytes[i], ttl: self.ttl[i].pair() }
     }
-    pub(crate) const fn tcp_record(&self) -> Option<TcpRecord> {
-        match &self.detail {
-            Detail::Tcp(session) => Some(TcpRecord {
-                flags: session.tcp_flags(),
-                state: match session.state() {
-                    TcpState::None => None,
-                    state => Some(state),
-                },
-            }),
-            _ => None,
-        }
-    }
-    pub(crate) fn endpoint(&self, key: &FlowKey) -> Endpoint {
-        match (&self.detail, key.scope.protocol()) {
-            (Detail::Icmp { request, response }, _) => Endpoint::Icmp { request: *request, response: *response },
+    pub(crate) fn endpoint(&self, key: &FlowKey, detail: Option<&Detail>) -> Endpoint {
+        match (detail, key.scope.protocol()) {
+            (Some(Detail::Icmp { request, response }), _) => Endpoint::Icmp { request: *request, response: *response },
             (_, PROTO_TCP | PROTO_UDP | PROTO_SCTP) => Endpoint::Ports(if self.marks.has(Marks::REVERSED) {
                 Ports { src: key.ports.dst, dst: key.ports.src }
             } else {
@@ -254,6 +253,21 @@ impl FlowBody {
             }),
             (_, PROTO_ESP) => Endpoint::Spi(u32::from(key.ports.src) << 16 | u32::from(key.ports.dst)),
             _ => Endpoint::None,
+        }
+    }
+}
+
+impl Detail {
+    pub(crate) const fn tcp_record(&self) -> Option<TcpRecord> {
+        match self {
+            Self::Tcp(session) => Some(TcpRecord {
+                flags: session.tcp_flags(),
+                state: match session.state() {
+                    TcpState::None => None,
+                    state => Some(state),
+                },
+            }),
+            _ => None,
         }
     }
 }
@@ -268,8 +282,7 @@ pub(crate) const PROTO_SCTP: u8 = 132;
 
 #[cfg(not(loom))]
 const _: () = {
-    assert!(size_of::<FlowKey>() == 48, "key, count and place share the first line");
-    assert!(size_of::<FlowBody>() == 128, "counters one line, session one line");
-    assert!(size_of::<Flow>() == 192);
-    assert!(core::mem::offset_of!(Flow, body) == 64);
+    assert!(size_of::<StoredKey>() == 24 && size_of::<FlowBody>() == 64);
+    assert!(size_of::<Flow>() == 96, "one line and a half: two lines, wherever it begins");
+    assert!(size_of::<Detail>() <= 64, "a session and its tag fit a line");
 };

@@ -13,7 +13,7 @@ use crate::flow::{Flow, FlowBody};
 use crate::guard::body_of;
 use crate::lookup::{FlowLookup, RowGuard};
 use crate::prim::Ordering;
-use crate::storage::EndedFlow;
+use crate::storage::{EndedFlow, Width, is_wide};
 use crate::table::is_unreferenced;
 
 #[cfg(doc)]
@@ -28,14 +28,16 @@ const SCAN_PAUSE: Span = Span::from_nanos(1_000_000);
 
 impl FlowLookup<'_> {
     /// Finds room for one more flow when [`FlowLookup::prepare`] could not: `false` when there is none, and the packet
-    /// is refused. Enters emergency mode. Must be called without a row.
+    /// is refused. Enters emergency mode. Must be called without a row. It is room for the packet that was refused last,
+    /// which may need more of it than others.
     pub fn make_room(&mut self, now: Timestamp) -> bool {
-        self.prepare(1, now);
-        if self.spare.len() > 0 {
+        let width = core::mem::replace(&mut self.lacks, Width::Narrow);
+        self.stock(width, 1, now);
+        if self.spare.len(width) > 0 {
             return true;
         }
         self.table.emergency.enter();
-        if self.take_used(now) {
+        if self.take_used(width, now) {
             return true;
         }
         self.counters.get_used_failed += 1;
@@ -48,15 +50,15 @@ impl FlowLookup<'_> {
     ///
     /// A scan leaves one prospect for each row. The calls that follow use them up before the next scan, since looking at
     /// every flow of six rows for one new flow would cost more than all else that is done for a packet.
-    fn take_used(&mut self, now: Timestamp) -> bool {
-        if self.prospects.is_empty() && !self.is_scan_vain(now) {
-            self.scan(now);
-            if self.prospects.is_empty() {
-                self.vain_scan = Some(now);
+    fn take_used(&mut self, width: Width, now: Timestamp) -> bool {
+        if self.prospects[width as usize].is_empty() && !self.is_scan_vain(width, now) {
+            self.scan(width, now);
+            if self.prospects[width as usize].is_empty() {
+                self.vain_scan[width as usize] = Some(now);
             }
         }
-        while let Some((_, row)) = self.prospects.pop() {
-            if self.take_from(row, now) {
+        while let Some((_, row)) = self.prospects[width as usize].pop() {
+            if self.take_from(row, width, now) {
                 return true;
             }
         }
@@ -65,12 +67,12 @@ impl FlowLookup<'_> {
 
     /// Whether the last scan found everything alive just now: under a flood that fills the table within a second there is
     /// nothing to be had for a while, and looking for it again for every packet would cost more than all else.
-    fn is_scan_vain(&self, now: Timestamp) -> bool {
-        self.vain_scan.is_some_and(|last| last <= now && now.since(last) < SCAN_PAUSE)
+    fn is_scan_vain(&self, width: Width, now: Timestamp) -> bool {
+        self.vain_scan[width as usize].is_some_and(|last| last <= now && now.since(last) < SCAN_PAUSE)
     }
 
     /// Looks at the next rows and lists what they offer, the least alive last.
-    fn scan(&mut self, now: Timestamp) {
+    fn scan(&mut self, width: Width, now: Timestamp) {
         let start = self.table.prune.fetch_add(STEP, Ordering::Relaxed);
         let tried = |from: u32| {
             let rows = self.table.rows();
@@ -86,22 +88,22 @@ impl FlowLookup<'_> {
                 self.counters.get_used_eval_busy += 1;
                 continue;
             };
-            match self.least_alive(&locked, now) {
+            match self.least_alive(&locked, width, now) {
                 Candidate::None => {}
                 Candidate::Alive => self.counters.get_used_eval_reject += 1,
-                Candidate::Flow { deadline, .. } => self.prospects.push((deadline, row)),
+                Candidate::Flow { deadline, .. } => self.prospects[width as usize].push((deadline, row)),
             }
         }
-        self.prospects.sort_unstable_by(|a, b| b.cmp(a));
+        self.prospects[width as usize].sort_unstable_by(|a, b| b.cmp(a));
     }
 
     /// Takes the least alive flow of a row that was looked at, unless that has changed meanwhile.
-    fn take_from(&mut self, row: u32, now: Timestamp) -> bool {
+    fn take_from(&mut self, row: u32, width: Width, now: Timestamp) -> bool {
         let Some(locked) = self.table.try_lock_row(row) else {
             self.counters.get_used_eval_busy += 1;
             return false;
         };
-        let Candidate::Flow { flow, position, .. } = self.least_alive(&locked, now) else {
+        let Candidate::Flow { flow, position, .. } = self.least_alive(&locked, width, now) else {
             return false;
         };
         locked.remove(flow, position);
@@ -114,11 +116,14 @@ impl FlowLookup<'_> {
         true
     }
 
-    /// The flow of a row that would time out first, of those that were not seen just now. Whether a flow is referenced is
+    /// The flow of a row that would time out first, of those that are wide enough and were not seen just now. Whether a flow is referenced is
     /// asked only of those that come into question, because the count is on another cache line.
-    fn least_alive(&self, locked: &Locked<'_>, now: Timestamp) -> Candidate {
+    fn least_alive(&self, locked: &Locked<'_>, width: Width, now: Timestamp) -> Candidate {
         let mut best = Candidate::None;
         locked.for_each(|flow, position| {
+            if width == Width::Wide && !is_wide(flow) {
+                return;
+            }
             let body = body_of(locked, flow);
             let alive = is_alive(body, now);
             let earlier = match &best {

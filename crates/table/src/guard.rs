@@ -11,11 +11,11 @@ use core::ptr::NonNull;
 use flumen_kref::Ref;
 use flumen_model::FlowKey;
 
-use crate::bucket::{Locked, key_of};
-use crate::flow::{Flow, FlowBody};
+use crate::bucket::Locked;
+use crate::flow::{Detail, Flow, FlowBody};
 use crate::prim::{Ordering, Witness};
 use crate::side::Side;
-use crate::storage::{FlowStore, Link};
+use crate::storage::{FlowStore, Link, detail_place, key_of, parent_of};
 
 /// A reference to a flow: it is not ended by timeout or forced reuse while one exists, and its slot is not used again.
 /// One pointer wide; `Clone` counts up, `Drop` counts down.
@@ -25,11 +25,8 @@ pub struct FlowRef(pub(crate) Ref<Flow>);
 impl FlowRef {
     /// Who talks to whom.
     #[must_use]
-    pub fn key(&self) -> &FlowKey {
-        self.0.key_use.read();
-        // SAFETY:
-        // - A key is written only while its flow is spare, and this reference keeps it from that.
-        unsafe { &*self.0.key.get() }
+    pub fn key(&self) -> FlowKey {
+        key_of(Ref::as_ptr(&self.0))
     }
     /// How many references there are, the table's own included: a snapshot.
     #[must_use]
@@ -39,14 +36,11 @@ impl FlowRef {
     pub(crate) fn is_of(&self, store: &FlowStore) -> bool {
         store.owns(&self.0)
     }
-    pub(crate) fn row(&self) -> u32 {
-        self.0.row.load(Ordering::Relaxed)
-    }
 }
 
 impl fmt::Debug for FlowRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("FlowRef").field(self.key()).finish()
+        f.debug_tuple("FlowRef").field(&self.key()).finish()
     }
 }
 
@@ -75,7 +69,7 @@ impl<'g> FlowGuard<'g> {
 
     /// Who talks to whom.
     #[must_use]
-    pub fn key(&self) -> &FlowKey {
+    pub fn key(&self) -> FlowKey {
         key_of(self.flow)
     }
     /// What is known of the conversation.
@@ -86,21 +80,26 @@ impl<'g> FlowGuard<'g> {
         // - The row is locked (`new`, `of_reference`), and this guard is the only access under that lock.
         unsafe { &*Flow::body_ptr(self.flow) }
     }
-    /// Body and side, when the configuration has one, for writing.
-    pub(crate) fn parts(&mut self) -> (&mut FlowBody, Option<Side<'_>>) {
+    /// Origin of the flow that has the outsides of its packets.
+    pub(crate) fn parent(&self) -> Option<u64> {
+        parent_of(self.flow, &self.key())
+    }
+    /// All of the flow that changes, for writing.
+    #[inline]
+    pub(crate) fn parts(&mut self) -> Parts<'_> {
         self.witness().write();
         // SAFETY:
-        // - As in `body`; `&mut self`, borrowed as long as both parts, makes it the only borrow.
+        // - As in `body`; `&mut self`, borrowed as long as the parts, makes it the only borrow.
         let body = unsafe { &mut *Flow::body_ptr(self.flow) };
         // SAFETY:
-        // - The flow is in a locked row, hence in use.
-        let slot = unsafe { self.flow.as_ref() }.slot;
-        let side = self.store.side_ptr(slot).map(|(layout, mut words)| {
+        // - Likewise the detail, which goes with the body and was written when the flow began.
+        let detail = body.has_detail().then(|| unsafe { &mut *detail_place(self.flow) });
+        let side = self.store.side_ptr(self.flow).map(|(layout, mut words)| {
             // SAFETY:
             // - The side goes with the body: under this lock, this guard is the only access to it.
             Side::new(layout, unsafe { words.as_mut() })
         });
-        (body, side)
+        Parts { body, detail, side }
     }
     fn witness(&self) -> &Witness {
         // SAFETY:
@@ -119,10 +118,27 @@ impl<'g> FlowGuard<'g> {
     }
 }
 
+/// A flow, to be changed.
+#[derive(Debug)]
+pub(crate) struct Parts<'g> {
+    pub(crate) body: &'g mut FlowBody,
+    /// `None` for UDP.
+    pub(crate) detail: Option<&'g mut Detail>,
+    /// `None` when the configuration asks for none.
+    pub(crate) side: Option<Side<'g>>,
+}
+
 impl fmt::Debug for FlowGuard<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FlowGuard").field("key", self.key()).field("body", self.body()).finish()
+        f.debug_struct("FlowGuard").field("key", &self.key()).field("body", self.body()).finish()
     }
+}
+
+/// What of a flow of a locked row only its protocol has; as with [`body_of`].
+pub(crate) fn detail_of<'l>(locked: &'l Locked<'_>, flow: NonNull<Flow>) -> Option<&'l Detail> {
+    // SAFETY:
+    // - The detail goes with the body, and was written when the flow began.
+    body_of(locked, flow).has_detail().then(|| unsafe { &*detail_place(flow) })
 }
 
 /// Body of a flow of a locked row, for reading. The row must not be changed through a guard meanwhile, which borrowing

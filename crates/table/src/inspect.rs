@@ -6,12 +6,11 @@
 use flumen_kref::Ref;
 use flumen_model::{EndReason, FlowKey, FlowRecord};
 
-use crate::bucket::key_of;
 use crate::flow::FlowBody;
-use crate::guard::{FlowRef, body_of};
+use crate::guard::{FlowRef, body_of, detail_of};
 use crate::lookup::FlowLookup;
-use crate::record::{FlowIds, record};
-use crate::storage::{EndedFlow, SlotId};
+use crate::record::{FlowIds, Known, record};
+use crate::storage::{EndedFlow, SlotId, key_of, parent_of, slot_of};
 use crate::table::FlowTable;
 
 /// Where in a row a flow is.
@@ -46,12 +45,17 @@ impl FlowTable {
     #[must_use]
     pub fn flow_by_id(&self, id: u64, ids: FlowIds) -> Option<FlowRecord> {
         let mut found = None;
-        self.for_each_flow(|flow| {
-            if flow.place == Place::Row && ids.id(flow.body.origin) == id {
-                let parent = self.store.parent(flow.slot, flow.key);
-                found = Some(record(flow.key, flow.body, parent, EndReason::Unknown, flow.body.last_seen(), ids));
-            }
-        });
+        for row in 0..self.rows() {
+            let locked = self.lock_row(row);
+            locked.for_each(|flow, _| {
+                let body = body_of(&locked, flow);
+                if ids.id(body.origin) == id {
+                    let (key, detail) = (key_of(flow), detail_of(&locked, flow));
+                    let known = Known { key: &key, body, detail, parent: parent_of(flow, &key) };
+                    found = Some(record(known, EndReason::Unknown, body.last_seen(), ids));
+                }
+            });
+        }
         found
     }
 
@@ -62,10 +66,9 @@ impl FlowTable {
             let mut show = |place, flow: core::ptr::NonNull<crate::Flow>| {
                 // SAFETY:
                 // - The flow is in the locked row or its evicted list, hence in use.
-                let flow_ref = unsafe { flow.as_ref() };
-                let (slot, references) = (flow_ref.slot, flow_ref.count.read());
+                let references = unsafe { flow.as_ref() }.count.read();
                 let (key, body) = (key_of(flow), body_of(&locked, flow));
-                visit(&Resident { place, row, slot, references, key, body });
+                visit(&Resident { place, row, slot: slot_of(flow), references, key: &key, body });
             };
             locked.for_each(|flow, _| show(Place::Row, flow));
             locked.for_each_evicted(|flow| show(Place::Evicted, flow));
@@ -89,7 +92,7 @@ impl EndedFlow {
     /// The slot of the flow.
     #[must_use]
     pub fn slot(&self) -> SlotId {
-        self.flow.slot
+        slot_of(Ref::as_ptr(&self.flow))
     }
     /// References to the flow, this one included: a snapshot.
     #[must_use]
@@ -102,6 +105,6 @@ impl FlowRef {
     /// The slot of the flow.
     #[must_use]
     pub fn slot(&self) -> SlotId {
-        self.0.slot
+        slot_of(Ref::as_ptr(&self.0))
     }
 }

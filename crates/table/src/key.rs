@@ -1,11 +1,11 @@
 //! From a packet to the key by which its flow is found, and from a flow's key back to the packet's direction.
 
 use flumen_model::key::{Place, Scope};
-use flumen_model::{Address, Direction, FlowKey, Ports};
-use flumen_wire::{FlowPacket, Icmp, Quoted, Transport, Tunnel};
+use flumen_model::{Address, FlowKey, Ports};
+use flumen_wire::{FlowPacket, Icmp, Quoted, TcpSegment, Transport, Tunnel};
 
 use crate::config::{Compat, TableConfig, TrackTunnel};
-use crate::flow::{PROTO_ESP, PROTO_ICMP, PROTO_ICMPV6, PROTO_SCTP, PROTO_TCP, PROTO_UDP};
+use crate::flow::{PROTO_TCP, PROTO_UDP};
 
 /// What a packet has to do with a flow.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +20,9 @@ pub enum PacketKey {
 
 impl PacketKey {
     /// The key of a packet that came in on `device`.
+    ///
+    /// Inlined where it is called: of a packet that was just decoded in a straight line most of this is settled there.
+    #[inline(always)]
     #[must_use]
     pub fn of(packet: &FlowPacket, device: u16, config: &TableConfig) -> Self {
         let tunnel = match config.track_tunnel {
@@ -55,6 +58,41 @@ impl PacketKey {
     }
 }
 
+/// What of a packet's transport header a flow looks at, apart from what is in its key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Message {
+    /// A TCP segment.
+    Tcp(TcpSegment),
+    /// An ICMP or ICMPv6 message.
+    Icmp {
+        /// Type.
+        kind: u8,
+        /// Code.
+        code: u8,
+        /// Who sent it: of an error message that is not in the key.
+        src: Address,
+    },
+    /// Nothing that a flow looks at.
+    Other,
+}
+
+impl Message {
+    /// What a packet says.
+    #[inline(always)]
+    #[must_use]
+    pub const fn of(packet: &FlowPacket) -> Self {
+        match &packet.transport {
+            Transport::Tcp(tcp) => Self::Tcp(*tcp),
+            Transport::Icmp4(icmp) | Transport::Icmp6(icmp) => {
+                Self::Icmp { kind: icmp.kind, code: icmp.code, src: packet.src }
+            }
+            _ => Self::Other,
+        }
+    }
+}
+
+const _: () = assert!(size_of::<Message>() == size_of::<TcpSegment>(), "a message is no larger than a segment");
+
 /// Suricata ties only destination-unreachable to its flow, and only for TCP and UDP.
 fn usable_quote(icmp: &Icmp, compat: Compat) -> Option<Quoted> {
     const DEST_UNREACHABLE: u8 = 3;
@@ -70,6 +108,7 @@ const fn quoted_key(key: &FlowKey, quoted: &Quoted) -> FlowKey {
     FlowKey { client: quoted.src, server: quoted.dst, ports: quoted.ports, scope, ..*key }
 }
 
+#[inline(always)]
 fn ports_of(transport: &Transport) -> Ports {
     match transport {
         Transport::Tcp(tcp) => tcp.ports,
@@ -89,10 +128,10 @@ fn ports_of(transport: &Transport) -> Ports {
 /// VLAN ids, device, depth and number of tunnels count only when they are tracked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct KeyMask {
-    scope: u64,
-    tunnel_id: u32,
+    pub(crate) scope: u64,
+    pub(crate) tunnel_id: u32,
     /// As in Suricata, packets of protocols without ports all go to the server, whoever sends them.
-    portless_to_server: bool,
+    pub(crate) portless_to_server: bool,
 }
 
 impl KeyMask {
@@ -112,36 +151,8 @@ impl KeyMask {
         }
     }
     /// The key as it is hashed: what is not tracked is zero.
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn apply(self, key: &FlowKey) -> FlowKey {
         FlowKey { scope: key.scope.masked(self.scope), tunnel_id: key.tunnel_id & self.tunnel_id, ..*key }
     }
-    /// Whether two keys are the same but for their ends.
-    #[inline]
-    const fn same(self, a: &FlowKey, b: &FlowKey) -> bool {
-        let scope = (a.scope.bits() ^ b.scope.bits()) & self.scope;
-        scope | ((a.tunnel_id ^ b.tunnel_id) & self.tunnel_id) as u64 == 0
-    }
-}
-
-/// The direction in which a packet with key `packet` goes in the flow with key `flow`; `None` when it belongs to
-/// another flow. ESP goes one way: the other way has another security association.
-#[inline]
-pub(crate) fn direction(flow: &FlowKey, packet: &FlowKey, mask: KeyMask) -> Option<Direction> {
-    let word = |a: &Address| u128::from_ne_bytes(a.0);
-    let (client, server) = (word(&flow.client), word(&flow.server));
-    let (src, dst) = (word(&packet.client), word(&packet.server));
-    if !mask.same(flow, packet) {
-        return None;
-    }
-    if client == src && server == dst && flow.ports == packet.ports {
-        return Some(Direction::ToServer);
-    }
-    let turned = flow.ports.src == packet.ports.dst && flow.ports.dst == packet.ports.src;
-    let protocol = flow.scope.protocol();
-    if client != dst || server != src || !turned || protocol == PROTO_ESP {
-        return None;
-    }
-    let has_sides = matches!(protocol, PROTO_TCP | PROTO_UDP | PROTO_SCTP | PROTO_ICMP | PROTO_ICMPV6);
-    Some(if has_sides || !mask.portless_to_server { Direction::ToClient } else { Direction::ToServer })
 }

@@ -11,6 +11,7 @@
 // sound. Every other module that needs `unsafe` only vouches for such a lock.
 #![allow(unsafe_code)]
 
+mod account;
 mod bucket;
 pub mod config;
 mod counters;
@@ -46,7 +47,7 @@ pub use flow::{Flow, FlowBody};
 pub use guard::{FlowGuard, FlowRef};
 pub use hash::{FlowHash, HashSecret};
 pub use inspect::{Place, Resident};
-pub use key::PacketKey;
+pub use key::{Message, PacketKey};
 pub use lookup::{FlowLookup, PacketView, RowGuard, Verdict};
 pub use record::FlowIds;
 pub use storage::{EndedFlow, SlotId};

@@ -9,18 +9,19 @@
 
 use core::ptr::NonNull;
 
-use flumen_model::{Direction, EndReason, FlowKey, FlowState, Timestamp};
-use flumen_wire::{FlowPacket, NonFlow, Role, TcpFlags, TcpSegment, Transport};
+use flumen_model::{Direction, EndReason, FlowKey, Timestamp};
+use flumen_wire::{FlowPacket, Macs, NonFlow, Role, TcpFlags};
 
+use crate::account::{account, oriented};
 use crate::bucket::{Due, Found, Locked};
-use crate::config::{Compat, TimeoutClass};
+use crate::config::TimeoutClass;
 use crate::counters::LookupCounters;
 use crate::flow::{Detail, Flow, FlowBody, Marks, PROTO_ICMP, PROTO_ICMPV6, PROTO_TCP, PROTO_UDP};
-use crate::guard::{FlowGuard, body_of};
+use crate::guard::{FlowGuard, Parts, body_of, detail_of};
 use crate::hash::FlowHash;
-use crate::key::PacketKey;
+use crate::key::{Message, PacketKey};
 use crate::pool::{SpareQueue, Sync};
-use crate::storage::{EndedFlow, SpareFlow};
+use crate::storage::{EndedFlow, SpareFlow, Width, slot_of};
 use crate::table::{FlowTable, SweepCounts, is_unreferenced};
 use crate::tcp::TcpPolicy;
 
@@ -34,12 +35,15 @@ pub struct FlowLookup<'t> {
     pub(crate) work: Vec<EndedFlow>,
     /// Counters of this worker.
     pub counters: LookupCounters,
-    /// Rows with a flow that may be ended by force, by the time at which that would time out; the earliest is last.
-    pub(crate) prospects: Vec<(Timestamp, u32)>,
+    /// What the packet needed for which there was no spare flow.
+    pub(crate) lacks: Width,
+    /// Rows with a flow that may be ended by force, by the time at which that would time out; the earliest is last. This
+    /// and what follows by [`Width`].
+    pub(crate) prospects: [Vec<(Timestamp, u32)>; 2],
     /// When rows were last looked at in vain.
-    pub(crate) vain_scan: Option<Timestamp>,
+    pub(crate) vain_scan: [Option<Timestamp>; 2],
     /// Packet second of the last try that found the pool empty.
-    pub(crate) empty_sync: Option<u64>,
+    pub(crate) empty_sync: [Option<u64>; 2],
 }
 
 /// What the table needs to know of a packet besides its key.
@@ -55,10 +59,35 @@ pub struct PacketView<'p> {
     pub parent: u64,
     /// What the payload says of the sender, when it was asked: where a session may begin in its middle.
     pub role: Option<Role>,
-    /// The decoded packet.
-    pub packet: &'p FlowPacket,
+    /// What the packet says in its flow.
+    pub message: Message,
+    /// Time to live, or hop limit.
+    pub ttl: u8,
+    /// Whether another packet is in this one.
+    pub is_outside: bool,
+    /// MAC addresses of the frame, where they are collected.
+    pub macs: Option<&'p Macs>,
     /// Whether the TCP checksum is right, or not asked for: a segment with a wrong one is counted but not believed.
     pub checksum_ok: bool,
+}
+
+impl<'p> PacketView<'p> {
+    /// A packet that came at `at` and is in no other, of no bytes and with origin 0 until these are said.
+    #[must_use]
+    pub fn of(packet: &'p FlowPacket, at: Timestamp) -> Self {
+        Self {
+            at,
+            bytes: 0,
+            origin: 0,
+            parent: 0,
+            role: None,
+            message: Message::of(packet),
+            ttl: packet.ttl,
+            is_outside: packet.inner.is_some(),
+            macs: packet.macs.as_ref(),
+            checksum_ok: true,
+        }
+    }
 }
 
 /// What became of a packet.
@@ -101,9 +130,10 @@ impl<'t> FlowLookup<'t> {
             spare: SpareQueue::default(),
             work: Vec::new(),
             counters: LookupCounters::default(),
-            prospects: Vec::new(),
-            vain_scan: None,
-            empty_sync: None,
+            lacks: Width::Narrow,
+            prospects: [const { Vec::new() }; 2],
+            vain_scan: [None; 2],
+            empty_sync: [None; 2],
         }
     }
 
@@ -126,8 +156,17 @@ impl<'t> FlowLookup<'t> {
 
     /// Makes sure that `flows` new flows can be made, as far as that costs nobody anything: from the pool, else from the
     /// operating system within the memcap. Called before a vector of packets, without a row.
+    #[inline]
     pub fn prepare(&mut self, flows: usize, now: Timestamp) {
-        while self.spare.len() < flows && (self.sync(now) || self.spare.allocate(&self.table.store)) {}
+        if self.spare.len(Width::Narrow) < flows {
+            self.stock(Width::Narrow, flows, now);
+        }
+    }
+    /// The same for flows that need so much room.
+    pub(crate) fn stock(&mut self, width: Width, flows: usize, now: Timestamp) {
+        while self.spare.len(width) < flows && (self.sync(width, now) || self.spare.allocate(width, &self.table.store))
+        {
+        }
     }
 
     /// Gives the private spare flows to the pool. Called now and then: flows that came home one by one lie scattered, and
@@ -137,25 +176,25 @@ impl<'t> FlowLookup<'t> {
     }
 
     /// Fetches a block from the pool. In emergency mode an empty pool is asked once a packet second.
-    fn sync(&mut self, now: Timestamp) -> bool {
-        if self.table.is_emergency() && self.empty_sync == Some(now.secs()) {
+    fn sync(&mut self, width: Width, now: Timestamp) -> bool {
+        if self.table.is_emergency() && self.empty_sync[width as usize] == Some(now.secs()) {
             return false;
         }
-        let old = self.spare.len();
-        let sync = self.table.pool.take(&mut self.spare);
+        let old = self.spare.len(width);
+        let sync = self.table.pool.take(width, &mut self.spare);
         let counters = &mut self.counters;
         counters.spare_sync += 1;
-        counters.spare_sync_flows += (self.spare.len() - old) as u64;
+        counters.spare_sync_flows += (self.spare.len(width) - old) as u64;
         match sync {
             Sync::Full => {}
             Sync::Incomplete => counters.spare_sync_incomplete += 1,
             Sync::Empty => {
                 counters.spare_sync_empty += 1;
-                self.empty_sync = Some(now.secs());
+                self.empty_sync[width as usize] = Some(now.secs());
                 self.spare.collect(&self.table.store);
             }
         }
-        self.spare.len() > old
+        self.spare.len(width) > old
     }
 }
 
@@ -207,7 +246,11 @@ impl RowGuard<'_, '_> {
             _ if self.is_gated(view) => return Verdict::NonFlow(NonFlow::Emergency),
             _ if !self.has_room(view.at) => return Verdict::NonFlow(NonFlow::Memcap),
             _ => {
-                let Some(spare) = self.lookup.spare.pop() else { return Verdict::NoSpare };
+                let width = Width::needed(key, view.parent);
+                let Some(spare) = self.lookup.spare.pop(width) else {
+                    self.lookup.lacks = width;
+                    return Verdict::NoSpare;
+                };
                 if let Some((old, (at, reason))) = over {
                     self.end(old, at, reason);
                 }
@@ -217,9 +260,9 @@ impl RowGuard<'_, '_> {
         // SAFETY:
         // - The flow is in this guard's row, which is locked; no other guard of it exists.
         let mut flow = unsafe { FlowGuard::new(flow, self.locked.store) };
-        let (body, side) = flow.parts();
+        let Parts { body, detail, side } = flow.parts();
         let (old_state, was_reversed) = (body.state, body.marks.has(Marks::REVERSED));
-        account(body, direction, view, self.lookup.tcp, self.lookup.worker, &mut self.lookup.counters);
+        account(body, detail, direction, view, self.lookup.tcp, self.lookup.worker, &mut self.lookup.counters);
         if let Some(mut side) = side {
             if body.marks.has(Marks::REVERSED) != was_reversed {
                 side.reverse();
@@ -247,9 +290,10 @@ impl RowGuard<'_, '_> {
         let mut flow = unsafe { FlowGuard::new(found.flow, self.locked.store) };
         let reversed = flow.body().marks.has(Marks::REVERSED);
         let client = if reversed { flow.key().server } else { flow.key().client };
-        let direction = if view.packet.src == client { Direction::ToServer } else { Direction::ToClient };
-        let (body, side) = flow.parts();
-        body.count(view.at, direction, view.bytes, view.packet.ttl, false);
+        let from_client = matches!(&view.message, Message::Icmp { src, .. } if *src == client);
+        let direction = if from_client { Direction::ToServer } else { Direction::ToClient };
+        let Parts { body, side, .. } = flow.parts();
+        body.count(view.at, direction, view.bytes, view.ttl, false);
         if let Some(mut side) = side {
             side.packet(body, direction, view, &mut self.lookup.counters);
         }
@@ -267,21 +311,20 @@ impl RowGuard<'_, '_> {
         if deadline <= view.at && is_unreferenced(found.flow) {
             return Some((deadline, EndReason::Timeout));
         }
-        match (&view.packet.transport, &body.detail) {
-            // Nothing but a SYN can start another session, and one is rare.
-            (Transport::Tcp(tcp), Detail::Tcp(session))
-                if tcp.flags.any(TcpFlags::SYN)
-                    && session.is_reused_by(tcp, oriented(body, found.direction), self.lookup.tcp) =>
-            {
-                Some((view.at, EndReason::TcpReuse))
-            }
-            _ => None,
+        // Nothing but a SYN can start another session, and one is rare.
+        let Message::Tcp(tcp) = &view.message else { return None };
+        if !tcp.flags.any(TcpFlags::SYN) {
+            return None;
         }
+        let Some(Detail::Tcp(session)) = detail_of(&self.locked, found.flow) else { return None };
+        session
+            .is_reused_by(tcp, oriented(body, found.direction), self.lookup.tcp)
+            .then_some((view.at, EndReason::TcpReuse))
     }
 
     /// Whether a packet opens no flow because of an emergency: TCP does with a SYN only, where it could in its middle.
     fn is_gated(&self, view: &PacketView<'_>) -> bool {
-        let Transport::Tcp(tcp) = &view.packet.transport else { return false };
+        let Message::Tcp(tcp) = &view.message else { return false };
         let opening = tcp.flags.0 & (TcpFlags::SYN | TcpFlags::ACK | TcpFlags::RST | TcpFlags::FIN);
         opening != TcpFlags::SYN && self.lookup.tcp.midstream && self.lookup.table.is_emergency()
     }
@@ -289,20 +332,15 @@ impl RowGuard<'_, '_> {
     fn create(&mut self, spare: SpareFlow, key: &FlowKey, hash: FlowHash, view: &PacketView<'_>) -> NonNull<Flow> {
         let lookup = &mut *self.lookup;
         let emergency = lookup.table.is_emergency();
-        let detail = match &view.packet.transport {
-            Transport::Tcp(_) => Detail::Tcp(crate::tcp::TcpSession::default()),
-            Transport::Icmp4(icmp) | Transport::Icmp6(icmp) => {
-                Detail::Icmp { request: (icmp.kind, icmp.code), response: None }
-            }
-            _ => Detail::None,
+        let detail = match &view.message {
+            Message::Tcp(_) => Detail::Tcp(crate::tcp::TcpSession::default()),
+            &Message::Icmp { kind, code, .. } => Detail::Icmp { request: (kind, code), response: None },
+            Message::Other => Detail::None,
         };
-        let body = FlowBody::begin(view.at, view.origin, lookup.worker, TimeoutClass::of(key.scope.protocol()), detail);
+        let body = FlowBody::begin(view.at, view.origin, lookup.worker, TimeoutClass::of(key.scope.protocol()));
         let due = Due::at(lookup.table.deadline(&body, emergency));
         let slot = spare.slot();
-        if key.scope.recursion() > 0 {
-            self.locked.store.set_parent(slot, view.parent);
-        }
-        let flow = spare.begin(*key, self.row, body, self.locked.store);
+        let flow = spare.begin(key, body, detail, view.parent, self.locked.store);
         self.locked.insert(flow, slot, hash);
         lookup.table.note_deadline(self.row, due);
         lookup.table.note_update(self.row, view.at);
@@ -336,11 +374,8 @@ impl RowGuard<'_, '_> {
         let mut evicted = false;
         table.expire_row(locked, *row, now, &mut SweepCounts::default(), |flow, at| {
             let body = body_of(locked, flow);
-            if matches!(body.detail, Detail::Tcp(_)) && body.owner != *worker {
-                // SAFETY:
-                // - The flow was just taken out of the locked row and is in use until it is recycled.
-                let slot = unsafe { flow.as_ref() }.slot;
-                locked.evict(flow, slot);
+            if body.is_tcp() && body.owner != *worker {
+                locked.evict(flow, slot_of(flow));
                 evicted = true;
             } else {
                 counters.flows_evicted += 1;
@@ -353,120 +388,4 @@ impl RowGuard<'_, '_> {
             table.note_evicted(*row);
         }
     }
-}
-
-/// The way a packet goes for the client and server as they are now known.
-const fn oriented(body: &FlowBody, by_key: Direction) -> Direction {
-    if body.marks.has(Marks::REVERSED) { by_key.opposite() } else { by_key }
-}
-
-/// What the payload says of its sender decides who is client and who is server, once, where a session was met in its
-/// middle; and for a datagram, which may always be an answer.
-#[cold]
-fn believe(body: &mut FlowBody, role: Role, by_key: Direction, compat: Compat) {
-    let turned = match (role, oriented(body, by_key)) {
-        (Role::Server, Direction::ToServer) | (Role::Client, Direction::ToClient) => true,
-        (Role::Server, Direction::ToClient) | (Role::Client, Direction::ToServer) => false,
-    };
-    if body.marks.has(Marks::ROLES_KNOWN) || matches!(&body.detail, Detail::Tcp(session) if !session.is_midstream()) {
-        return;
-    }
-    body.marks.set(Marks::ROLES_KNOWN);
-    if turned {
-        if let Detail::Tcp(session) = &mut body.detail {
-            session.reverse();
-        }
-        body.reverse(compat);
-    }
-}
-
-/// Counts a packet in its flow and moves the flow's state.
-#[inline]
-fn account(
-    body: &mut FlowBody,
-    by_key: Direction,
-    view: &PacketView<'_>,
-    policy: TcpPolicy,
-    worker: u8,
-    counters: &mut LookupCounters,
-) {
-    let direction = oriented(body, by_key);
-    let idle = body.idle(view.at);
-    body.count(view.at, direction, view.bytes, view.packet.ttl, true);
-    if view.packet.inner.is_some() {
-        body.marks.set(Marks::OUTSIDE);
-    }
-    if body.is_bypassed() {
-        counters.bypassed_packets += 1;
-        counters.bypassed_bytes += view.bytes;
-        return;
-    }
-    match &view.packet.transport {
-        Transport::Tcp(_) if !view.checksum_ok => counters.invalid_checksum += 1,
-        Transport::Tcp(tcp) => {
-            count_flags(tcp.flags, counters);
-            if body.owner != worker {
-                body.marks.set(Marks::WRONG_THREAD);
-                counters.pkt_on_wrong_thread += 1;
-            }
-            session(body, tcp, direction, idle.secs(), policy, counters);
-            if let Some(role) = view.role {
-                believe(body, role, by_key, policy.compat);
-            }
-        }
-        transport => {
-            if let Some(role) = view.role {
-                believe(body, role, by_key, policy.compat);
-            }
-            if body.both_seen() {
-                body.state = FlowState::Established;
-            }
-            if let (
-                Detail::Icmp { response: response @ None, .. },
-                Transport::Icmp4(icmp) | Transport::Icmp6(icmp),
-                Direction::ToClient,
-            ) = (&mut body.detail, transport, direction)
-            {
-                *response = Some((icmp.kind, icmp.code));
-            }
-        }
-    }
-}
-
-fn session(
-    body: &mut FlowBody,
-    tcp: &TcpSegment,
-    direction: Direction,
-    seconds_idle: u64,
-    policy: TcpPolicy,
-    counters: &mut LookupCounters,
-) {
-    let Detail::Tcp(session) = &mut body.detail else { return };
-    let outcome = session.segment(tcp, direction, seconds_idle, policy);
-    if let Some(state) = outcome.flow_state {
-        body.state = state;
-    }
-    if outcome.midstream_policy {
-        body.marks.set(Marks::MIDSTREAM_POLICY);
-    }
-    if outcome.opened {
-        counters.sessions += 1;
-        counters.midstream_pickups += u64::from(outcome.midstream);
-        if outcome.reversed {
-            body.reverse(policy.compat);
-        }
-    }
-    if !outcome.noticed.is_nothing() {
-        counters.count_noticed(outcome.noticed);
-    }
-}
-
-fn count_flags(flags: TcpFlags, counters: &mut LookupCounters) {
-    if flags.has(TcpFlags::SYN | TcpFlags::ACK) {
-        counters.synack += 1;
-    } else if flags.any(TcpFlags::SYN) {
-        counters.syn += 1;
-    }
-    counters.rst += u64::from(flags.any(TcpFlags::RST));
-    counters.urg += u64::from(flags.any(TcpFlags::URG));
 }

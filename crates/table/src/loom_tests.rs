@@ -60,15 +60,7 @@ fn table(rows: u32) -> Arc<FlowTable> {
 }
 fn send(lookup: &mut FlowLookup<'_>, port: u16, now: Timestamp) -> Verdict {
     let packet = packet(port);
-    let view = PacketView {
-        at: now,
-        parent: 0,
-        role: None,
-        bytes: 60,
-        origin: u64::from(port),
-        packet: &packet,
-        checksum_ok: true,
-    };
+    let view = PacketView { bytes: 60, origin: u64::from(port), ..PacketView::of(&packet, now) };
     let key = PacketKey::of(&packet, 0, lookup.table.config());
     let PacketKey::Own(own) = &key else { unreachable!() };
     let hash = lookup.table.hash(own);

@@ -1,11 +1,13 @@
 //! Spare flows on two levels: a private queue for each worker, and a shared pool that hands out and takes back blocks
 //! of one hundred, so that the pool's lock is taken once in a hundred flows.
+//!
+//! Both keep wide flows apart from narrow ones. Who needs no wide flow takes one all the same before memory is asked for.
 
 use flumen_kref::{Boxed, Ref};
 
 use crate::flow::Flow;
 use crate::prim::{Mutex, lock};
-use crate::storage::{BLOCK_BYTES, BLOCK_FLOWS, FlowStore, SlotId, SpareFlow};
+use crate::storage::{BLOCK_BYTES, BLOCK_FLOWS, FlowStore, SlotId, SpareFlow, Width};
 
 /// A worker keeps at most this many spare flows; a further one sends a block back to the pool.
 const PRIVATE_MAX: usize = 2 * BLOCK_FLOWS;
@@ -16,10 +18,21 @@ const SOON: usize = 4;
 /// Spare flows that all workers share.
 #[derive(Debug)]
 pub(crate) struct SparePool {
-    /// The last list is the first block: the one that is being filled. All others are full.
-    blocks: Mutex<Vec<Vec<SpareFlow>>>,
+    shelves: Mutex<Shelves>,
     prealloc: usize,
     vain: Mutex<Vain>,
+}
+
+#[derive(Debug, Default)]
+struct Shelves {
+    narrow: Shelf,
+    wide: Shelf,
+}
+
+/// Spare flows of one width. The last list is the first block: the one that is being filled. All others are full.
+#[derive(Debug, Default)]
+struct Shelf {
+    blocks: Vec<Vec<SpareFlow>>,
 }
 
 /// How long giving memory back is left alone after it found little: sorting the whole pool again and again would cost
@@ -56,10 +69,74 @@ pub(crate) enum Sync {
     Empty,
 }
 
+impl Shelf {
+    /// Takes the first block if it is full, otherwise the second.
+    fn take_full(&mut self) -> Option<Vec<SpareFlow>> {
+        let full = self.blocks.len().checked_sub(1 + usize::from(self.is_partial()))?;
+        Some(self.blocks.remove(full))
+    }
+    /// Whether the first block is not full.
+    fn is_partial(&self) -> bool {
+        self.blocks.last().is_some_and(|first| first.len() < BLOCK_FLOWS)
+    }
+    /// Adds a full block.
+    fn put(&mut self, block: Vec<SpareFlow>) {
+        let at = self.blocks.len() - usize::from(self.is_partial());
+        self.blocks.insert(at, block);
+    }
+    /// Adds less than a block, filling the first one.
+    fn fill_up(&mut self, mut rest: Vec<SpareFlow>) {
+        if let Some(first) = self.blocks.last_mut().filter(|first| first.len() < BLOCK_FLOWS) {
+            let room = BLOCK_FLOWS - first.len();
+            first.extend(rest.drain(..room.min(rest.len())));
+        }
+        if !rest.is_empty() {
+            self.blocks.push(rest);
+        }
+    }
+    fn len(&self) -> usize {
+        self.blocks.iter().map(Vec::len).sum()
+    }
+
+    /// Takes up to `most` blocks of memory out of which all flows are here. The rest is put in order of address, low
+    /// ones on top, so that what is used next gathers in few blocks and the others come home whole.
+    fn whole_blocks(&mut self, most: usize) -> Vec<Vec<SpareFlow>> {
+        let mut flows: Vec<SpareFlow> = core::mem::take(&mut self.blocks).into_iter().flatten().collect();
+        // By address, not by slot: to look at every flow would cost a cache miss each.
+        flows.sort_unstable_by_key(SpareFlow::address);
+        let (mut kept, mut whole) = (Vec::with_capacity(flows.len()), Vec::new());
+        while !flows.is_empty() {
+            let members = flows.split_off(last_neighbours(&flows));
+            if members.len() == BLOCK_FLOWS && whole.len() < most {
+                whole.push(members);
+            } else {
+                kept.extend(members.into_iter().rev());
+            }
+        }
+        let mut kept = kept.into_iter();
+        while kept.len() > 0 {
+            self.blocks.push(kept.by_ref().take(BLOCK_FLOWS).collect());
+        }
+        whole
+    }
+}
+
+impl Shelves {
+    fn of(&mut self, width: Width) -> &mut Shelf {
+        match width {
+            Width::Narrow => &mut self.narrow,
+            Width::Wide => &mut self.wide,
+        }
+    }
+    fn len(&self) -> usize {
+        self.narrow.len() + self.wide.len()
+    }
+}
+
 impl SparePool {
     /// A pool of `prealloc` flows, as far as the memcap allows.
     pub(crate) fn new(prealloc: usize, store: &Ref<Boxed<FlowStore>>) -> Self {
-        let pool = Self { blocks: Mutex::new(Vec::new()), prealloc, vain: Mutex::new(Vain::default()) };
+        let pool = Self { shelves: Mutex::new(Shelves::default()), prealloc, vain: Mutex::new(Vain::default()) };
         pool.grow(store, prealloc);
         pool
     }
@@ -67,70 +144,59 @@ impl SparePool {
     fn grow(&self, store: &Ref<Boxed<FlowStore>>, flows: usize) {
         for _ in 0..flows.div_ceil(BLOCK_FLOWS) {
             let mut block = Vec::with_capacity(BLOCK_FLOWS);
-            if !FlowStore::take_block(store, &mut block) {
+            if !FlowStore::take_block(store, Width::Narrow, |flow| block.push(flow)) {
                 return;
             }
             block.reverse();
-            lock(&self.blocks).insert(0, block);
+            lock(&self.shelves).of(block[0].width()).blocks.insert(0, block);
         }
     }
 
-    /// Hands out the first block if it is full, otherwise the second; the first as it is when there is no other.
-    pub(crate) fn take(&self, into: &mut SpareQueue) -> Sync {
-        let mut blocks = lock(&self.blocks);
-        let last = blocks.len();
-        let block = match blocks.last() {
-            None => return Sync::Empty,
-            Some(first) if first.len() == BLOCK_FLOWS || last == 1 => blocks.pop(),
-            Some(_) => Some(blocks.remove(last - 2)),
+    /// Hands out a block of flows that are wide enough: a full one, narrow rather than wide; a first block as it is when
+    /// there is no other.
+    pub(crate) fn take(&self, width: Width, into: &mut SpareQueue) -> Sync {
+        let mut shelves = lock(&self.shelves);
+        let Shelves { narrow, wide } = &mut *shelves;
+        let block = match width {
+            Width::Narrow => narrow.take_full().or_else(|| wide.take_full()).or_else(|| narrow.blocks.pop()),
+            Width::Wide => wide.take_full(),
         };
-        drop(blocks);
-        let block = block.unwrap_or_default();
-        let sync = match block.len() {
-            0 => Sync::Empty,
-            BLOCK_FLOWS => Sync::Full,
-            _ => Sync::Incomplete,
-        };
-        into.flows.extend(block);
+        let Some(block) = block.or_else(|| wide.blocks.pop()) else { return Sync::Empty };
+        drop(shelves);
+        let sync = if block.len() == BLOCK_FLOWS { Sync::Full } else { Sync::Incomplete };
+        into.extend(block);
         sync
     }
 
     /// Takes flows back: whole blocks as they are, the rest into the first block. Flows are drawn without the lock, since
     /// drawing one may be work.
     pub(crate) fn give_back(&self, flows: impl IntoIterator<Item = SpareFlow>) {
-        let mut flows = flows.into_iter();
-        loop {
-            let mut block = Vec::with_capacity(BLOCK_FLOWS);
-            block.extend(flows.by_ref().take(BLOCK_FLOWS));
-            if block.len() < BLOCK_FLOWS {
-                return self.fill_up(block);
+        let (mut narrow, mut wide) = (Vec::new(), Vec::new());
+        for flow in flows {
+            let width = flow.width();
+            let block = if width == Width::Wide { &mut wide } else { &mut narrow };
+            block.push(flow);
+            if block.len() == BLOCK_FLOWS {
+                lock(&self.shelves).of(width).put(core::mem::take(block));
             }
-            let mut blocks = lock(&self.blocks);
-            let partial = blocks.last().is_some_and(|first| first.len() < BLOCK_FLOWS);
-            let at = blocks.len() - usize::from(partial);
-            blocks.insert(at, block);
         }
-    }
-
-    /// Adds less than a block, filling the first one.
-    fn fill_up(&self, mut rest: Vec<SpareFlow>) {
-        let mut blocks = lock(&self.blocks);
-        if let Some(first) = blocks.last_mut().filter(|first| first.len() < BLOCK_FLOWS) {
-            let room = BLOCK_FLOWS - first.len();
-            first.extend(rest.drain(..room.min(rest.len())));
+        if !narrow.is_empty() {
+            lock(&self.shelves).narrow.fill_up(narrow);
         }
-        if !rest.is_empty() {
-            blocks.push(rest);
+        if !wide.is_empty() {
+            lock(&self.shelves).wide.fill_up(wide);
         }
     }
 
     /// Shows the slot of every flow in the pool.
     pub(crate) fn for_each(&self, visit: impl FnMut(SlotId)) {
-        lock(&self.blocks).iter().flatten().map(SpareFlow::slot).for_each(visit);
+        let shelves = lock(&self.shelves);
+        let blocks = shelves.narrow.blocks.iter().chain(&shelves.wide.blocks);
+        blocks.flatten().map(SpareFlow::slot).for_each(visit);
     }
     /// Flows in the pool.
     pub(crate) fn len(&self) -> usize {
-        lock(&self.blocks).iter().map(Vec::len).sum()
+        lock(&self.shelves).len()
     }
     pub(crate) const fn prealloc(&self) -> usize {
         self.prealloc
@@ -160,36 +226,25 @@ impl SparePool {
         }
     }
 
-    /// Gives up to `share` flows back to the operating system: those whose whole block of memory is here. The rest is
-    /// put in order of address, low ones on top, so that what is used next gathers in few blocks and the others come
-    /// home whole. Returns how many went.
+    /// Gives up to `share` flows back to the operating system; how many went. First go wide ones that are more than their
+    /// share, then narrow ones, then all.
     fn shrink(&self, store: &Ref<Boxed<FlowStore>>, share: usize) -> usize {
+        let blocks = share / BLOCK_FLOWS;
         // Under the lock throughout: a worker that found the pool empty meanwhile would take it for an emergency.
-        let mut blocks = lock(&self.blocks);
-        let mut flows: Vec<SpareFlow> = core::mem::take(&mut *blocks).into_iter().flatten().collect();
-        // By address, not by slot: to look at every flow would cost a cache miss each.
-        flows.sort_unstable_by_key(SpareFlow::address);
-        let (mut kept, mut whole) = (Vec::with_capacity(flows.len()), Vec::new());
-        while !flows.is_empty() {
-            let members = flows.split_off(last_neighbours(&flows));
-            if members.len() == BLOCK_FLOWS && (whole.len() + 1) * BLOCK_FLOWS <= share {
-                whole.push(members);
-            } else {
-                kept.extend(members.into_iter().rev());
-            }
+        let mut shelves = lock(&self.shelves);
+        let mut whole = shelves.wide.whole_blocks(store.surplus_wide(blocks));
+        whole.append(&mut shelves.narrow.whole_blocks(blocks - whole.len()));
+        if whole.len() < blocks {
+            whole.append(&mut shelves.wide.whole_blocks(blocks - whole.len()));
         }
-        let mut kept = kept.into_iter();
-        while kept.len() > 0 {
-            blocks.push(kept.by_ref().take(BLOCK_FLOWS).collect());
-        }
-        drop(blocks);
+        drop(shelves);
         let given = whole.len() * BLOCK_FLOWS;
         whole.into_iter().for_each(|members| store.give_back_block(members));
         given
     }
 }
 
-/// Where the flows begin that lie side by side with the last one. Between two blocks there are headers, so they are of one
+/// Where the flows begin that lie side by side with the last one. Between two blocks there are details, so they are of one
 /// block.
 fn last_neighbours(flows: &[SpareFlow]) -> usize {
     let beside = |pair: &&[SpareFlow]| pair[1].address() - pair[0].address() == size_of::<Flow>();
@@ -199,58 +254,78 @@ fn last_neighbours(flows: &[SpareFlow]) -> usize {
 impl Drop for SparePool {
     /// The table is going, and the store with it: there is no need to give each flow back to it.
     fn drop(&mut self) {
-        let blocks = core::mem::take(&mut *lock(&self.blocks));
-        blocks.into_iter().flatten().for_each(SpareFlow::forget);
+        let Shelves { narrow, wide } = core::mem::take(&mut *lock(&self.shelves));
+        narrow.blocks.into_iter().chain(wide.blocks).flatten().for_each(SpareFlow::forget);
     }
 }
 
 /// Spare flows of one worker.
 #[derive(Debug, Default)]
 pub(crate) struct SpareQueue {
-    flows: Vec<SpareFlow>,
+    narrow: Vec<SpareFlow>,
+    wide: Vec<SpareFlow>,
 }
 
 impl SpareQueue {
-    /// Takes a flow, and asks for the lines of one that will be taken soon: it may have been unused for long.
-    pub(crate) fn pop(&mut self) -> Option<SpareFlow> {
-        let flow = self.flows.pop();
-        if let Some(soon) = self.flows.len().checked_sub(SOON).and_then(|soon| self.flows.get(soon)) {
+    /// Takes a flow that is wide enough, and asks for the lines of one that will be taken soon: it may have been unused for
+    /// long.
+    #[inline]
+    pub(crate) fn pop(&mut self, width: Width) -> Option<SpareFlow> {
+        let flows = if width == Width::Wide || self.narrow.is_empty() { &mut self.wide } else { &mut self.narrow };
+        let flow = flows.pop();
+        if let Some(soon) = flows.len().checked_sub(SOON).and_then(|soon| flows.get(soon)) {
             soon.prefetch();
         }
         flow
     }
-    pub(crate) fn len(&self) -> usize {
-        self.flows.len()
+    /// How many flows are there that are wide enough.
+    pub(crate) const fn len(&self, width: Width) -> usize {
+        match width {
+            Width::Narrow => self.narrow.len() + self.wide.len(),
+            Width::Wide => self.wide.len(),
+        }
     }
     /// Shows the slot of every flow.
     pub(crate) fn for_each(&self, visit: impl FnMut(SlotId)) {
-        self.flows.iter().map(SpareFlow::slot).for_each(visit);
+        self.narrow.iter().chain(&self.wide).map(SpareFlow::slot).for_each(visit);
     }
     /// Takes a flow that has ended its work here; surplus goes to the pool block by block.
     pub(crate) fn put(&mut self, flow: SpareFlow, pool: &SparePool) {
-        if self.flows.len() >= PRIVATE_MAX {
-            pool.give_back(self.flows.drain(..BLOCK_FLOWS));
+        if self.narrow.len() + self.wide.len() >= PRIVATE_MAX {
+            let longer = if self.narrow.len() < self.wide.len() { &mut self.wide } else { &mut self.narrow };
+            pool.give_back(longer.drain(..BLOCK_FLOWS));
         }
-        self.flows.push(flow);
+        self.of(flow.width()).push(flow);
     }
     /// Gives everything to the pool.
     pub(crate) fn empty_into(&mut self, pool: &SparePool) {
-        pool.give_back(self.flows.drain(..));
+        pool.give_back(self.narrow.drain(..).chain(self.wide.drain(..)));
     }
     /// Takes a fresh block from the operating system within the memcap.
-    pub(crate) fn allocate(&mut self, store: &Ref<Boxed<FlowStore>>) -> bool {
-        let old = self.flows.len();
-        let done = FlowStore::take_block(store, &mut self.flows);
-        self.flows[old..].reverse();
+    pub(crate) fn allocate(&mut self, width: Width, store: &Ref<Boxed<FlowStore>>) -> bool {
+        let mut block = Vec::with_capacity(BLOCK_FLOWS);
+        let done = FlowStore::take_block(store, width, |flow| block.push(flow));
+        self.extend(block.into_iter().rev());
         done
     }
     /// Adds flows that came back by themselves.
     pub(crate) fn collect(&mut self, store: &FlowStore) {
-        store.collect_returned(&mut self.flows);
+        let mut returned = Vec::new();
+        store.collect_returned(&mut returned);
+        self.extend(returned);
+    }
+    fn extend(&mut self, flows: impl IntoIterator<Item = SpareFlow>) {
+        flows.into_iter().for_each(|flow| self.of(flow.width()).push(flow));
+    }
+    const fn of(&mut self, width: Width) -> &mut Vec<SpareFlow> {
+        match width {
+            Width::Narrow => &mut self.narrow,
+            Width::Wide => &mut self.wide,
+        }
     }
 }
 
-/// What a block costs.
+/// What a block costs at least.
 pub(crate) const BLOCK_COST: u64 = BLOCK_BYTES as u64;
 
 #[cfg(all(test, not(loom)))]

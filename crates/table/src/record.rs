@@ -3,7 +3,7 @@
 use flumen_model::record::Nesting;
 use flumen_model::{Direction, EndReason, FlowKey, FlowRecord, Timestamp};
 
-use crate::flow::{FlowBody, Marks};
+use crate::flow::{Detail, FlowBody, Marks};
 use crate::storage::EndedFlow;
 
 /// Makes flow ids: unique in a run, the same in the next run over the same input, and unlike those of other inputs.
@@ -49,23 +49,29 @@ impl EndedFlow {
     /// The record of the flow.
     #[must_use]
     pub fn record(&self, ids: FlowIds) -> FlowRecord {
+        let key = self.key();
+        let known = Known { key: &key, body: self.body(), detail: self.detail(), parent: self.parent(&key) };
         FlowRecord {
             emergency: self.emergency && self.reason == EndReason::Forced,
             macs: self.macs(),
-            ..record(self.key(), self.body(), self.parent(), self.reason, self.at, ids)
+            ..record(known, self.reason, self.at, ids)
         }
     }
 }
 
-/// The record of a flow as far as key, body and the origin of its parent tell.
-pub(crate) fn record(
-    key: &FlowKey,
-    body: &FlowBody,
-    parent: Option<u64>,
-    reason: EndReason,
-    logged: Timestamp,
-    ids: FlowIds,
-) -> FlowRecord {
+/// What is known of a flow besides its side.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known<'f> {
+    pub(crate) key: &'f FlowKey,
+    pub(crate) body: &'f FlowBody,
+    pub(crate) detail: Option<&'f Detail>,
+    /// Origin of the flow around it.
+    pub(crate) parent: Option<u64>,
+}
+
+/// The record of a flow as far as that tells.
+pub(crate) fn record(known: Known<'_>, reason: EndReason, logged: Timestamp, ids: FlowIds) -> FlowRecord {
+    let Known { key, body, detail, parent } = known;
     let reversed = body.marks.has(Marks::REVERSED);
     let (client, server) = if reversed { (key.server, key.client) } else { (key.client, key.server) };
     FlowRecord {
@@ -78,7 +84,7 @@ pub(crate) fn record(
         client,
         server,
         protocol: key.scope.protocol(),
-        endpoint: body.endpoint(key),
+        endpoint: body.endpoint(key, detail),
         to_server: body.traffic(Direction::ToServer),
         to_client: body.traffic(Direction::ToClient),
         start: body.first_seen(),
@@ -89,7 +95,7 @@ pub(crate) fn record(
         wrong_thread: body.marks.has(Marks::WRONG_THREAD),
         elephant: [body.marks.has(Marks::ELEPHANT_TO_SERVER), body.marks.has(Marks::ELEPHANT_TO_CLIENT)],
         midstream_policy: body.marks.has(Marks::MIDSTREAM_POLICY),
-        tcp: body.tcp_record(),
+        tcp: detail.and_then(Detail::tcp_record),
         macs: None,
         interim: None,
     }

@@ -18,7 +18,7 @@ pub(crate) struct Rows {
 impl Rows {
     /// `len` empty rows; `None` when there is no memory.
     pub(crate) fn new(len: u32) -> Option<Self> {
-        let pages = Pages::zeroed(len as usize * size_of::<Bucket>())?;
+        let pages = Pages::huge(len as usize * size_of::<Bucket>())?;
         Some(Self { pages, len })
     }
     /// A row by number.

@@ -6,19 +6,19 @@ use core::ptr::NonNull;
 use flumen_kref::{Boxed, Ref};
 use flumen_model::{EndReason, FlowKey, Timestamp};
 
-use crate::bucket::{Bucket, Deadline, Due, Locked, key_of};
-use crate::config::TableConfig;
+use crate::bucket::{Bucket, Deadline, Due, Locked};
+use crate::config::{TableConfig, TimeoutClass};
 use crate::emergency::Emergency;
 use crate::flow::{Flow, FlowBody};
 use crate::guard::{FlowGuard, FlowRef, body_of};
 use crate::hash::{FlowHash, HashSecret};
-use crate::key::KeyMask;
+use crate::key::{KeyMask, PacketKey};
 use crate::memcap::Memcap;
 use crate::pool::SparePool;
 use crate::prim::{AtomicU32, AtomicU64, Ordering};
 use crate::rows::Rows;
 use crate::side::SideLayout;
-use crate::storage::{EndedFlow, FlowStore, SpareFlow};
+use crate::storage::{EndedFlow, FlowStore, SpareFlow, detail_place, key_of};
 
 /// Rows that share one summary of their deadlines.
 pub(crate) const GROUP_ROWS: u32 = 64;
@@ -129,7 +129,7 @@ impl FlowTable {
         &self.config
     }
     /// Hash of a key, as far as it tells flows apart.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn hash(&self, key: &FlowKey) -> FlowHash {
         self.secret.hash(&self.mask.apply(key))
@@ -206,11 +206,16 @@ impl FlowTable {
     pub fn prefetch_row(&self, hash: FlowHash) {
         prefetch(core::ptr::from_ref(self.rows.at(self.row(hash))).cast());
     }
-    /// Brings the likely flow's lines into the cache: the second step. Needs the row's line.
+    /// Brings the likely flow's lines into the cache, as far as a packet of this key needs them: the second step. Needs the
+    /// row's line.
     #[inline]
-    pub fn prefetch_flow(&self, hash: FlowHash) {
+    pub fn prefetch_flow(&self, key: &PacketKey, hash: FlowHash) {
         if let Some(slot) = self.rows.at(self.row(hash)).hint(hash) {
-            prefetch_flow(self.store.flow_hint(slot));
+            let flow = self.store.flow_hint(slot);
+            prefetch_flow(flow);
+            if matches!(key, PacketKey::Own(key) if TimeoutClass::of(key.scope.protocol()) != TimeoutClass::Udp) {
+                prefetch(detail_place(flow).cast());
+            }
         }
     }
 
@@ -221,9 +226,7 @@ impl FlowTable {
     /// Asks for what of a row's flows says how much they are alive.
     pub(crate) fn prefetch_lives(&self, row: u32) {
         for slot in self.rows.at(row).hints() {
-            let flow = self.store.flow_hint(slot);
-            prefetch(flow);
-            prefetch(flow.wrapping_add(64));
+            prefetch_flow(self.store.flow_hint(slot));
         }
     }
 
@@ -309,7 +312,7 @@ impl FlowTable {
                 out
             },
             |flow| take(flow, self.deadline(body_of(locked, flow), emergency)),
-            |flow| self.hash(key_of(flow)).tag(),
+            |flow| self.hash(&key_of(flow)).tag(),
         );
         counts.checked += checked;
         counts.timeout += timeout;
@@ -414,7 +417,7 @@ impl FlowTable {
         if !flow.is_of(&self.store) {
             return None;
         }
-        let locked = self.lock_row(flow.row());
+        let locked = self.lock_row(self.row(self.hash(&flow.key())));
         FlowGuard::of_reference(locked, flow)
     }
 
@@ -451,14 +454,16 @@ pub(crate) fn is_unreferenced(flow: NonNull<Flow>) -> bool {
     unsafe { flow.as_ref() }.count.read() == 1
 }
 
-/// Asks for the lines of the flow at this address.
+/// Asks for the two lines of the flow at this address.
 #[inline]
-pub(crate) fn prefetch_flow(flow: *const u8) {
-    (0..size_of::<Flow>()).step_by(64).for_each(|line| prefetch(flow.wrapping_add(line)));
+pub(crate) fn prefetch_flow(flow: NonNull<Flow>) {
+    let first = flow.as_ptr().cast::<u8>();
+    prefetch(first);
+    prefetch(first.wrapping_add(64));
 }
 
 #[inline]
-fn prefetch(at: *const u8) {
+pub(crate) fn prefetch(at: *const u8) {
     #[cfg(all(target_arch = "x86_64", not(miri), not(loom)))]
     {
         // SAFETY:

@@ -14,9 +14,9 @@ use std::collections::BinaryHeap;
 use flumen_model::{EndReason, FlowRecord, Timestamp};
 
 use crate::bucket::{Due, Locked};
-use crate::guard::FlowGuard;
-use crate::record::{FlowIds, record};
-use crate::storage::SlotId;
+use crate::guard::{FlowGuard, Parts};
+use crate::record::{FlowIds, Known, record};
+use crate::storage::{SlotId, slot_of};
 use crate::table::{FlowTable, GROUP_ROWS};
 
 /// A flow that wants an update; the order of fields is the order of records.
@@ -64,7 +64,7 @@ impl FlowTable {
         for row in first..(first + GROUP_ROWS).min(self.rows()) {
             let locked = self.lock_row(row);
             each(&locked, |slot, flow| {
-                let (body, side) = flow.parts();
+                let Parts { body, side, .. } = flow.parts();
                 let Some(mut side) = side else { return };
                 let Some(mut last) = side.update() else { return };
                 if last.due(body) <= now {
@@ -93,14 +93,15 @@ impl FlowTable {
             if slot != candidate.slot || flow.body().origin != candidate.origin {
                 return;
             }
-            let (key, parent) = (*flow.key(), locked.store.parent(slot, flow.key()));
-            let (body, side) = flow.parts();
+            let (key, parent) = (flow.key(), flow.parent());
+            let Parts { body, detail, side } = flow.parts();
             let Some(mut side) = side else { return };
             let macs = side.macs();
             let Some(mut last) = side.update().filter(|last| last.due(body) <= now) else { return };
             last.pass(body, now);
             let interim = Some(Box::new(last.tell(body)));
-            made = Some(FlowRecord { macs, interim, ..record(&key, body, parent, EndReason::Unknown, now, ids) });
+            let known = Known { key: &key, body, detail: detail.as_deref(), parent };
+            made = Some(FlowRecord { macs, interim, ..record(known, EndReason::Unknown, now, ids) });
         });
         made
     }
@@ -110,11 +111,8 @@ impl FlowTable {
 fn each(locked: &Locked<'_>, mut visit: impl FnMut(SlotId, &mut FlowGuard<'_>)) {
     locked.for_each(|flow, _| {
         // SAFETY:
-        // - The flow is in a locked row, hence in use.
-        let slot = unsafe { flow.as_ref() }.slot;
-        // SAFETY:
         // - It is a flow of the row's store, the row stays locked, and this guard is the only one of it: nobody else
         //   uses `locked` meanwhile.
-        visit(slot, &mut unsafe { FlowGuard::new(flow, locked.store) });
+        visit(slot_of(flow), &mut unsafe { FlowGuard::new(flow, locked.store) });
     });
 }

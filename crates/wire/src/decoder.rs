@@ -6,7 +6,7 @@
 //! around it, and walked when the caller asks for it.
 
 use crate::context::{Context, Raised, Start};
-use crate::fast::Reached;
+use crate::fast::{Take, Tunnels, Write};
 use crate::udp_tunnel::TunnelFilter;
 use crate::view::View;
 use crate::{
@@ -73,21 +73,73 @@ impl Decoder {
         wire_len: u32,
         packet: &mut FlowPacket,
     ) -> Result<(), Aside> {
+        match self.decode_straight(link, data, wire_len, Write(packet)) {
+            Some(_) => Ok(()),
+            None => self.decode_otherwise(link, data, wire_len, packet),
+        }
+    }
+
+    /// Decodes the frame if it is of the common kind: Ethernet, IPv4 or IPv6 without anything special, TCP or UDP that is no
+    /// tunnel. Such a packet raises no event and has none inside. Else nothing is touched, and the frame is for
+    /// [`decode_otherwise`](Self::decode_otherwise); together they do what [`decode_into`](Self::decode_into) does.
+    ///
+    /// For a caller that needs a few fields of the packet and is done with it in `take`: see [`Take`].
+    #[inline(always)]
+    pub fn decode_straight<T: Take>(
+        &mut self,
+        link: LinkType,
+        data: &[u8],
+        wire_len: u32,
+        take: T,
+    ) -> Option<T::Taken> {
+        let taken = self.straight(Tunnels::Leave, link, data, wire_len, take)?;
+        self.count_frame(data);
+        Some(taken)
+    }
+
+    #[inline(always)]
+    fn straight<T: Take>(
+        &mut self,
+        tunnels: Tunnels,
+        link: LinkType,
+        data: &[u8],
+        wire_len: u32,
+        take: T,
+    ) -> Option<T::Taken> {
+        if link != LinkType::Ethernet || self.options.max_layers <= fast::LAYERS {
+            return None;
+        }
+        fast::decode(&mut self.counters.layers, &self.filter, tunnels, data, wire_len, take)
+    }
+
+    #[inline(always)]
+    fn count_frame(&mut self, data: &[u8]) {
         let layers = &mut self.counters.layers;
         let captured_len = data.len() as u64;
         layers.pkts += 1;
         layers.bytes += captured_len;
         layers.max_pkt_size = layers.max_pkt_size.max(captured_len);
-        if link == LinkType::Ethernet && self.options.max_layers > fast::LAYERS {
-            match fast::decode(layers, &self.filter, data, wire_len, packet) {
-                Some(Reached::End) => return Ok(()),
-                Some(Reached::Tunnel) => {
-                    let invalid = self.look_inside(Start::FRAME, View::new(data, wire_len), packet);
-                    self.counters.layers.invalid += u64::from(invalid);
-                    return Ok(());
-                }
-                None => {}
+    }
+
+    /// Decodes a frame of which [`decode_straight`](Self::decode_straight) has made nothing.
+    ///
+    /// # Errors
+    /// As [`decode_into`](Self::decode_into).
+    #[inline(never)]
+    pub fn decode_otherwise(
+        &mut self,
+        link: LinkType,
+        data: &[u8],
+        wire_len: u32,
+        packet: &mut FlowPacket,
+    ) -> Result<(), Aside> {
+        self.count_frame(data);
+        if let Some(is_tunnel) = self.straight(Tunnels::Take, link, data, wire_len, Write(packet)) {
+            if is_tunnel {
+                let invalid = self.look_inside(Start::FRAME, View::new(data, wire_len), packet);
+                self.counters.layers.invalid += u64::from(invalid);
             }
+            return Ok(());
         }
         let mut outcome = Ok(());
         self.decode_slow(link, View::new(data, wire_len), packet, &mut outcome);
@@ -174,13 +226,14 @@ impl Decoder {
         }
         let layers = &mut self.counters.layers;
         let wire_len = u32::try_from(view.len()).ok()?;
-        let reached = match inner.kind.first() {
-            Layer::Ethernet => fast::decode(layers, &self.filter, view.data(), wire_len, packet)?,
-            Layer::Ipv4 => fast::decode_v4(layers, &self.filter, view.data(), wire_len, packet)?,
-            Layer::Ipv6 => fast::decode_v6(layers, &self.filter, view.data(), wire_len, packet)?,
+        let (take, tunnels) = (Write(packet), Tunnels::Take);
+        let is_tunnel = match inner.kind.first() {
+            Layer::Ethernet => fast::decode(layers, &self.filter, tunnels, view.data(), wire_len, take)?,
+            Layer::Ipv4 => fast::decode_v4(layers, &self.filter, tunnels, view.data(), wire_len, take)?,
+            Layer::Ipv6 => fast::decode_v6(layers, &self.filter, tunnels, view.data(), wire_len, take)?,
             _ => return None,
         };
-        if reached == Reached::Tunnel {
+        if is_tunnel {
             self.look_inside(Start::inner(inner), view, packet);
         }
         packet.transport_offset += inner.offset;

@@ -103,6 +103,7 @@ pub use counters::{BeyondCounters, DecodeCounters, FragmentCounters, LayerCounte
 pub use decoded::*;
 pub use decoder::Decoder;
 pub use event::Event;
+pub use fast::Take;
 pub use inner::Inner;
 pub use link::LinkType;
 pub use non_flow::NonFlow;

@@ -17,7 +17,9 @@ pub enum Role {
 
 impl Role {
     /// The part of the sender of `packet`, which was decoded from `data`; `None` when its payload does not tell.
-    #[inline]
+    ///
+    /// Inlined, so that a packet whose fields are in registers is not written for it.
+    #[inline(always)]
     #[must_use]
     pub fn of_sender(packet: &FlowPacket, data: &[u8]) -> Option<Self> {
         match &packet.transport {

@@ -301,12 +301,9 @@ impl World<'_> {
 fn view(packets: &[SimPacket], n: usize) -> PacketView<'_> {
     let packet = &packets[n];
     PacketView {
-        parent: 0,
-        role: None,
-        at: packet.at,
         bytes: packet.bytes,
         origin: origin(n),
-        packet: &packet.packet,
         checksum_ok: packet.checksum_ok,
+        ..PacketView::of(&packet.packet, packet.at)
     }
 }

@@ -70,7 +70,7 @@ impl Book {
         self.check(flow, &record)?;
         for traffic in [&record.to_server, &record.to_client] {
             self.ledger.in_flows.merge(Tally { packets: traffic.packets, bytes: traffic.bytes });
-            *self.open.entry(conversation(flow.key(), &self.config)).or_default() -= traffic.packets as i64;
+            *self.open.entry(conversation(&flow.key(), &self.config)).or_default() -= traffic.packets as i64;
         }
         self.trace = self.trace.wrapping_add(trace(flow.body()));
         match record.reason {

@@ -161,7 +161,7 @@ pub(crate) struct Held {
 
 impl Held {
     pub(crate) fn new(flow: FlowRef, body: &FlowBody) -> Self {
-        let key = *flow.key();
+        let key = flow.key();
         let packets = [Direction::ToServer, Direction::ToClient].map(|dir| body.traffic(dir).packets);
         Self { flow, key, origin: body.origin(), packets: packets[0] + packets[1], gone: false }
     }
@@ -200,6 +200,6 @@ impl Held {
 
     /// The key is what it was: holds also when the table is gone.
     pub(crate) fn check_key(&self) -> Result<(), Violation> {
-        holds(Law::NoEarlyFree, *self.flow.key() == self.key, || format!("a referenced key has changed: {self:?}"))
+        holds(Law::NoEarlyFree, self.flow.key() == self.key, || format!("a referenced key has changed: {self:?}"))
     }
 }

@@ -168,7 +168,7 @@ impl<'t> World<'t> {
         let Some(held) = self.pick_held() else { return Ok(()) };
         let live = matches!(self.census.home(self.held[held].flow.slot()), Home::Live(_));
         let guard = self.table.lock(&self.held[held].flow);
-        let locked = guard.as_ref().map(|guard| *guard.key() == *self.held[held].flow.key());
+        let locked = guard.as_ref().map(|guard| guard.key() == self.held[held].flow.key());
         let copy = guard.map(|guard| Held::new(guard.reference(), guard.body()));
         holds(Law::NoEarlyFree, locked == live.then_some(true), || format!("lock {locked:?} of a flow, live: {live}"))?;
         self.held.extend(copy);

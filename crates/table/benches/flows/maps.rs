@@ -59,7 +59,7 @@ impl Flumen {
             self.0.prefetch_row(hash);
             vector.push(Keyed { packet, key, hash, origin: (first + i) as u64 });
         }
-        vector.iter().for_each(|keyed| self.0.prefetch_flow(keyed.hash));
+        vector.iter().for_each(|keyed| self.0.prefetch_flow(&keyed.key, keyed.hash));
     }
 }
 
@@ -79,15 +79,7 @@ impl Flows for Flumen {
                 let mut guard = lookup.lock(row);
                 while let Some(keyed) = rest.next_if(|keyed| self.0.row(keyed.hash) == row) {
                     let Keyed { packet, key, hash, origin } = keyed;
-                    let view = PacketView {
-                        at: START,
-                        parent: 0,
-                        role: None,
-                        bytes: BYTES,
-                        origin: *origin,
-                        packet,
-                        checksum_ok: true,
-                    };
+                    let view = PacketView { bytes: BYTES, origin: *origin, ..PacketView::of(packet, START) };
                     assert_eq!(guard.packet(key, *hash, &view), Verdict::Counted);
                 }
             }

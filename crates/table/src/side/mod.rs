@@ -82,8 +82,8 @@ impl<'s> Side<'s> {
     ) {
         let layout = self.layout;
         let (macs, rates) = self.pairs();
-        if let (false, Some(seen)) = (macs.is_empty(), view.packet.macs) {
-            macs::add(macs, seen, direction, counters);
+        if let (false, Some(seen)) = (macs.is_empty(), view.macs) {
+            macs::add(macs, *seen, direction, counters);
         }
         if let Some(rate) = &layout.rate {
             rate.add(rates, body, direction, view, counters);

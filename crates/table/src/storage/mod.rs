@@ -1,9 +1,12 @@
 //! Where flows live: slots in blocks of one hundred, blocks in slabs, and the handles that own them.
 //!
 //! A slot is named by a [`SlotId`] of 32 bits, so that a row of the table holds eight of them in a cache line, and
-//! found by two shifts and one look into a directory that stays in the cache. Blocks are the unit in which memory is
-//! charged, taken and given back: five pages with a header and a hundred flows, and as many pages as their sides need
-//! when the configuration asks for sides (see [`side`](crate::side)).
+//! found by arithmetic and one look into a directory that stays in the cache ([`block`] says what lies where). Blocks are
+//! the unit in which memory is charged, taken and given back: four pages with a hundred flows, a fifth for the annex of a
+//! wide block, and as many pages as their sides need when the configuration asks for sides (see [`side`](crate::side)).
+//!
+//! Flows with IPv6 addresses or a parent need a wide slot ([`Width`]); others take what there is. One block in eight is
+//! wide though nobody asked for it, so that under a flood of IPv4 flows forced reuse finds slots for IPv6 flows too.
 //!
 //! 1. A slot's flow is owned by exactly one handle or place: a [`SpareFlow`] (count zero), a row or an [`EndedFlow`]
 //!    (count one and more).
@@ -15,25 +18,46 @@
 //! The `unsafe` here is why the crate allows any: flows are reached by number under a lock that is not next to them, and
 //! are recycled without being dropped. Safe code would cost a lock word and a check for every flow.
 
+mod block;
+mod identity;
 mod pages;
 mod store;
 
+pub(crate) use block::{BLOCK_BYTES, BLOCK_FLOWS, detail_place, direction_in, is_wide, key_of, parent_of, slot_of};
+pub(crate) use identity::{Probe, StoredKey};
 pub(crate) use pages::Pages;
-pub(crate) use store::{BLOCK_BYTES, FlowStore};
+pub(crate) use store::FlowStore;
 
 use core::num::NonZeroU32;
 use core::ptr::NonNull;
 
 use flumen_kref::{Ref, Unique};
 use flumen_model::record::MacSet;
-use flumen_model::{EndReason, FlowKey, Timestamp};
+use flumen_model::{EndReason, FlowKey, IpVersion, Timestamp};
 
-use crate::flow::{Flow, FlowBody};
+use crate::flow::{Detail, Flow, FlowBody};
 use crate::prim::Ordering;
-use crate::table::prefetch_flow;
+use crate::table::{prefetch, prefetch_flow};
 
-/// Flows of a block: Suricata's unit of exchange between a worker and the shared pool.
-pub(crate) const BLOCK_FLOWS: usize = if cfg!(loom) { 2 } else { 100 };
+/// What a slot has room for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Width {
+    /// Flows with IPv4 addresses and without a parent.
+    Narrow,
+    /// All flows.
+    Wide,
+}
+
+impl Width {
+    /// What a new flow needs, of which `parent` is the origin of the flow around it; 0 for none.
+    #[inline]
+    pub(crate) fn needed(key: &FlowKey, parent: u64) -> Self {
+        if key.scope.ip_version() == IpVersion::V6 || parent != 0 { Self::Wide } else { Self::Narrow }
+    }
+    pub(crate) fn of(flow: NonNull<Flow>) -> Self {
+        if is_wide(flow) { Self::Wide } else { Self::Narrow }
+    }
+}
 
 /// Number of a slot. Zero is no slot, which makes zeroed memory an empty row.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -88,7 +112,10 @@ pub(crate) struct SpareFlow(pub(crate) Unique<Flow>);
 
 impl SpareFlow {
     pub(crate) fn slot(&self) -> SlotId {
-        self.0.slot
+        slot_of(self.0.as_ptr())
+    }
+    pub(crate) fn width(&self) -> Width {
+        Width::of(self.0.as_ptr())
     }
 
     /// Where in memory the flow lies: flows of a block are neighbours.
@@ -99,7 +126,8 @@ impl SpareFlow {
     /// Asks for the flow's lines.
     #[inline]
     pub(crate) fn prefetch(&self) {
-        prefetch_flow(self.0.as_ptr().as_ptr().cast());
+        prefetch_flow(self.0.as_ptr());
+        prefetch(detail_place(self.0.as_ptr()).cast());
     }
 
     /// Leaves the slot to its store, which gives its memory back as a whole.
@@ -107,24 +135,44 @@ impl SpareFlow {
         let _ = self.0.into_raw();
     }
 
-    /// Fills the slot, which is one of `store`, with a new conversation. The caller links it into a row, which then owns
-    /// the count.
-    pub(crate) fn begin(self, key: FlowKey, row: u32, body: FlowBody, store: &FlowStore) -> NonNull<Flow> {
+    /// Fills the slot, which is one of `store` and wide enough, with a new conversation. The caller links it into a row,
+    /// which then owns the count. `parent` is the origin of the flow around it; 0 for none.
+    pub(crate) fn begin(
+        self,
+        key: &FlowKey,
+        body: FlowBody,
+        detail: Detail,
+        parent: u64,
+        store: &FlowStore,
+    ) -> NonNull<Flow> {
         let flow = self.0.as_ptr();
         self.0.key_use.write();
         self.0.body_use.write();
+        let (stored, tails) = StoredKey::of(key);
         // SAFETY:
         // - A spare flow is owned alone: nobody else reads or writes its key.
-        unsafe { Flow::key_ptr(flow).write(key) };
+        unsafe { self.0.key.get().write(stored) };
+        if let Some(tails) = tails {
+            // SAFETY:
+            // - Likewise; the slot is wide enough.
+            unsafe { block::set_tails(flow, tails) };
+        }
+        if key.scope.recursion() > 0 && is_wide(flow) {
+            block::set_parent(flow, parent);
+        }
+        if body.has_detail() {
+            // SAFETY:
+            // - Likewise its detail, which owns nothing that would have to be dropped.
+            unsafe { detail_place(flow).write(detail) };
+        }
         // SAFETY:
-        // - Likewise its body. The old body owns nothing that would have to be dropped.
-        unsafe { Flow::body_ptr(flow).write(body) };
-        if let Some((_, mut words)) = store.side_ptr(self.slot()) {
+        // - Likewise its body.
+        unsafe { self.0.body.get().write(body) };
+        if let Some((_, mut words)) = store.side_ptr(flow) {
             // SAFETY:
             // - Likewise its side.
             unsafe { words.as_mut() }.fill(0);
         }
-        self.0.row.store(row, Ordering::Relaxed);
         self.0.next.store(Link::END, Ordering::Relaxed);
         Ref::into_raw(self.0.into_ref())
     }
@@ -157,11 +205,8 @@ impl EndedFlow {
 
     /// Who talked to whom, as the first packet had it.
     #[must_use]
-    pub fn key(&self) -> &FlowKey {
-        self.flow.key_use.read();
-        // SAFETY:
-        // - A key is written only while its flow is spare.
-        unsafe { &*self.flow.key.get() }
+    pub fn key(&self) -> FlowKey {
+        key_of(Ref::as_ptr(&self.flow))
     }
     /// What is known of the conversation.
     #[must_use]
@@ -172,21 +217,26 @@ impl EndedFlow {
         unsafe { &*self.flow.body.get() }
     }
 
+    /// What only its protocol has.
+    pub(crate) fn detail(&self) -> Option<&Detail> {
+        let place = detail_place(Ref::as_ptr(&self.flow));
+        // SAFETY:
+        // - As in `body`; it was written when the flow began.
+        self.body().has_detail().then(|| unsafe { &*place })
+    }
+
     fn store(&self) -> &FlowStore {
         // SAFETY:
-        // - A flow of a store, reached through the pointer that its store made.
-        let store = unsafe { Flow::store(Ref::as_ptr(&self.flow)) };
-        // SAFETY:
         // - The store is alive: the table holds it, or what is out when the table goes does.
-        unsafe { store.as_ref() }
+        unsafe { block::store_of(Ref::as_ptr(&self.flow)).as_ref() }
     }
     /// Origin of the flow that has the outsides of this one's packets.
-    pub(crate) fn parent(&self) -> Option<u64> {
-        self.store().parent(self.flow.slot, self.key())
+    pub(crate) fn parent(&self, key: &FlowKey) -> Option<u64> {
+        parent_of(Ref::as_ptr(&self.flow), key)
     }
     /// The MAC addresses of the flow, when they are collected.
     pub(crate) fn macs(&self) -> Option<Box<MacSet>> {
-        let (layout, words) = self.store().side_ptr(self.flow.slot)?;
+        let (layout, words) = self.store().side_ptr(Ref::as_ptr(&self.flow))?;
         // SAFETY:
         // - As in `body`: a side is reached in the same ways.
         layout.macs(unsafe { words.as_ref() })

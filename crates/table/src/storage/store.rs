@@ -2,42 +2,22 @@
 
 use core::marker::PhantomPinned;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicPtr, AtomicU64};
+use core::sync::atomic::AtomicPtr;
 
 use flumen_kref::{Boxed, CountOffset, Ref, RefCounted, Refcount, Unique, count_offset};
 
-use flumen_model::FlowKey;
-
-use super::{BLOCK_FLOWS, Link, Pages, SlotId, SpareFlow};
+use super::block::{
+    self, ANNEX_BYTES, BLOCK_BYTES, BLOCK_FLOWS, HEAD_BYTES, SLAB_BLOCKS, SLAB_BYTES, SlabHead, offset_of, slot_of,
+};
+use super::pages::PageSize;
+use super::{Link, Pages, SlotId, SpareFlow, StoredKey, Width};
 use crate::flow::{Flow, FlowBody};
 use crate::memcap::Memcap;
 use crate::prim::{AtomicU32, Mutex, Ordering, Witness, lock};
 use crate::side::SideLayout;
 
-/// Bytes of a block, all of which are charged: five pages.
-#[cfg(not(loom))]
-pub(crate) const BLOCK_BYTES: usize = 5 * 4096;
-#[cfg(loom)]
-pub(crate) const BLOCK_BYTES: usize = (size_of::<Block>() + 4095) / 4096 * 4096;
-
-/// Blocks of a slab, a power of two: 20 MiB of address space.
-const SLAB_BLOCKS: u32 = if cfg!(any(miri, loom)) { 2 } else { 1024 };
-
-#[repr(C)]
-struct Block {
-    header: BlockHeader,
-    flows: [Flow; BLOCK_FLOWS],
-    /// Origins of the flows that have the outsides of these flows' packets; what is left of the last page holds them. Written
-    /// and read as the flow's body is, and only of flows that have an outside.
-    parents: [AtomicU64; BLOCK_FLOWS],
-}
-
-#[repr(C, align(64))]
-struct BlockHeader {
-    store: NonNull<Boxed<FlowStore>>,
-}
-
-const _: () = assert!(size_of::<Block>() <= BLOCK_BYTES);
+/// One block in so many is wide though nobody asked for it.
+const WIDE_SHARE: u32 = 8;
 
 /// All slots of a table.
 #[derive(Debug)]
@@ -74,13 +54,33 @@ struct Returned {
 
 #[derive(Debug, Default)]
 struct Blocks {
-    slabs: Vec<Pages>,
-    /// Slabs of sides: as many as `slabs` when there are sides.
-    side_slabs: Vec<Pages>,
+    slabs: Vec<Slab>,
     /// Blocks below this number have been taken at least once.
     next: u32,
     free: Vec<u32>,
     taken: u32,
+    /// How many of those are wide.
+    taken_wide: u32,
+}
+
+/// Memory of so many blocks.
+#[derive(Debug)]
+struct Slab {
+    /// The blocks, and the slab's head behind them.
+    blocks: Pages,
+    annexes: Pages,
+    sides: Option<Pages>,
+}
+
+impl Slab {
+    fn head(&self) -> &SlabHead {
+        // SAFETY:
+        // - The head was written when the slab was made, and lies within its pages.
+        unsafe { &*self.head_ptr() }
+    }
+    const fn head_ptr(&self) -> *mut SlabHead {
+        self.blocks.base().as_ptr().wrapping_add(SLAB_BYTES).cast()
+    }
 }
 
 impl FlowStore {
@@ -104,87 +104,118 @@ impl FlowStore {
         Boxed::new(store).into_ref()
     }
 
-    /// Takes a block within the memcap and appends its hundred flows to `spare`; `false` when there is none to be had.
-    pub(crate) fn take_block(this: &Ref<Boxed<Self>>, spare: &mut Vec<SpareFlow>) -> bool {
-        if !this.memcap.charge(this.block_cost()) {
-            return false;
-        }
-        let Some(block) = this.reserve_block() else {
-            this.memcap.give_back(this.block_cost());
-            return false;
-        };
-        let base = this.block_ptr(block);
-        // SAFETY:
-        // - The block was just taken, so nobody else uses its memory, which is large and aligned enough (asserted above).
-        unsafe { base.cast::<BlockHeader>().write(BlockHeader { store: Ref::as_ptr(this) }) };
-        spare.extend((0..BLOCK_FLOWS).map(|index| {
-            let slot = SlotId::new(block, index);
-            let flow = this.flow_ptr(slot);
+    /// Takes a block within the memcap and hands its hundred flows to `spare`; `false` when there is none to be had.
+    /// It may be wider than asked for.
+    pub(crate) fn take_block(this: &Ref<Boxed<Self>>, width: Width, mut spare: impl FnMut(SpareFlow)) -> bool {
+        let Some(block) = this.reserve_block(width, Ref::as_ptr(this)) else { return false };
+        for index in 0..BLOCK_FLOWS {
+            let flow = this.flow_ptr(SlotId::new(block, index));
             // SAFETY:
-            // - As above; the slot lies within the block.
-            unsafe { flow.as_ptr().write(Flow::vacant(slot)) };
+            // - The block was just taken, so nobody else uses its memory, and the slot lies within it.
+            unsafe { flow.as_ptr().write(Flow::vacant()) };
             // SAFETY:
             // - A fresh value with its count at zero; its only handle.
-            SpareFlow(unsafe { Unique::from_raw(flow) })
-        }));
+            spare(SpareFlow(unsafe { Unique::from_raw(flow) }));
+        }
         true
     }
 
-    /// Number of a block that is in no use, with memory behind it.
-    fn reserve_block(&self) -> Option<u32> {
+    /// Number of a block that is in no use, charged and with memory behind it.
+    fn reserve_block(&self, width: Width, this: NonNull<Boxed<Self>>) -> Option<u32> {
         let mut blocks = lock(&self.blocks);
-        let block = match blocks.free.pop() {
-            Some(block) => block,
-            None => {
-                let block = blocks.next;
-                let slab = (block / SLAB_BLOCKS) as usize;
-                let entry = self.directory.get(slab)?;
-                if blocks.slabs.len() == slab {
-                    let pages = Pages::zeroed(SLAB_BLOCKS as usize * BLOCK_BYTES)?;
-                    if let Some(sides) = &self.sides {
-                        let pages = Pages::zeroed(SLAB_BLOCKS as usize * sides.block_bytes)?;
-                        sides.directory[slab].store(pages.base().as_ptr(), Ordering::Release);
-                        blocks.side_slabs.push(pages);
-                    }
-                    // Release pairs with nothing: whoever learns a slot's number learns it under a lock that was
-                    // released after this store.
-                    entry.store(pages.base().as_ptr(), Ordering::Release);
-                    blocks.slabs.push(pages);
-                }
-                blocks.next += 1;
-                block
-            }
+        let due = blocks.taken_wide * WIDE_SHARE <= blocks.taken;
+        let width = if due { Width::Wide } else { width };
+        let cost = self.block_cost(width);
+        if !self.memcap.charge(cost) {
+            return None;
+        }
+        let Some(block) = self.free_block(&mut blocks, this) else {
+            self.memcap.give_back(cost);
+            return None;
         };
+        blocks.slabs[(block / SLAB_BLOCKS) as usize].head().set_wide(block, width == Width::Wide);
         blocks.taken += 1;
+        blocks.taken_wide += u32::from(width == Width::Wide);
         Some(block)
+    }
+
+    fn free_block(&self, blocks: &mut Blocks, this: NonNull<Boxed<Self>>) -> Option<u32> {
+        if let Some(block) = blocks.free.pop() {
+            return Some(block);
+        }
+        let block = blocks.next;
+        let number = block / SLAB_BLOCKS;
+        let entry = self.directory.get(number as usize)?;
+        if blocks.slabs.len() == number as usize {
+            let slab = self.new_slab(number, this)?;
+            // Release pairs with nothing: whoever learns a slot's number learns it under a lock that was
+            // released after this store.
+            entry.store(slab.blocks.base().as_ptr(), Ordering::Release);
+            blocks.slabs.push(slab);
+        }
+        blocks.next += 1;
+        Some(block)
+    }
+
+    fn new_slab(&self, number: u32, this: NonNull<Boxed<Self>>) -> Option<Slab> {
+        let slab = Slab {
+            blocks: Pages::zeroed(SLAB_BYTES + HEAD_BYTES, SLAB_BYTES, PageSize::Huge)?,
+            annexes: Pages::zeroed(SLAB_BLOCKS as usize * ANNEX_BYTES, ANNEX_BYTES, PageSize::Small)?,
+            sides: match &self.sides {
+                Some(sides) => Some(Pages::huge(SLAB_BLOCKS as usize * sides.block_bytes)?),
+                None => None,
+            },
+        };
+        if let (Some(sides), Some(pages)) = (&self.sides, &slab.sides) {
+            sides.directory[number as usize].store(pages.base().as_ptr(), Ordering::Release);
+        }
+        let head = SlabHead::new(this, slab.annexes.base(), number);
+        // SAFETY:
+        // - Nobody knows of the pages yet, and the head lies within them.
+        unsafe { slab.head_ptr().write(head) };
+        Some(slab)
     }
 
     /// Gives a block back to the operating system and to the memcap.
     pub(crate) fn give_back_block(&self, flows: Vec<SpareFlow>) {
         assert_eq!(flows.len(), BLOCK_FLOWS, "a block goes back whole");
-        let block = flows[0].slot().block();
+        let (block, width) = (flows[0].slot().block(), flows[0].width());
         assert!(flows.iter().all(|f| f.slot().block() == block), "a block goes back whole");
         flows.into_iter().for_each(SpareFlow::forget);
         let mut blocks = lock(&self.blocks);
         let slab = &blocks.slabs[(block / SLAB_BLOCKS) as usize];
+        let place = (block % SLAB_BLOCKS) as usize;
         // SAFETY:
-        // - All flows of the block were owned by the caller and have been given up; bodies own nothing.
-        unsafe { slab.discard((block % SLAB_BLOCKS) as usize * BLOCK_BYTES, BLOCK_BYTES) };
-        if let Some(sides) = &self.sides {
-            let slab = &blocks.side_slabs[(block / SLAB_BLOCKS) as usize];
+        // - All flows of the block were owned by the caller and have been given up; what is in them owns nothing.
+        unsafe { slab.blocks.discard(place * BLOCK_BYTES, BLOCK_BYTES) };
+        if width == Width::Wide {
             // SAFETY:
-            // - Sides are only reached by who holds their flows or the flows' rows; they are plain words.
-            unsafe { slab.discard((block % SLAB_BLOCKS) as usize * sides.block_bytes, sides.block_bytes) };
+            // - The annex is only reached by who holds flows of the block or their rows.
+            unsafe { slab.annexes.discard(place * ANNEX_BYTES, ANNEX_BYTES) };
+        }
+        if let (Some(sides), Some(pages)) = (&self.sides, &slab.sides) {
+            // SAFETY:
+            // - Likewise sides; they are plain words.
+            unsafe { pages.discard(place * sides.block_bytes, sides.block_bytes) };
         }
         blocks.free.push(block);
         blocks.taken -= 1;
+        blocks.taken_wide -= u32::from(width == Width::Wide);
         drop(blocks);
-        self.memcap.give_back(self.block_cost());
+        self.memcap.give_back(self.block_cost(width));
     }
 
     /// What a block costs, with the sides of its flows.
-    pub(crate) fn block_cost(&self) -> u64 {
-        (BLOCK_BYTES + self.sides.as_ref().map_or(0, |sides| sides.block_bytes)) as u64
+    pub(crate) fn block_cost(&self, width: Width) -> u64 {
+        let annex = if width == Width::Wide { ANNEX_BYTES } else { 0 };
+        (BLOCK_BYTES + annex + self.sides.as_ref().map_or(0, |sides| sides.block_bytes)) as u64
+    }
+
+    /// How many wide blocks, of `blocks` that are to be given back, are more than their share of those that are left.
+    pub(crate) fn surplus_wide(&self, blocks: usize) -> usize {
+        let all = lock(&self.blocks);
+        let left = (all.taken as usize).saturating_sub(blocks);
+        (all.taken_wide as usize).saturating_sub(left.div_ceil(WIDE_SHARE as usize)).min(blocks)
     }
 
     /// Blocks that are taken.
@@ -228,7 +259,9 @@ impl FlowStore {
 
     /// Whether a flow in use, known by reference, is one of this store's.
     pub(crate) fn owns(&self, flow: &Ref<Flow>) -> bool {
-        core::ptr::addr_eq(self.flow_hint(flow.slot), Ref::as_ptr(flow).as_ptr())
+        // SAFETY:
+        // - A store is alive as long as a flow of it can be reached.
+        core::ptr::eq::<Self>(self, &**unsafe { block::store_of(Ref::as_ptr(flow)).as_ref() })
     }
 
     /// Shows the slots that came back by themselves and have not been collected.
@@ -236,47 +269,19 @@ impl FlowStore {
         lock(&self.returned).slots.iter().copied().for_each(visit);
     }
 
-    fn block_ptr(&self, block: u32) -> NonNull<Block> {
-        let slab = self.directory[(block / SLAB_BLOCKS) as usize].load(Ordering::Relaxed);
-        let offset = (block % SLAB_BLOCKS) as usize * BLOCK_BYTES;
-        NonNull::new(slab.wrapping_add(offset).cast()).expect("the slab of a block that was taken")
-    }
-
     /// Place of a slot. Only the address: whether the flow may be looked at is the caller's business.
     #[inline]
     pub(crate) fn flow_ptr(&self, slot: SlotId) -> NonNull<Flow> {
-        let block = slot.block();
-        let slab = self.directory[(block / SLAB_BLOCKS) as usize].load(Ordering::Relaxed);
-        let offset = (block % SLAB_BLOCKS) as usize * BLOCK_BYTES
-            + core::mem::offset_of!(Block, flows)
-            + slot.index() * size_of::<Flow>();
-        NonNull::new(slab.wrapping_add(offset).cast()).expect("the slab of a slot that was handed out")
+        let slab = self.directory[(slot.block() / SLAB_BLOCKS) as usize].load(Ordering::Relaxed);
+        NonNull::new(slab.wrapping_add(offset_of(slot)).cast()).expect("the slab of a slot that was handed out")
     }
 
-    /// Origin of the flow that has the outsides of the packets of the flow in `slot`, whose key is `key`.
-    pub(crate) fn parent(&self, slot: SlotId, key: &FlowKey) -> Option<u64> {
-        let has_outside = key.scope.recursion() > 0;
-        has_outside.then(|| self.parent_place(slot).load(Ordering::Relaxed)).filter(|&origin| origin != 0)
-    }
-
-    /// Notes the origin of a new flow's parent; 0 for none.
-    pub(crate) fn set_parent(&self, slot: SlotId, origin: u64) {
-        self.parent_place(slot).store(origin, Ordering::Relaxed);
-    }
-
-    fn parent_place(&self, slot: SlotId) -> &AtomicU64 {
-        let block = self.block_ptr(slot.block());
-        // SAFETY:
-        // - The block was taken, and slots of it are out, so that its memory stays; zeroed memory is a valid atomic.
-        let parents = unsafe { &(*block.as_ptr()).parents };
-        &parents[slot.index()]
-    }
-
-    /// Place of a slot's side, when there are sides. Only the address, as with [`FlowStore::flow_ptr`]; the words behind
+    /// Place of a flow's side, when there are sides. Only the address, as with [`FlowStore::flow_ptr`]; the words behind
     /// it are initialised, as a slab is zeroed memory.
     #[inline]
-    pub(crate) fn side_ptr(&self, slot: SlotId) -> Option<(&SideLayout, NonNull<[u64]>)> {
+    pub(crate) fn side_ptr(&self, flow: NonNull<Flow>) -> Option<(&SideLayout, NonNull<[u64]>)> {
         let sides = self.sides.as_ref()?;
+        let slot = slot_of(flow);
         let block = slot.block();
         let slab = sides.directory[(block / SLAB_BLOCKS) as usize].load(Ordering::Relaxed);
         let words = sides.layout.words();
@@ -287,55 +292,32 @@ impl FlowStore {
 
     /// Address of a slot for a prefetch: any number will do, and the address may be nonsense.
     #[inline]
-    pub(crate) fn flow_hint(&self, slot: SlotId) -> *const u8 {
-        let block = slot.block();
+    pub(crate) fn flow_hint(&self, slot: SlotId) -> NonNull<Flow> {
         let slab = self
             .directory
-            .get((block / SLAB_BLOCKS) as usize)
+            .get((slot.block() / SLAB_BLOCKS) as usize)
             .map_or(core::ptr::null_mut(), |slab| slab.load(Ordering::Relaxed));
-        let offset = (block % SLAB_BLOCKS) as usize * BLOCK_BYTES
-            + core::mem::offset_of!(Block, flows)
-            + slot.index() * size_of::<Flow>();
-        slab.wrapping_add(offset)
+        NonNull::new(slab.wrapping_add(offset_of(slot)).cast()).unwrap_or(NonNull::dangling())
     }
 }
 
 impl Flow {
-    fn vacant(slot: SlotId) -> Self {
+    fn vacant() -> Self {
         Self {
-            key: FlowKey::NONE.into(),
+            key: core::cell::UnsafeCell::new(StoredKey::NONE),
             count: Refcount::new(0),
-            row: AtomicU32::new(0),
             next: AtomicU32::new(Link::UNLINKED),
-            slot,
-            body: FlowBody::VACANT.into(),
+            body: core::cell::UnsafeCell::new(FlowBody::VACANT),
             key_use: Witness::default(),
             body_use: Witness::default(),
             pinned: PhantomPinned,
         }
     }
-
-    /// The store that the flow belongs to.
-    ///
-    /// # Safety
-    /// `this` points to a flow of a store, with provenance for its whole block.
-    pub(super) unsafe fn store(this: NonNull<Self>) -> NonNull<Boxed<FlowStore>> {
-        // SAFETY:
-        // - The caller vouches for the flow.
-        let slot = unsafe { this.as_ref() }.slot;
-        let offset = core::mem::offset_of!(Block, flows) + slot.index() * size_of::<Self>();
-        // SAFETY:
-        // - A flow of index `i` lies this far behind the start of its block.
-        let block = unsafe { this.cast::<u8>().sub(offset) }.cast::<Block>();
-        // SAFETY:
-        // - The header was written when the block was taken, and stays until it is given back.
-        unsafe { (*block.as_ptr()).header.store }
-    }
 }
 
 // SAFETY:
-// - Key and body are `UnsafeCell`s: the key changes only while one handle owns the flow, the body only under the lock of
-//   the flow's row or by that owner. Both are plain data that any thread may hold.
+// - Key and body are `UnsafeCell`s: the key changes only while one handle owns the flow, the body (and the detail, which
+//   lies elsewhere) only under the lock of the flow's row or by that owner. All are plain data that any thread may hold.
 unsafe impl Sync for Flow {}
 
 // SAFETY:
@@ -346,9 +328,7 @@ unsafe impl RefCounted for Flow {
     const COUNT: CountOffset<Self> = count_offset!(Self, count);
 
     unsafe fn release(this: NonNull<Self>) {
-        // SAFETY:
-        // - The pointer is the one that `flow_ptr` made, with provenance for the slab.
-        let store = unsafe { Self::store(this) };
+        let (slot, store) = (slot_of(this), block::store_of(this));
         // SAFETY:
         // - The caller owns the flow alone; it is still whole.
         let flow = unsafe { this.as_ref() };
@@ -365,7 +345,7 @@ unsafe impl RefCounted for Flow {
         let abandoned = {
             let mut returned = lock(&held.returned);
             returned.orphans -= u64::from(orphan);
-            returned.slots.push(flow.slot);
+            returned.slots.push(slot);
             held.returned_len.fetch_add(1, Ordering::Relaxed);
             returned.abandoned
         };

@@ -84,7 +84,7 @@ impl<'t> Bench<'t> {
             PacketKey::Own(key) | PacketKey::About(key) => self.table.hash(key),
             PacketKey::Nothing => return Verdict::NonFlow(NonFlow::IcmpError),
         };
-        let view = PacketView { at, parent: 0, role: None, bytes, origin: self.frames << 4, packet, checksum_ok: true };
+        let view = PacketView { bytes, origin: self.frames << 4, ..PacketView::of(packet, at) };
         self.lookup.prepare(1, at);
         let row = self.table.row(hash);
         let verdict = self.lookup.lock(row).packet(&key, hash, &view);

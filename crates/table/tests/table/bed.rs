@@ -187,13 +187,10 @@ impl<'t> Worker<'t> {
     pub(crate) fn send(&mut self, now: Timestamp, packet: &Packet) -> Verdict {
         self.origin += 1;
         let view = PacketView {
-            parent: 0,
-            role: None,
-            at: now,
             bytes: packet.bytes,
             origin: self.origin,
-            packet: &packet.wire,
             checksum_ok: packet.checksum_ok,
+            ..PacketView::of(&packet.wire, now)
         };
         let key = PacketKey::of(&packet.wire, 0, self.table.config());
         let hash = match &key {

@@ -34,3 +34,4 @@ mod tcp_reset;
 mod tcp_reuse;
 #[cfg(not(miri))]
 mod timeouts;
+mod widths;

@@ -275,10 +275,10 @@ impl Pair<'_> {
         self.worker.continue_after(&old);
         drop(old);
         table.maintain();
-        let mut keys: Vec<_> = self.orphans.iter().map(|flow| core::ptr::from_ref(flow.key()).addr()).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        let homes = table.spare() as u64 + table.count_flows() + keys.len() as u64;
+        let mut slots: Vec<_> = self.orphans.iter().map(|flow| flow.slot()).collect();
+        slots.sort_unstable();
+        slots.dedup();
+        let homes = table.spare() as u64 + table.count_flows() + slots.len() as u64;
         assert_eq!(homes, table.slots(), "{}: every slot has one home", self.label);
     }
 }

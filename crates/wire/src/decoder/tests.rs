@@ -2,7 +2,7 @@
 
 use super::frames::{Random, mutate, samples, tunnels};
 use super::*;
-use crate::{LayerCounters, TunnelOptions, TunnelPorts};
+use crate::{TunnelOptions, TunnelPorts};
 use std::vec::Vec;
 
 /// Some decoders that differ in what they open, and as many to walk.
@@ -43,15 +43,25 @@ fn the_fast_path_and_the_walk_agree_on_every_frame() {
         let mut slow = FlowPacket::EMPTY;
         let mut outcome = Ok(());
         without.decode_slow(link, View::new(&frame, wire_len), &mut slow, &mut outcome);
+        let mut parts = with.clone();
         let mut packet = FlowPacket::EMPTY;
-        let layers = &mut LayerCounters::default();
-        fast += u32::from(fast::decode(layers, &with.filter, &frame, wire_len, &mut packet).is_some());
+        let straight = parts.decode_straight(link, &frame, wire_len, Write(&mut packet));
+        fast += u32::from(straight.is_some());
+        if straight.is_some() {
+            assert_eq!((packet.inner, packet.event), (None, None), "{frame:02x?} of {wire_len}");
+            assert_eq!(Decoded::Flow(packet), decoded(outcome, slow), "{frame:02x?} of {wire_len}");
+        } else {
+            assert_eq!(parts.counters, with.counters, "nothing is touched: {frame:02x?} of {wire_len}");
+            let otherwise = parts.decode_otherwise(link, &frame, wire_len, &mut packet);
+            assert_eq!(decoded(otherwise, packet), decoded(outcome, slow), "{frame:02x?} of {wire_len}");
+        }
         assert_eq!(with.decode(link, &frame, wire_len), decoded(outcome, slow), "{frame:02x?} of {wire_len}");
         let seen = &mut without.counters.layers;
         seen.pkts += 1;
         seen.bytes += frame.len() as u64;
         seen.max_pkt_size = seen.max_pkt_size.max(frame.len() as u64);
         assert_eq!(with.counters, without.counters, "{frame:02x?} of {wire_len}");
+        assert_eq!(parts.counters, without.counters, "{frame:02x?} of {wire_len}");
     }
     assert!(fast > 10_000, "the fast path took only {fast} frames");
 }
