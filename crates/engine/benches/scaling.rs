@@ -11,6 +11,7 @@ use std::sync::Barrier;
 use std::time::Instant;
 
 use flumen_engine::{Contention, EngineConfig, RunReport, Threads, run};
+use flumen_model::sink::Stats;
 use flumen_model::source::Entry;
 use flumen_model::{FlowRecord, LinkType, PacketBatch, PacketSource, RecordSink, SinkError, SourceError, Timestamp};
 use flumen_pbuf::Pbuf;
@@ -124,6 +125,9 @@ struct Nowhere;
 
 impl RecordSink for Nowhere {
     fn flows(&mut self, _: &[FlowRecord]) -> Result<(), SinkError> {
+        Ok(())
+    }
+    fn stats(&mut self, _: &Stats) -> Result<(), SinkError> {
         Ok(())
     }
     fn finish(&mut self) -> Result<(), SinkError> {

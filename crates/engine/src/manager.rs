@@ -75,7 +75,7 @@ impl Pace {
         }
     }
     /// How long to rest before packet time is known.
-    const fn wait(self) -> Duration {
+    fn wait(self) -> Duration {
         match self {
             Self::File => Pacer::rest(0, false, true),
             Self::Live { .. } => Duration::from_millis(10),
