@@ -7,8 +7,9 @@ use flumen_model::{FlowRecord, source::Entry};
 use flumen_table::{EndedFlow, FlowTable};
 
 use crate::config::EngineConfig;
-use crate::feed::{AHEAD, DECODED_MAX};
+use crate::feed::DECODED_MAX;
 use crate::manager::ENDED_BATCH;
+use crate::relay::AHEAD;
 use crate::team::QUEUE_BATCHES;
 use crate::vector::{Keyed, VECTOR};
 

@@ -23,6 +23,28 @@ impl ChecksumTest {
     pub(crate) const fn new(mode: Checksums) -> Self {
         Self { mode, seen: 0, wrong: 0 }
     }
+    /// The same for packets ahead of what comes before them: what they show is counted for itself.
+    pub(crate) const fn ahead(self) -> Self {
+        Self { seen: 0, wrong: 0, ..self }
+    }
+    /// The turn of the packets has come that `ahead` has judged: says whether they would have been judged so here, and if
+    /// so counts what they show.
+    pub(crate) fn take_over(&mut self, ahead: &Self) -> bool {
+        let same = match (self.mode, ahead.mode) {
+            // The test ends within them.
+            (Checksums::Auto, _) if self.seen + ahead.seen >= SAMPLE => false,
+            // It had not ended when they were judged, each by its own checksum. It has now.
+            (Checksums::None, Checksums::Auto) => ahead.wrong == 0,
+            (Checksums::None, Checksums::None) => ahead.seen == 0,
+            (Checksums::All, mode) => mode != Checksums::None,
+            (mode, other) => mode == other,
+        };
+        if same && self.mode == Checksums::Auto {
+            self.seen += ahead.seen;
+            self.wrong += ahead.wrong;
+        }
+        same
+    }
     /// Whether the packet in `frame` is believed, of which the capture says `note`.
     #[inline(always)]
     pub(crate) fn believes(&mut self, frame: &[u8], packet: &FlowPacket, note: ChecksumNote) -> bool {
@@ -69,6 +91,45 @@ mod tests {
     fn a_sample_with_more_than_a_tenth_wrong_ends_the_validation() {
         assert!(after(SAMPLE / 10).mode == Checksums::All);
         assert!(after(SAMPLE / 10 + 1).mode == Checksums::None);
+    }
+
+    /// Judges some packets in order, and others ahead of them that follow.
+    fn ahead_of(before: &[bool], after: &[bool]) -> (ChecksumTest, ChecksumTest, Vec<bool>) {
+        let judge = |test: &mut ChecksumTest, rights: &[bool]| -> Vec<bool> {
+            rights.iter().map(|&right| test.mode == Checksums::None || test.judge(Some(right))).collect()
+        };
+        let mut order = ChecksumTest::new(Checksums::Auto);
+        let mut ahead = order.ahead();
+        let judged = judge(&mut ahead, after);
+        judge(&mut order, before);
+        (order, ahead, judged)
+    }
+
+    #[test]
+    fn what_was_judged_ahead_is_taken_over_only_if_it_is_what_the_order_gives() {
+        let (right, wrong) = (|n| vec![true; n], |n| vec![false; n]);
+        let cases = [
+            (right(100), right(100), true),
+            (right(900), right(99), true),
+            (right(900), right(100), false),
+            (right(2000), wrong(5), true),
+            (wrong(2000), right(5), true),
+            (wrong(2000), wrong(5), false),
+            (wrong(2000), wrong(2000), false),
+            (right(10), right(2000), false),
+        ];
+        for (before, after, taken) in cases {
+            let (mut order, ahead, judged) = ahead_of(&before, &after);
+            let mut slow = order;
+            let said = order.take_over(&ahead);
+            assert_eq!(said, taken, "{} {}", before.len(), after.len());
+            if said {
+                for (right, judged) in after.iter().zip(judged) {
+                    assert_eq!(slow.mode == Checksums::None || slow.judge(Some(*right)), judged);
+                }
+                assert_eq!((slow.mode, slow.seen, slow.wrong), (order.mode, order.seen, order.wrong));
+            }
+        }
     }
 
     #[test]

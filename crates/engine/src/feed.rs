@@ -1,109 +1,170 @@
-//! One source for several workers: every worker sees every batch of decoded packets, in order, and takes those of its own
-//! flows.
+//! One source for several workers: what is done with its batches on their way, which the [`Relay`] arranges.
 //!
-//! Whoever first needs a batch that is not there fills it, from the source through the front, so there is no thread for
-//! reading, and everything is decoded once. A batch is counted: the last worker that is done with it gives it back to be
-//! filled again. Who runs ahead by [`AHEAD`] batches waits until the slowest has come half of the way.
+//! A batch is read by one worker, decoded by it at the same time as others decode theirs, and dealt out: each worker has a
+//! list of the packets of its own flows, and touches no others. When its turn comes, a batch gets the numbers of its packets,
+//! and what was counted for it is added up. Decoding ahead is a guess that nothing before the batch matters for it. Where that is
+//! wrong (there are fragments, which have to be put together in order; the test of checksums ends), the batch is decoded in
+//! its turn, as a single worker would have: so what is found does not depend on the number of workers.
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use flumen_kref::{Boxed, Ref, Unique};
 use flumen_model::sink::Anomaly;
 use flumen_model::{PacketBatch, PacketSource, SourceError, Timestamp};
+use flumen_table::FlowTable;
 
+use crate::checksums::ChecksumTest;
+use crate::config::EngineConfig;
 use crate::front::{Front, FrontCounters};
 use crate::pipeline::PacketClock;
-use crate::prim::{Condvar, Mutex, lock, wait};
+use crate::prim::{Mutex, lock};
+use crate::relay::{Relay, Stages};
 use crate::vector::Vector;
 
-/// Decoded packets that several workers read.
-#[derive(Debug, Default)]
-pub(crate) struct Decoded {
+/// Packets of a batch: as many as files give at a time, and for a frame as many more as it has layers.
+pub(crate) const DECODED_MAX: usize = 256;
+
+pub(crate) type Feed<'r> = Relay<Decoding<'r>>;
+
+/// Packets on their way from the source to the workers.
+#[derive(Debug)]
+pub(crate) struct Decoded<'r> {
     pub(crate) vector: Vector,
+    /// Which packets each worker has.
+    pub(crate) hands: Vec<Vec<u32>>,
     /// What was odd about the packets, when that is wanted.
     pub(crate) anomalies: Vec<Anomaly>,
     /// Time of the last frame.
     pub(crate) last: Timestamp,
+    /// Time of the first frame of all.
+    pub(crate) opened: Timestamp,
+    raw: PacketBatch,
+    /// For decoding ahead.
+    front: Front<'r>,
+    seen: Seen,
 }
 
-impl Decoded {
-    fn clear(&mut self) {
-        self.vector.clear();
-        self.anomalies.clear();
+/// What happens to batches.
+#[derive(Debug)]
+pub(crate) struct Decoding<'r> {
+    table: &'r FlowTable,
+    config: &'r EngineConfig,
+    secret: [u64; 2],
+    workers: usize,
+    /// How checksums are judged as far as is known.
+    checksums: Mutex<ChecksumTest>,
+}
+
+/// Where batches come from.
+pub(crate) struct Reader<'s> {
+    source: &'s mut dyn PacketSource,
+    pub(crate) error: Option<SourceError>,
+}
+
+/// What is done in order.
+#[derive(Debug)]
+pub(crate) struct InOrder<'r> {
+    front: Front<'r>,
+    pub(crate) seen: Seen,
+}
+
+impl InOrder<'_> {
+    pub(crate) fn counters(&self) -> FrontCounters {
+        let mut counters = FrontCounters::default();
+        self.front.counters(&mut counters);
+        counters
     }
 }
 
-/// A batch that several workers read.
-pub(crate) type SharedBatch = Ref<Boxed<Decoded>>;
-
-/// Batches that the fastest worker may be ahead of the slowest.
-pub(crate) const AHEAD: usize = 8;
-/// A batch is full with so many packets; those of the last frame may be more.
-pub(crate) const DECODED_MAX: usize = 256;
-
-pub(crate) struct Feed<'s> {
-    state: Mutex<State<'s>>,
-    moved: Condvar,
-    /// Batches to be filled again.
-    spare: Mutex<Vec<Unique<Boxed<Decoded>>>>,
-    /// A worker has panicked: those that wait for it shall not.
-    failed: AtomicBool,
+pub(crate) fn feed<'r>(
+    table: &'r FlowTable,
+    config: &'r EngineConfig,
+    secret: [u64; 2],
+    source: &'r mut dyn PacketSource,
+) -> Feed<'r> {
+    let workers = config.threads.workers;
+    let front = Front::new(table, config, secret);
+    let checksums = Mutex::new(front.checksums());
+    let stages = Decoding { table, config, secret, workers, checksums };
+    Relay::new(stages, Reader { source, error: None }, InOrder { front, seen: Seen::default() }, workers)
 }
 
-struct State<'s> {
-    /// Away while a worker fills a batch from it.
-    reader: Option<Reader<'s>>,
-    /// Batches that some worker has still to take; the first has number `first`.
-    ring: VecDeque<SharedBatch>,
-    first: u64,
-    /// Number of the next batch of each worker.
-    next: Vec<u64>,
-    seen: Seen,
-    /// What the front had counted when the last batch was filled.
-    front: FrontCounters,
-    /// Somebody waits for the slowest.
-    waiting: bool,
-    ended: bool,
-    error: Option<SourceError>,
-}
+impl<'r> Stages for Decoding<'r> {
+    type Source = Reader<'r>;
+    type Order = InOrder<'r>;
+    type Batch = Decoded<'r>;
 
-/// The source and the stages before the table.
-struct Reader<'s> {
-    source: &'s mut dyn PacketSource,
-    front: Front<'s>,
-    /// What the source gave, and how much of it is decoded.
-    batch: PacketBatch,
-    done: usize,
-    /// The source has ended.
-    is_over: bool,
-    seen: Seen,
-}
+    fn empty(&self) -> Decoded<'r> {
+        Decoded {
+            vector: Vector::default(),
+            hands: vec![Vec::new(); self.workers],
+            anomalies: Vec::new(),
+            last: Timestamp::ZERO,
+            opened: Timestamp::ZERO,
+            raw: PacketBatch::new(),
+            front: Front::ahead(self.table, self.config, self.secret),
+            seen: Seen::default(),
+        }
+    }
 
-impl Reader<'_> {
-    /// Fills a batch; `false` at the end of the source.
-    fn fill(&mut self, into: &mut Decoded) -> Result<bool, SourceError> {
-        if self.done == self.batch.len() {
-            self.done = 0;
-            self.is_over = self.is_over || !self.source.fill(&mut self.batch)?;
-            if self.is_over {
-                into.last = self.seen.last();
-                return Ok(self.front.finish(&mut into.vector));
+    fn read(&self, reader: &mut Reader<'r>, batch: &mut Decoded<'r>) -> bool {
+        let filled = reader.source.fill(&mut batch.raw);
+        filled.unwrap_or_else(|error| {
+            reader.error = Some(error);
+            false
+        })
+    }
+
+    fn ahead(&self, batch: &mut Decoded<'r>) {
+        let Decoded { vector, raw, front, seen, .. } = batch;
+        let Some(first) = raw.entries().first() else { return };
+        front.begin_ahead(first.timestamp, *lock(&self.checksums));
+        for packet in raw.packets() {
+            seen.note(packet.entry.timestamp);
+            // All times are wanted, whether or not it is worth while to decode.
+            if !front.needs_turn() {
+                front.frame(&packet, raw, vector);
             }
         }
-        for packet in self.batch.packets().skip(self.done) {
-            if into.vector.len() >= DECODED_MAX {
-                break;
+        vector.deal(&mut batch.hands);
+    }
+
+    fn turn(&self, order: &mut InOrder<'r>, batch: &mut Decoded<'r>) {
+        let Decoded { vector, hands, anomalies, raw, front, seen, .. } = batch;
+        if let (Some(first), Some((_, latest))) = (raw.entries().first(), seen.span) {
+            match order.front.take_over(front, first.timestamp, latest) {
+                Some(before) => vector.before = before,
+                None => {
+                    vector.clear();
+                    for packet in raw.packets() {
+                        order.front.frame(&packet, raw, vector);
+                    }
+                    vector.deal(hands);
+                }
             }
-            into.last = packet.entry.timestamp;
-            self.seen.note(into.last);
-            self.front.frame(&packet, &self.batch, &mut into.vector);
-            self.done += 1;
+            // What is decoded from here on may know it.
+            *lock(&self.checksums) = order.front.checksums();
+            order.seen.go_on(seen);
         }
-        if let Some(anomalies) = &mut self.front.anomalies {
-            into.anomalies.append(anomalies);
+        if let Some(new) = &mut order.front.anomalies {
+            anomalies.append(new);
         }
-        Ok(true)
+        batch.last = raw.entries().last().map_or(order.seen.last(), |last| last.timestamp);
+        batch.opened = order.seen.opened.unwrap_or(Timestamp::ZERO);
+        // The source wants the block back.
+        batch.raw.clear();
+    }
+
+    fn finish(&self, order: &mut InOrder<'r>, batch: &mut Decoded<'r>) -> bool {
+        let more = order.front.finish(&mut batch.vector);
+        batch.vector.deal(&mut batch.hands);
+        batch.last = order.seen.last();
+        batch.opened = order.seen.opened.unwrap_or(Timestamp::ZERO);
+        more
+    }
+
+    fn clear(&self, batch: &mut Decoded<'r>) {
+        batch.vector.clear();
+        batch.anomalies.clear();
+        batch.raw.clear();
+        batch.seen = Seen::default();
     }
 }
 
@@ -131,140 +192,14 @@ impl Seen {
             self.span = Some((earliest.min(first), latest.max(last)));
         }
     }
+    /// Adds what was read next.
+    fn go_on(&mut self, next: &Self) {
+        let opened = self.opened.or(next.opened);
+        self.merge(next);
+        self.opened = opened;
+    }
     /// Time of the latest packet.
     pub(crate) fn last(&self) -> Timestamp {
         self.span.map_or(Timestamp::ZERO, |(_, last)| last)
-    }
-}
-
-impl<'s> Feed<'s> {
-    pub(crate) fn new(source: &'s mut dyn PacketSource, front: Front<'s>, workers: usize) -> Self {
-        let reader =
-            Reader { source, front, batch: PacketBatch::new(), done: 0, is_over: false, seen: Seen::default() };
-        let state = State {
-            reader: Some(reader),
-            ring: VecDeque::with_capacity(AHEAD),
-            first: 0,
-            next: vec![0; workers],
-            seen: Seen::default(),
-            front: FrontCounters::default(),
-            waiting: false,
-            ended: false,
-            error: None,
-        };
-        Self {
-            state: Mutex::new(state),
-            moved: Condvar::new(),
-            spare: Mutex::new(Vec::new()),
-            failed: AtomicBool::new(false),
-        }
-    }
-
-    /// The next batch of a worker, and the time of the first packet of all; `None` at the end.
-    pub(crate) fn next(&self, worker: usize) -> Option<(SharedBatch, Timestamp)> {
-        let mut state = lock(&self.state);
-        loop {
-            let ahead = (state.next[worker] - state.first) as usize;
-            if let Some(batch) = state.ring.get(ahead) {
-                let batch = Ref::clone(batch);
-                let opened = state.seen.opened.unwrap_or(Timestamp::ZERO);
-                state.next[worker] += 1;
-                state.drop_taken(&self.spare);
-                // Not for every batch: who is woken shall have work for a while.
-                if state.waiting && state.ring.len() <= AHEAD / 2 {
-                    state.waiting = false;
-                    self.moved.notify_all();
-                }
-                return Some((batch, opened));
-            }
-            if state.ended {
-                return None;
-            }
-            match state.reader.take_if(|_| ahead < AHEAD) {
-                Some(mut reader) => {
-                    drop(state);
-                    let filled = self.fill(&mut reader);
-                    state = lock(&self.state);
-                    state.seen = reader.seen;
-                    reader.front.counters(&mut state.front);
-                    state.reader = Some(reader);
-                    state.take(filled);
-                    self.moved.notify_all();
-                }
-                None => {
-                    state.waiting = true;
-                    state = wait(&self.moved, state);
-                }
-            }
-        }
-    }
-
-    /// A batch from the source; `None` at its end.
-    fn fill(&self, reader: &mut Reader<'_>) -> Result<Option<SharedBatch>, SourceError> {
-        let spare = lock(&self.spare).pop();
-        let mut batch = spare.unwrap_or_else(|| Boxed::new(Decoded::default()));
-        Ok(reader.fill(&mut batch)?.then(|| batch.into_ref()))
-    }
-
-    /// Takes a batch back; the last one makes it ready to be filled again.
-    pub(crate) fn give_back(&self, batch: SharedBatch) {
-        if let Some(mut batch) = Ref::into_unique_or_drop(batch) {
-            batch.clear();
-            lock(&self.spare).push(batch);
-        }
-    }
-
-    /// Ends the feed early: workers finish what they have.
-    pub(crate) fn stop(&self) {
-        lock(&self.state).ended = true;
-        self.moved.notify_all();
-    }
-    /// A worker has panicked.
-    pub(crate) fn fail(&self) {
-        self.failed.store(true, Ordering::Release);
-        self.stop();
-    }
-    /// Whether a worker has panicked.
-    pub(crate) fn has_failed(&self) -> bool {
-        self.failed.load(Ordering::Acquire)
-    }
-
-    /// What was read, and the error that ended it.
-    pub(crate) fn finish(self) -> (Seen, FrontCounters, Option<SourceError>) {
-        let state = self.state.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
-        (state.seen, state.front, state.error)
-    }
-    /// What the front has counted.
-    pub(crate) fn counters(&self) -> FrontCounters {
-        lock(&self.state).front.clone()
-    }
-    pub(crate) fn seen(&self) -> Seen {
-        lock(&self.state).seen
-    }
-}
-
-impl State<'_> {
-    /// Takes what the source gave.
-    fn take(&mut self, filled: Result<Option<SharedBatch>, SourceError>) {
-        match filled {
-            Ok(Some(batch)) => self.ring.push_back(batch),
-            Ok(None) => self.ended = true,
-            Err(error) => {
-                self.error = Some(error);
-                self.ended = true;
-            }
-        }
-    }
-
-    /// Lets go of the batches that every worker has taken.
-    fn drop_taken(&mut self, spare: &Mutex<Vec<Unique<Boxed<Decoded>>>>) {
-        let slowest = self.next.iter().copied().min().unwrap_or(self.first);
-        for _ in self.first..slowest {
-            if let Some(mut batch) = self.ring.pop_front().and_then(Ref::into_unique_or_drop) {
-                batch.clear();
-                lock(spare).push(batch);
-            }
-        }
-        self.first = slowest;
     }
 }

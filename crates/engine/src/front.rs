@@ -17,6 +17,7 @@ use flumen_table::{Compat, Defrag, DefragConfig, DefragCounters, FlowTable, Hash
 use flumen_wire::{Aside, DecodeCounters, Decoder, FlowPacket, Fragment, Inner, NonFlow, Transport};
 
 use crate::budget;
+use crate::checksums::ChecksumTest;
 use crate::config::{EngineConfig, FrameFilter};
 use crate::keyer::{Keep, Keyer, Place};
 use crate::vector::{Outside, Vector};
@@ -38,6 +39,18 @@ pub(crate) struct Front<'t> {
     given_up: VecDeque<Incomplete>,
     /// What was odd about packets, when that is wanted, until it is taken.
     pub(crate) anomalies: Option<Vec<Anomaly>>,
+    turn: Turn,
+}
+
+/// Whether what comes before the frames is known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Turn {
+    /// It is.
+    InOrder,
+    /// It is not, and the frames so far can do without. They may lie in more than one second.
+    Ahead { seconds: bool },
+    /// It is not, and a frame needs it.
+    Needed,
 }
 
 /// Whose length a packet counts with.
@@ -110,7 +123,57 @@ impl<'t> Front<'t> {
             datagram: Vec::new(),
             given_up: VecDeque::new(),
             anomalies: config.anomalies.then(Vec::new),
+            turn: Turn::InOrder,
         }
+    }
+
+    /// One that decodes ahead of what comes before, for another that keeps the order: see [`Front::take_over`].
+    pub(crate) fn ahead(table: &'t FlowTable, config: &EngineConfig, secret: [u64; 2]) -> Self {
+        let none = DefragConfig { trackers: 0, hash_size: 1, prealloc: false, ..config.defrag.clone() };
+        Self::one_of(table, &EngineConfig { defrag: none, ..config.clone() }, secret, 0, 1)
+    }
+
+    /// The first of some frames, which are decoded ahead, comes at `at`.
+    pub(crate) fn begin_ahead(&mut self, at: Timestamp, checksums: ChecksumTest) {
+        self.turn = Turn::Ahead { seconds: false };
+        self.second = at.secs();
+        self.keyer.begin_ahead(checksums);
+        self.ledger = Ledger::default();
+        self.decoder.counters = DecodeCounters::default();
+        if let Some(anomalies) = &mut self.anomalies {
+            anomalies.clear();
+        }
+    }
+    /// Whether what comes before has to be known first: there is no point in going on.
+    pub(crate) fn needs_turn(&self) -> bool {
+        self.turn == Turn::Needed
+    }
+    /// How checksums are judged now.
+    pub(crate) const fn checksums(&self) -> ChecksumTest {
+        self.keyer.checksums()
+    }
+
+    /// The turn of frames has come that `ahead` has decoded: says whether they would have been decoded so here, and if so
+    /// takes over what was counted; they get the numbers behind the one that is returned. `first` and `latest` are times of
+    /// these frames.
+    ///
+    /// They would not if there is a fragment among them, if fragments are given up before one of them, or if the test of
+    /// checksums ends with them.
+    pub(crate) fn take_over(&mut self, ahead: &mut Self, first: Timestamp, latest: Timestamp) -> Option<u64> {
+        let Turn::Ahead { seconds } = ahead.turn else { return None };
+        let ends_second = seconds || first.secs() != self.second;
+        if !self.given_up.is_empty() || (ends_second && self.defrag.would_expire(latest)) {
+            return None;
+        }
+        let before = self.keyer.take_over(&ahead.keyer)?;
+        self.second = ahead.second;
+        if let (Some(anomalies), Some(new)) = (&mut self.anomalies, &mut ahead.anomalies) {
+            new.iter_mut().for_each(|anomaly| anomaly.frame += self.ledger.read.packets);
+            anomalies.append(new);
+        }
+        self.decoder.counters.merge(&ahead.decoder.counters);
+        self.ledger.merge(&ahead.ledger);
+        Some(before)
     }
 
     /// Takes a frame of `batch`; what wants a flow goes `into` the vector.
@@ -156,6 +219,9 @@ impl<'t> Front<'t> {
     pub(crate) fn reach(&mut self, at: Timestamp, into: &mut Vector) {
         if at.secs() != self.second {
             self.second = at.secs();
+            if let Turn::Ahead { seconds } = &mut self.turn {
+                *seconds = true;
+            }
             self.defrag.expire(at);
             self.given_up.extend(self.defrag.incomplete());
         }
@@ -286,6 +352,10 @@ impl<'t> Front<'t> {
     /// A fragment is held until its datagram is complete, which then is a packet like any other.
     #[cold]
     fn fragment(&mut self, fragment: &Fragment, bytes: u32, found: &Found<'_>, outside: Outside, into: &mut Vector) {
+        if self.turn != Turn::InOrder {
+            self.turn = Turn::Needed;
+            return;
+        }
         let (ip, start) = (fragment.ip_offset as usize, fragment.payload_offset as usize);
         let end = start + fragment.payload_len as usize;
         let (Some(header), Some(payload)) = (found.place.data.get(ip..start), found.place.data.get(start..end)) else {

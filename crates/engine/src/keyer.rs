@@ -50,6 +50,25 @@ impl<'t> Keyer<'t> {
         }
     }
 
+    /// What comes from now on is numbered from 0 and judged ahead of what comes before: see [`Keyer::take_over`].
+    pub(crate) const fn begin_ahead(&mut self, checksums: ChecksumTest) {
+        self.checksums = checksums.ahead();
+        self.packets = 0;
+    }
+    /// How checksums are judged now.
+    pub(crate) const fn checksums(&self) -> ChecksumTest {
+        self.checksums
+    }
+    /// The turn of the packets has come that `ahead` has keyed: takes them over if their checksums would have been judged so
+    /// here, and returns the number behind which theirs come.
+    pub(crate) fn take_over(&mut self, ahead: &Self) -> Option<u64> {
+        self.checksums.take_over(&ahead.checksums).then(|| {
+            let before = self.packets;
+            self.packets += ahead.packets;
+            before
+        })
+    }
+
     /// Puts a packet of `bytes` bytes into the vector, with its key and hash, and whether its checksum is believed.
     ///
     /// # Errors

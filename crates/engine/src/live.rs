@@ -20,7 +20,7 @@ use crate::config::{Checksums, EngineConfig};
 use crate::front::Front;
 use crate::manager::{ENDED_BATCH, ManagerCounters, Pace};
 use crate::monitor::{Answer, Monitor, Question};
-use crate::pipeline::{Outlet, PacketClock, Share, Worker};
+use crate::pipeline::{Outlet, PacketClock, Worker};
 use crate::prim::{Mutex, lock};
 use crate::recorder::{Outflow, Outgoing};
 use crate::run::{Done, stats_of};
@@ -200,8 +200,7 @@ impl<'r, 's> LiveWorker<'r, 's> {
             shared,
             number,
             front: Front::one_of(table, &own, shared.secret, number, shared.team.workers()),
-            // All that its source brings is its own.
-            worker: Worker::new(table, config, Share { worker: number as u32, of: 1 }),
+            worker: Worker::new(table, config, number),
             vector: Vector::default(),
             clock: PacketClock::default(),
             reached: Timestamp::ZERO,
@@ -271,8 +270,7 @@ impl<'r, 's> LiveWorker<'r, 's> {
         let ids = *team.ids.get_or_init(|| FlowIds::new(Timestamp::ZERO));
         let mut to_queue = |records: &mut Vec<FlowRecord>| team.put_records(records);
         let mut outlet = Outlet { ids, records: &mut to_queue };
-        // What is inside of a packet is behind it in the same vector: nobody else is waited for.
-        self.worker.packets(&self.vector, &mut outlet, || false);
+        self.worker.packets(&self.vector, &mut outlet);
         self.worker.under_pressure.hand_on(&mut outlet);
     }
 

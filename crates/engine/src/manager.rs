@@ -12,7 +12,7 @@ use flumen_model::{Span, Timestamp};
 use flumen_table::{EndedFlow, FlowIds, FlowTable, SweepCounts};
 
 use crate::clock::WorkerClocks;
-use crate::pacer::Pacer;
+use crate::pacer::{Pacer, Round};
 use crate::queue::Queue;
 use crate::recorder::Outgoing;
 use crate::run::Emergencies;
@@ -75,9 +75,9 @@ impl Pace {
         }
     }
     /// How long to rest before packet time is known.
-    const fn wait(self) -> Duration {
+    fn wait(self) -> Duration {
         match self {
-            Self::File => Duration::from_micros(250),
+            Self::File => Pacer::rest(0, false, true),
             Self::Live { .. } => Duration::from_millis(10),
         }
     }
@@ -106,6 +106,7 @@ impl Manager<'_> {
         let (mut counters, mut emergencies) = (ManagerCounters::default(), Emergencies::default());
         let mut ended = Vec::new();
         let mut kept = PassClock::default();
+        let mut swept = None;
         while !self.stop.load(Ordering::Acquire) {
             if self.is_first() {
                 (self.look)(&counters);
@@ -119,8 +120,13 @@ impl Manager<'_> {
                 self.table.set_now(now);
                 emergencies.note(emergency, now);
             }
-            let pressure = self.table.memuse() * 100 / self.table.memcap().max(1);
-            let round = pacer.round(pressure, emergency);
+            // Deadlines are whole seconds: within one, a file has nothing new.
+            if self.pace == Pace::File && !emergency && swept == Some(now.secs()) {
+                self.rest(self.pace.rest(0, emergency), &counters);
+                continue;
+            }
+            swept = Some(now.secs());
+            let round = self.round(&mut pacer, emergency);
             let counts = self.table.sweep(round.groups.clone(), emergency, &mut ended);
             counters.pass(&counts, round.ends_pass);
             counters.rows_per_sec = u64::from(round.groups.end - round.groups.start) * u64::from(FlowTable::GROUP_ROWS);
@@ -132,6 +138,17 @@ impl Manager<'_> {
             self.rest(self.pace.rest(counts.rows, emergency), &counters);
         }
         (counters, emergencies)
+    }
+
+    /// What is looked through next: of a file everything, since a second of it is over.
+    fn round(&self, pacer: &mut Pacer, emergency: bool) -> Round {
+        match self.pace {
+            Pace::File => pacer.pass(),
+            Pace::Live { .. } => {
+                let pressure = self.table.memuse() * 100 / self.table.memcap().max(1);
+                pacer.round(pressure, emergency)
+            }
+        }
     }
 
     /// Rests, but not when emergency mode begins or the run ends. Who asks meanwhile is answered: the manager is unparked for

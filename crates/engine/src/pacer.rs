@@ -9,8 +9,10 @@ use std::time::Duration;
 /// Rests, in milliseconds: the longest, and the one in emergency mode.
 const REST_MAX_MS: u64 = 1000;
 const REST_MIN_MS: u64 = 250;
-/// Rest when a file is read: the managers follow packet time, which may run much faster than the clock.
-const REST_OFFLINE: Duration = Duration::from_micros(250);
+/// Rests when a file is read: the managers follow packet time, which may run much faster than the clock. Each wakes a thread
+/// where a worker runs, so they are no shorter than memory needs.
+const REST_OFFLINE: Duration = Duration::from_millis(2);
+const REST_OFFLINE_MIN: Duration = Duration::from_micros(250);
 
 /// The plan of one manager, for its slice of the groups of rows.
 #[derive(Clone, Debug)]
@@ -37,6 +39,11 @@ impl Pacer {
         Self { slice: start..end, cursor: start }
     }
 
+    /// The whole slice.
+    pub(crate) const fn pass(&self) -> Round {
+        Round { groups: self.slice.start..self.slice.end, ends_pass: true }
+    }
+
     /// The next round, with memory `pressure` in percent.
     pub(crate) fn round(&mut self, pressure: u64, emergency: bool) -> Round {
         let len = self.slice.end - self.slice.start;
@@ -54,7 +61,7 @@ impl Pacer {
     /// How long to rest after a round over `rows` rows, at an estimated microsecond a row.
     pub(crate) fn rest(rows: u64, emergency: bool, offline: bool) -> Duration {
         if offline {
-            return REST_OFFLINE;
+            return if emergency { REST_OFFLINE_MIN } else { REST_OFFLINE };
         }
         let ms = if emergency { REST_MIN_MS } else { REST_MAX_MS.saturating_sub(rows / 1000).max(REST_MIN_MS) };
         Duration::from_millis(ms)
@@ -96,6 +103,8 @@ mod tests {
         assert_eq!(Pacer::rest(6_400, false, false), Duration::from_millis(994));
         assert_eq!(Pacer::rest(6_400, true, false), Duration::from_millis(250));
         assert_eq!(Pacer::rest(10_000_000, false, false), Duration::from_millis(250));
-        assert_eq!(Pacer::rest(1, false, true), Duration::from_micros(250));
+        assert_eq!(Pacer::rest(1, false, true), Duration::from_millis(2));
+        assert_eq!(Pacer::rest(1, true, true), Duration::from_micros(250));
+        assert_eq!(pacer.pass(), Round { groups: 0..100, ends_pass: true });
     }
 }

@@ -10,19 +10,18 @@ use flumen_table::{FlowIds, FlowTable};
 
 use crate::affinity::Role;
 use crate::config::EngineConfig;
-use crate::feed::Feed;
-use crate::front::Front;
+use crate::feed::{Feed, InOrder, feed};
 use crate::manager::{ENDED_BATCH, ManagerCounters, Pace};
 use crate::monitor::Monitor;
-use crate::pipeline::{Outlet, PacketClock, Share, Worker};
+use crate::pipeline::{Outlet, PacketClock, Worker};
 use crate::recorder::{Outflow, Outgoing};
 use crate::run::Done;
 use crate::team::{Gathered, Start, Team, Work, WorkerDone};
 
 /// What the threads of the run share.
-struct Shared<'r, 's> {
+struct Shared<'r> {
     team: Team<'r>,
-    feed: Feed<'s>,
+    feed: Feed<'r>,
 }
 
 /// Reads the source to its end, or until the sink fails.
@@ -35,14 +34,13 @@ pub(crate) fn run<'s>(
     monitor: &Monitor,
 ) -> Done<'s> {
     let workers = config.threads.workers;
-    let front = Front::new(table, config, secret);
-    let shared = Shared { team: Team::new(table, config, workers), feed: Feed::new(source, front, workers) };
+    let shared = Shared { team: Team::new(table, config, workers), feed: feed(table, config, secret, source) };
     monitor.begin(workers);
     let mut out = Outflow::new(sink);
     let look = |manager: &ManagerCounters| {
         monitor.answer(|question| shared.team.answer(question, || counters(&shared, manager)))
     };
-    let end = |_: &Gathered| shared.feed.seen().last();
+    let end = |_: &Gathered| shared.feed.look(|order| order.seen.last()).unwrap_or(Timestamp::ZERO);
     let gathered = scope(|scope| {
         let shared = &shared;
         let workers = (0..workers)
@@ -52,19 +50,20 @@ pub(crate) fn run<'s>(
         shared.team.write_out(&mut out, monitor, || shared.feed.stop());
         crate::team::join(conductor)
     });
-    let (seen, front, error) = shared.feed.finish();
-    shared.team.finish(Gathered { seen, front, error, ..gathered }, out)
+    let (reader, order, waits) = shared.feed.into_parts();
+    let (seen, front) = order.map_or_else(Default::default, |order| (order.seen, order.counters()));
+    let error = reader.and_then(|reader| reader.error);
+    shared.team.finish(Gathered { seen, front, error, waits, ..gathered }, out)
 }
 
-fn counters(shared: &Shared<'_, '_>, manager: &ManagerCounters) -> (flumen_model::Counters, flumen_model::Ledger) {
-    let gathered = Gathered { front: shared.feed.counters(), ..shared.team.gather() };
+fn counters(shared: &Shared<'_>, manager: &ManagerCounters) -> (flumen_model::Counters, flumen_model::Ledger) {
+    let gathered = Gathered { front: shared.feed.look(InOrder::counters).unwrap_or_default(), ..shared.team.gather() };
     gathered.counters(manager, shared.team.table)
 }
 
-fn work(shared: &Shared<'_, '_>, number: usize, manager: &Thread, monitor: &Monitor) -> WorkerDone {
+fn work(shared: &Shared<'_>, number: usize, manager: &Thread, monitor: &Monitor) -> WorkerDone {
     let Shared { team, feed } = shared;
-    let share = Share { worker: number as u32, of: team.config.threads.workers as u32 };
-    let mut worker = Worker::new(team.table, team.config, share);
+    let mut worker = Worker::new(team.table, team.config, number);
     team.pin(Role::Worker(number));
     let _alarm = Alarm(feed);
     let mut clock = PacketClock::default();
@@ -72,9 +71,10 @@ fn work(shared: &Shared<'_, '_>, number: usize, manager: &Thread, monitor: &Moni
     let mut to_queue = |records: &mut Vec<FlowRecord>| team.put_records(records);
     let mut woken = false;
     let mut outlet = Outlet { ids: FlowIds::new(Timestamp::ZERO), records: &mut to_queue };
-    while let Some((batch, opened)) = feed.next(number) {
-        outlet.ids = *team.ids.get_or_init(|| FlowIds::new(opened));
-        worker.packets(&batch.vector, &mut outlet, || feed.has_failed());
+    while let Some(batch) = feed.next(number) {
+        outlet.ids = *team.ids.get_or_init(|| FlowIds::new(batch.opened));
+        let own = &batch.hands[number];
+        worker.own_packets(&batch.vector, own, &mut outlet, || feed.has_failed());
         worker.under_pressure.hand_on(&mut outlet);
         // One worker passes them on for all.
         if number == 0 && !batch.anomalies.is_empty() {
@@ -112,7 +112,7 @@ fn work(shared: &Shared<'_, '_>, number: usize, manager: &Thread, monitor: &Moni
 }
 
 /// Tells the other workers when one panics.
-struct Alarm<'f, 's>(&'f Feed<'s>);
+struct Alarm<'f, 'r>(&'f Feed<'r>);
 
 impl Drop for Alarm<'_, '_> {
     fn drop(&mut self) {

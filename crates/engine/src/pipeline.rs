@@ -9,7 +9,7 @@
 //! [`Front`]: crate::front::Front
 
 use flumen_model::{FlowRecord, Ledger, Tally, Timestamp};
-use flumen_table::{EndCounters, EndedFlow, FlowHash, FlowIds, FlowLookup, FlowTable, Verdict};
+use flumen_table::{EndCounters, EndedFlow, FlowIds, FlowLookup, FlowTable, PacketView, Verdict};
 use flumen_wire::NonFlow;
 
 use crate::config::EngineConfig;
@@ -26,48 +26,44 @@ pub(crate) struct Worker<'t> {
     /// What was counted in flows: for the account while a run goes on. At its end that of the records counts.
     pub(crate) in_flows: Tally,
     pub(crate) under_pressure: Pressure,
-    share: Share,
-    /// Places of this worker's packets in the vector that it is at.
-    own: Vec<u32>,
+    /// The numbers from 0 on: the places of all packets of a vector.
+    all: Vec<u32>,
     /// Whether records say in which flow the outside of a flow's packets was counted.
     parents: bool,
 }
 
-/// Which packets a worker takes: those of the flows whose hash names it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Share {
-    pub(crate) worker: u32,
-    pub(crate) of: u32,
-}
-
-impl Share {
-    const fn has(self, hash: FlowHash) -> bool {
-        self.of == 1 || hash.worker(self.of) == self.worker
-    }
-}
-
 impl<'t> Worker<'t> {
-    pub(crate) fn new(table: &'t FlowTable, config: &EngineConfig, share: Share) -> Self {
+    pub(crate) fn new(table: &'t FlowTable, config: &EngineConfig, number: usize) -> Self {
         Self {
             table,
-            lookup: FlowLookup::new(table, share.worker as u8),
+            lookup: FlowLookup::new(table, number as u8),
             ledger: Ledger::default(),
             in_flows: Tally::default(),
             under_pressure: Pressure::default(),
-            share,
-            own: Vec::new(),
+            all: Vec::new(),
             parents: config.table.compat == flumen_table::Compat::Flumen,
         }
     }
 
-    /// Takes this worker's packets of a vector, in order. `failed` says whether another worker has, that this one may wait
-    /// for.
-    pub(crate) fn packets(&mut self, vector: &Vector, out: &mut Outlet<'_>, failed: impl Fn() -> bool) {
-        let share = self.share;
-        let mut own = core::mem::take(&mut self.own);
-        own.clear();
-        own.extend((0_u32..).zip(vector.hashes()).filter(|&(_, &hash)| share.has(hash)).map(|(index, _)| index));
-        let mut ahead = Ahead::begin(self.table, vector, &own);
+    /// Takes all packets of a vector, in order.
+    pub(crate) fn packets(&mut self, vector: &Vector, out: &mut Outlet<'_>) {
+        let mut all = core::mem::take(&mut self.all);
+        all.extend(all.len() as u32..vector.len() as u32);
+        // What is inside of a packet is behind it in the same vector: nobody else is waited for.
+        self.own_packets(vector, &all[..vector.len()], out, || false);
+        self.all = all;
+    }
+
+    /// Takes the packets at this worker's `own` places of a vector, in order. `failed` says whether another worker has, that
+    /// this one may wait for.
+    pub(crate) fn own_packets(
+        &mut self,
+        vector: &Vector,
+        own: &[u32],
+        out: &mut Outlet<'_>,
+        failed: impl Fn() -> bool,
+    ) {
+        let mut ahead = Ahead::begin(self.table, vector, own);
         for part in own.chunks(PREPARED) {
             self.lookup.prepare(part.len(), vector.packet(part[0] as usize).at);
             let mut rest = part;
@@ -78,7 +74,6 @@ impl<'t> Worker<'t> {
                 rest = self.look_up(vector, rest, parent, &mut ahead, out);
             }
         }
-        self.own = own;
     }
 
     /// Bucket and flow of the first of `packets`, and of those after it as long as they have the same row, which stays
@@ -101,7 +96,8 @@ impl<'t> Worker<'t> {
             ahead.step();
             let packet = vector.packet(index);
             let bytes = u64::from(packet.bytes);
-            match guard.packet(&packet.key, packet.hash, &vector.view(index, parent)) {
+            let view = vector.view(index, parent);
+            match guard.packet(&packet.key, packet.hash, &view) {
                 Verdict::Counted => {
                     in_flows.add(bytes);
                     vector.was_counted_in(index, guard.counted_in());
@@ -112,7 +108,7 @@ impl<'t> Worker<'t> {
                 }
                 Verdict::NoSpare => {
                     drop(guard);
-                    let counted_in = under_pressure.packet(table, lookup, (vector, index), parent, ledger, out);
+                    let counted_in = under_pressure.packet(table, lookup, packet, &view, ledger, out);
                     if counted_in != 0 {
                         in_flows.add(bytes);
                     }
@@ -237,25 +233,23 @@ impl Pressure {
         &mut self,
         table: &FlowTable,
         lookup: &mut FlowLookup<'_>,
-        (vector, index): (&Vector, usize),
-        parent: u64,
+        packet: &Keyed,
+        view: &PacketView<'_>,
         ledger: &mut Ledger,
         out: &mut Outlet<'_>,
     ) -> u64 {
-        let packet = vector.packet(index);
-        let bytes = u64::from(packet.bytes);
         let give = |lookup: &mut FlowLookup<'_>| {
             let mut guard = lookup.lock(table.row(packet.hash));
-            let verdict = guard.packet(&packet.key, packet.hash, &vector.view(index, parent));
+            let verdict = guard.packet(&packet.key, packet.hash, view);
             (verdict, guard.counted_in())
         };
         let (verdict, counted_in) = self.with_room(lookup, packet.at, out, give);
         match verdict {
             Verdict::Counted => return counted_in,
-            Verdict::NonFlow(reason) => ledger.non_flow(reason, bytes),
+            Verdict::NonFlow(reason) => ledger.non_flow(reason, view.bytes),
             Verdict::NoSpare => {
                 lookup.counters.memcap += 1;
-                ledger.non_flow(NonFlow::Memcap, bytes);
+                ledger.non_flow(NonFlow::Memcap, view.bytes);
             }
         }
         0

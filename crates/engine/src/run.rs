@@ -15,6 +15,7 @@ use crate::live::Live;
 use crate::manager::ManagerCounters;
 use crate::monitor::Monitor;
 use crate::recorder::{Outflow, Recycler};
+use crate::relay::Waits;
 use crate::stats::Parts;
 use crate::{live, parallel, single};
 
@@ -35,6 +36,19 @@ pub struct RunReport {
     pub unbound: Vec<PinError>,
     /// The error that ended the source, if one did. What came before it is in the records.
     pub source_error: Option<SourceError>,
+    /// How threads got in each other's way.
+    pub contention: Contention,
+}
+
+/// How often threads waited for each other. With one worker never.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Contention {
+    /// The lock of a row of the table was taken.
+    pub rows: u64,
+    /// A worker of a file found no packets ready and none to fetch.
+    pub batches: u64,
+    /// The same, and it was long enough that the worker slept.
+    pub parked: u64,
 }
 
 /// When emergency mode began and ended, in packet time: at most [`Emergencies::KEPT`] changes, the first ones.
@@ -95,6 +109,7 @@ pub(crate) struct Done<'s> {
     pub(crate) emergencies: Emergencies,
     pub(crate) seen: Seen,
     pub(crate) source_error: Option<SourceError>,
+    pub(crate) waits: Waits,
     pub(crate) out: Outflow<'s>,
 }
 
@@ -186,6 +201,7 @@ fn conclude(
         emergencies: done.emergencies,
         unbound: done.unbound,
         source_error: done.source_error,
+        contention: Contention { rows: table.row_waits(), batches: done.waits.idle, parked: done.waits.parked },
     };
     let sink = done.out.finish(&mut report.ledger)?;
     sink.stats(&stats_of(report.elapsed, report.counters.clone(), report.ledger.clone()))?;

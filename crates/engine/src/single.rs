@@ -8,8 +8,9 @@ use crate::feed::Seen;
 use crate::front::{Front, FrontCounters};
 use crate::manager::{ManagerCounters, PassClock};
 use crate::monitor::{Answer, Monitor, Question, WorkerTally};
-use crate::pipeline::{Outlet, Share, Worker};
+use crate::pipeline::{Outlet, Worker};
 use crate::recorder::{Outflow, Recycler};
+use crate::relay::Waits;
 use crate::run::{Done, Emergencies};
 use crate::stats::Parts;
 use crate::vector::{VECTOR, Vector};
@@ -43,7 +44,7 @@ pub(crate) fn run<'s>(
         table,
         front: Front::new(table, config, secret),
         vector: Vector::default(),
-        worker: Worker::new(table, config, Share { worker: 0, of: 1 }),
+        worker: Worker::new(table, config, 0),
         recycler: Recycler::default(),
         manager: ManagerCounters::default(),
         emergencies: Emergencies::default(),
@@ -83,6 +84,7 @@ pub(crate) fn run<'s>(
         emergencies,
         seen,
         source_error,
+        waits: Waits::default(),
         out,
     }
 }
@@ -150,7 +152,7 @@ impl Single<'_, '_> {
             {
                 front.frame(&packet, batch, vector);
             }
-            worker.packets(vector, &mut outlet, || false);
+            worker.packets(vector, &mut outlet);
         }
         worker.under_pressure.hand_on(&mut outlet);
         if let Some(anomalies) = &mut front.anomalies {
@@ -204,7 +206,7 @@ impl Single<'_, '_> {
         while self.front.finish(&mut self.vector) {
             let Self { vector, worker, out, ids, .. } = self;
             let mut outlet = Outlet { ids: *ids, records: &mut |records| out.take(records) };
-            worker.packets(vector, &mut outlet, || false);
+            worker.packets(vector, &mut outlet);
             worker.under_pressure.hand_on(&mut outlet);
             vector.clear();
         }

@@ -32,6 +32,7 @@ use crate::pipeline::Worker;
 use crate::prim::{Mutex, lock};
 use crate::queue::{CloseOnDrop, Queue};
 use crate::recorder::{Outflow, Outgoing, Recycler};
+use crate::relay::Waits;
 use crate::run::{Done, Emergencies};
 use crate::stats::Parts;
 
@@ -97,6 +98,7 @@ pub(crate) struct Gathered {
     pub(crate) front: FrontCounters,
     pub(crate) seen: Seen,
     pub(crate) error: Option<SourceError>,
+    pub(crate) waits: Waits,
 }
 
 impl<'r> Team<'r> {
@@ -305,11 +307,11 @@ impl<'r> Team<'r> {
 
     /// What the run leaves behind.
     pub(crate) fn finish(self, gathered: Gathered, out: Outflow<'_>) -> Done<'_> {
-        let Gathered { lookup, ledger, manager, emergencies, mut recycler, mut front, seen, error } = gathered;
+        let Gathered { lookup, ledger, manager, emergencies, mut recycler, mut front, seen, error, waits } = gathered;
         recycler.queue_max = recycler.queue_max.max((self.ended.longest() * ENDED_BATCH) as u64);
         front.ledger.merge(&ledger);
         let unbound = core::mem::take(&mut *lock(&self.unbound));
-        Done { unbound, front, lookup, recycler, manager, emergencies, seen, source_error: error, out }
+        Done { unbound, front, lookup, recycler, manager, emergencies, seen, source_error: error, waits, out }
     }
 }
 

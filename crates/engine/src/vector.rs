@@ -16,12 +16,14 @@ pub(crate) const VECTOR: usize = 128;
 #[derive(Debug, Default)]
 pub(crate) struct Vector {
     places: Vec<Keyed>,
-    /// Hashes of the packets, together: who has only some of the packets finds them without touching the others.
+    /// Hashes of the packets, together: they are dealt out to workers without touching the packets.
     hashes: Vec<FlowHash>,
     /// MAC addresses of the packets; of none when they are not collected.
     macs: Vec<Option<Macs>>,
     /// Of packets with others inside, where they were counted: see [`Vector::parent`]. As long as the last of them needs.
     counted_in: Vec<AtomicU64>,
+    /// What their numbers count from.
+    pub(crate) before: u64,
 }
 
 impl Vector {
@@ -29,6 +31,7 @@ impl Vector {
         self.hashes.clear();
         self.macs.clear();
         self.counted_in.clear();
+        self.before = 0;
     }
     pub(crate) const fn len(&self) -> usize {
         self.hashes.len()
@@ -52,10 +55,6 @@ impl Vector {
     pub(crate) fn note_macs(&mut self, macs: Option<Macs>) {
         self.macs.push(macs);
     }
-    /// The hashes of the packets, by their places.
-    pub(crate) fn hashes(&self) -> &[FlowHash] {
-        &self.hashes
-    }
     /// The packet at a place.
     #[inline]
     pub(crate) fn packet(&self, index: usize) -> &Keyed {
@@ -65,14 +64,23 @@ impl Vector {
     #[inline]
     pub(crate) fn view(&self, index: usize, parent: u64) -> PacketView<'_> {
         let Keyed { at, bytes, origin, message, ttl, is_outside, role, checksum_ok, .. } = self.places[index];
+        let (bytes, origin) = (u64::from(bytes), self.before + origin);
         let macs = self.macs.get(index).and_then(Option::as_ref);
-        PacketView { at, bytes: u64::from(bytes), origin, parent, role, message, ttl, is_outside, macs, checksum_ok }
+        PacketView { at, bytes, origin, parent, role, message, ttl, is_outside, macs, checksum_ok }
     }
     /// The table has seen the packet, and counted it in the flow of this origin; 0 in none. Release: see [`Vector::parent`].
     #[inline]
     pub(crate) fn was_counted_in(&self, index: usize, origin: u64) {
         if self.places[index].is_outside {
             self.counted_in[index].store(origin | DONE, Ordering::Release);
+        }
+    }
+    /// Deals the packets out: each hand gets the places of those whose hash names it, in order.
+    pub(crate) fn deal(&self, hands: &mut [Vec<u32>]) {
+        let of = hands.len() as u32;
+        hands.iter_mut().for_each(Vec::clear);
+        for (index, hash) in self.hashes.iter().enumerate() {
+            hands[hash.worker(of) as usize].push(index as u32);
         }
     }
     /// The origin of the flow in which the outside of a packet was counted; 0 when it has none, or when that was counted in
@@ -158,6 +166,9 @@ mod tests {
         put(&mut vector, Outside::NONE, false);
         let outside = put(&mut vector, Outside::NONE, true);
         put(&mut vector, outside, false);
+        let mut hands = vec![vec![9]];
+        vector.deal(&mut hands);
+        assert_eq!(hands, [[0, 1, 2]]);
         assert_eq!(vector.parent(vector.packet(1), || panic!("has none")), 0);
         let mut waited = 0;
         let parent = vector.parent(vector.packet(2), || {

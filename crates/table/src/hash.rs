@@ -84,11 +84,12 @@ impl FlowHash {
     pub const fn tag(self) -> u16 {
         self.0 as u16
     }
-    /// Which of `workers` takes the flow. Independent of the row's low bits as far as the numbers allow.
+    /// Which of `workers` takes the flow: that of its row, except where a row lies on the border of two. So a row's line
+    /// stays in the cache of one of them, which finds its lock free.
     #[inline]
     #[must_use]
     pub const fn worker(self, workers: u32) -> u32 {
-        ((((self.0 & 0xffff_ffff) >> 16) * workers as u64) >> 16) as u32
+        self.row(workers)
     }
     /// The hash itself.
     #[must_use]

@@ -63,6 +63,8 @@ pub struct FlowTable {
     pub(crate) prune: AtomicU32,
     /// Packet time that all workers have reached, in nanoseconds.
     now: AtomicU64,
+    /// How often the lock of a row was taken. A count, which is nobody's to model.
+    row_waits: core::sync::atomic::AtomicU64,
 }
 
 /// What one pass of the sweep saw.
@@ -116,6 +118,7 @@ impl FlowTable {
             emergency: Emergency::default(),
             prune: AtomicU32::new(0),
             now: AtomicU64::new(0),
+            row_waits: core::sync::atomic::AtomicU64::new(0),
             config,
         })
     }
@@ -229,7 +232,19 @@ impl FlowTable {
 
     #[inline]
     pub(crate) fn lock_row(&self, row: u32) -> Locked<'_> {
-        self.rows.at(row).lock(&self.store)
+        let bucket = self.rows.at(row);
+        bucket.try_lock(&self.store).unwrap_or_else(|| self.wait_for_row(bucket))
+    }
+    #[cold]
+    fn wait_for_row<'t>(&'t self, bucket: &'t Bucket) -> Locked<'t> {
+        // Relaxed: a count that stands for itself.
+        self.row_waits.fetch_add(1, Ordering::Relaxed);
+        bucket.lock(&self.store)
+    }
+    /// How often a thread found the lock of a row taken.
+    #[must_use]
+    pub fn row_waits(&self) -> u64 {
+        self.row_waits.load(Ordering::Relaxed)
     }
     pub(crate) fn try_lock_row(&self, row: u32) -> Option<Locked<'_>> {
         self.rows.at(row).try_lock(&self.store)

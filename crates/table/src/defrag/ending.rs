@@ -54,6 +54,9 @@ impl Incompletes {
     fn tell_at_the_end(&mut self, story: Option<Box<Incomplete>>) {
         self.0.extend(story.map(|story| *story));
     }
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
     pub(super) fn drain(&mut self) -> impl Iterator<Item = Incomplete> + '_ {
         self.0.drain(..)
     }

@@ -178,6 +178,12 @@ impl Defrag {
         self.counters.mgr_tracker_timeout += self.expire_some(now, EXPIRE_MAX);
     }
 
+    /// Whether [`Defrag::expire`] would find anything at `now`, or [`Defrag::incomplete`] tell of any.
+    #[must_use]
+    pub fn would_expire(&self, now: Timestamp) -> bool {
+        self.trackers.due(now).is_some() || !self.incomplete.is_empty()
+    }
+
     /// Datagrams that were never completed since this was asked last, in the order in which they were given up. There
     /// are none unless [`DefragConfig::report_incomplete`] is set. [`INCOMPLETE_MAX`] are kept at most, beside
     /// the memory that is charged, and any number after [`Defrag::finish`]: who wants all asks after every call.
