@@ -10,7 +10,7 @@
 //!    [`SLACK`] bytes are left behind it.
 //!
 //! Parts that are seldom needed go into functions of their own by [`Line::apart`], or else the place of the hot path
-//! would live in memory (a third of the time of a record, by `benches/encode.rs`).
+//! would live in memory.
 
 use crate::digits;
 

@@ -12,7 +12,7 @@ use flumen_model::{IpVersion, TcpState};
 /// Writes the event of `record` and a line feed into `room`, and says how many bytes it has.
 ///
 /// Not inlined into the loop of [`Text::line`](crate::text::Text::line), before which all digits would be computed and
-/// kept on the stack: half as slow again.
+/// kept on the stack.
 #[inline(never)]
 pub(super) fn write(room: &mut [u8], common: &Common<'_>, record: &FlowRecord) -> usize {
     let mut line = Line::new(room);
