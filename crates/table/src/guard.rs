@@ -85,7 +85,8 @@ impl<'g> FlowGuard<'g> {
         parent_of(self.flow, &self.key())
     }
     /// All of the flow that changes, for writing.
-    #[inline]
+    // Inlined for the reason that `Locked::find` is (a quarter of the time of `own_packet`).
+    #[inline(always)]
     pub(crate) fn parts(&mut self) -> Parts<'_> {
         self.witness().write();
         // SAFETY:

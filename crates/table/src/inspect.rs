@@ -10,7 +10,7 @@ use crate::flow::FlowBody;
 use crate::guard::{FlowRef, body_of, detail_of};
 use crate::lookup::FlowLookup;
 use crate::record::{FlowIds, Known, record};
-use crate::storage::{EndedFlow, SlotId, key_of, parent_of, slot_of};
+use crate::storage::{BLOCK_FLOWS, EndedFlow, SlotId, key_of, parent_of, slot_of};
 use crate::table::FlowTable;
 
 /// Where in a row a flow is.
@@ -73,6 +73,16 @@ impl FlowTable {
             locked.for_each(|flow, _| show(Place::Row, flow));
             locked.for_each_evicted(|flow| show(Place::Evicted, flow));
         }
+    }
+    /// Whether a slot has room for any flow: not only for one that has IPv4 addresses and is in no other.
+    #[must_use]
+    pub fn is_wide(&self, slot: SlotId) -> bool {
+        self.store.is_wide(slot)
+    }
+    /// How many of all slots have.
+    #[must_use]
+    pub fn wide_slots(&self) -> u64 {
+        u64::from(self.store.wide_blocks_taken()) * BLOCK_FLOWS as u64
     }
     /// Shows the slot of every flow that is spare and belongs to no worker: in the pool, or come back by itself.
     pub fn for_each_spare(&self, mut visit: impl FnMut(SlotId)) {

@@ -232,30 +232,21 @@ impl RowGuard<'_, '_> {
     /// The flow of a key, if the row has it.
     #[must_use]
     pub fn find(&mut self, key: &FlowKey, hash: FlowHash) -> Option<FlowGuard<'_>> {
-        let found = self.locked.find(key, hash, self.lookup.table.mask)?;
+        let found = self.locked.find(key, hash, &self.lookup.table.mask)?;
         // SAFETY:
         // - The flow is in this guard's row, which is locked, and the new guard borrows this one exclusively.
         Some(unsafe { FlowGuard::new(found.flow, self.locked.store) })
     }
 
+    #[inline]
     fn own_packet(&mut self, key: &FlowKey, hash: FlowHash, view: &PacketView<'_>) -> Verdict {
-        let found = self.locked.find(key, hash, self.lookup.table.mask);
-        let over = found.and_then(|old| Some((old, self.ends_with(old, view)?)));
+        let found = self.locked.find(key, hash, &self.lookup.table.mask);
         let (flow, direction) = match found {
-            Some(found) if over.is_none() => (found.flow, found.direction),
-            _ if self.is_gated(view) => return Verdict::NonFlow(NonFlow::Emergency),
-            _ if !self.has_room(view.at) => return Verdict::NonFlow(NonFlow::Memcap),
-            _ => {
-                let width = Width::needed(key, view.parent);
-                let Some(spare) = self.lookup.spare.pop(width) else {
-                    self.lookup.lacks = width;
-                    return Verdict::NoSpare;
-                };
-                if let Some((old, (at, reason))) = over {
-                    self.end(old, at, reason);
-                }
-                (self.create(spare, key, hash, view), Direction::ToServer)
-            }
+            Some(found) if self.ends_with(found, view).is_none() => (found.flow, found.direction),
+            _ => match self.open(found, key, hash, view) {
+                Ok(flow) => (flow, Direction::ToServer),
+                Err(verdict) => return verdict,
+            },
         };
         // SAFETY:
         // - The flow is in this guard's row, which is locked; no other guard of it exists.
@@ -277,11 +268,40 @@ impl RowGuard<'_, '_> {
         Verdict::Counted
     }
 
+    /// Makes the flow of a packet that has none, or none any more: then `old` is what had its tuple, and ends.
+    #[inline(never)]
+    fn open(
+        &mut self,
+        old: Option<Found>,
+        key: &FlowKey,
+        hash: FlowHash,
+        view: &PacketView<'_>,
+    ) -> Result<NonNull<Flow>, Verdict> {
+        if self.is_gated(view) {
+            return Err(Verdict::NonFlow(NonFlow::Emergency));
+        }
+        let over = old.and_then(|old| Some((old, self.ends_with(old, view)?)));
+        // Who takes the place of another makes the row no longer; and making room could end that one a second time.
+        if over.is_none() && !self.has_room(view.at) {
+            return Err(Verdict::NonFlow(NonFlow::Memcap));
+        }
+        let width = Width::needed(key, view.parent);
+        let Some(spare) = self.lookup.spare.pop(width) else {
+            self.lookup.lacks = width;
+            return Err(Verdict::NoSpare);
+        };
+        if let Some((old, (at, reason))) = over {
+            self.end(old, at, reason);
+        }
+        Ok(self.create(spare, key, hash, view))
+    }
+
     /// Counts an ICMP error in the flow that it is about. It says nothing about who of the flow has spoken. What comes
     /// from the client's address goes to the server; a router's message goes to the client.
+    #[cold]
     fn packet_about(&mut self, key: &FlowKey, hash: FlowHash, view: &PacketView<'_>) -> Verdict {
         let Some(found) =
-            self.locked.find(key, hash, self.lookup.table.mask).filter(|&found| self.ends_with(found, view).is_none())
+            self.locked.find(key, hash, &self.lookup.table.mask).filter(|&found| self.ends_with(found, view).is_none())
         else {
             return Verdict::NonFlow(NonFlow::IcmpError);
         };

@@ -6,11 +6,11 @@ use core::ops::Range;
 
 use flumen_model::Timestamp;
 use flumen_table::{EndedFlow, FlowLookup, PacketKey, PacketView, Place, TimeoutClass, Verdict};
-use flumen_wire::NonFlow;
+use flumen_wire::{IpVersion, NonFlow};
 
 use crate::law::{Law, Probe, Violation, holds};
 use crate::packets::{SimPacket, origin};
-use crate::plan::BLOCK_BYTES;
+use crate::plan::{BLOCK_BYTES, NARROW_BYTES};
 use crate::world::{Keyed, World};
 
 /// A worker: its side of the table, and how far it is.
@@ -155,7 +155,7 @@ impl World<'_> {
             }
             self.book.probes.hit(Probe::FinishedInVain);
         }
-        if !self.make_room(worker, self.packets[n].at)? {
+        if !self.make_room(worker, n)? {
             return Ok(Verdict::NonFlow(NonFlow::Memcap));
         }
         let verdict = self.finish_and_retry(worker, n)?;
@@ -176,7 +176,12 @@ impl World<'_> {
     }
 
     /// Asks for room, now and then while somebody holds a row.
-    fn make_room(&mut self, worker: usize, at: Timestamp) -> Result<bool, Violation> {
+    fn make_room(&mut self, worker: usize, n: usize) -> Result<bool, Violation> {
+        let at = self.packets[n].at;
+        let needs_wide = match self.keyed[n].key {
+            PacketKey::Own(key) => key.scope.ip_version() == IpVersion::V6 || view(self.packets, n).parent != 0,
+            _ => false,
+        };
         let held = if self.table.rows() == 1 && self.rng.chance(1, 4) { self.pick_held() } else { None };
         let guard = held.and_then(|held| self.table.lock(&self.held[held].flow));
         let lookup = &mut self.workers[worker].lookup;
@@ -184,7 +189,7 @@ impl World<'_> {
         let made = lookup.make_room(at);
         drop(guard);
         let mut spare = 0;
-        lookup.for_each_spare(|_| spare += 1);
+        lookup.for_each_spare(|slot| spare += u64::from(!needs_wide || self.table.is_wide(slot)));
         let by_force = lookup.counters.get_used - forced;
         self.book.probes.add(Probe::Busy, lookup.counters.get_used_eval_busy - busy);
         self.book.probes.add(Probe::Forced, by_force);
@@ -197,7 +202,8 @@ impl World<'_> {
         }
         if !made || by_force > 0 {
             let left = self.table.memcap() - self.table.memuse();
-            holds(Law::ForceIsTheLastResort, left < BLOCK_BYTES, || format!("{left} bytes of memcap were left"))?;
+            let block = if needs_wide { BLOCK_BYTES } else { NARROW_BYTES };
+            holds(Law::ForceIsTheLastResort, left < block, || format!("{left} bytes of memcap were left"))?;
             holds(Law::Gauges, self.table.is_emergency(), || "no emergency without memory".to_owned())?;
         }
         Ok(made)

@@ -5,7 +5,7 @@ use flumen_table::{EndedFlow, FlowBody, FlowRef, FlowTable, Place, SlotId};
 
 use crate::book::{Book, trace};
 use crate::law::{Law, Probe, Violation, holds};
-use crate::plan::BLOCK_BYTES;
+use crate::plan::{BLOCK_BYTES, NARROW_BYTES};
 
 /// Where a slot is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -109,7 +109,8 @@ impl Census {
         holds(Law::OneHome, slots == placed, || format!("{slots} slots exist, {placed} are somewhere"))?;
         let (memuse, memcap) = (table.memuse(), table.memcap());
         holds(Law::MemoryCeiling, memuse <= memcap, || format!("memuse {memuse} of {memcap}"))?;
-        let charged = rows_bytes + slots / 100 * BLOCK_BYTES;
+        let wide = table.wide_slots();
+        let charged = rows_bytes + (slots - wide) / 100 * NARROW_BYTES + wide / 100 * BLOCK_BYTES;
         holds(Law::MemoryCeiling, memuse == charged, || format!("memuse {memuse}, but there is {charged}"))?;
         let (packets, bytes) = book.ledger.unaccounted();
         let missing = (packets - i128::from(self.tally.packets), bytes - i128::from(self.tally.bytes));

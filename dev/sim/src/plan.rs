@@ -4,8 +4,10 @@ use flumen_model::Span;
 use flumen_table::{Compat, StateTimeouts, TableConfig, Timeouts};
 use traffic::Rng;
 
-/// Bytes of a block of a hundred flows, as the table charges them.
+/// Bytes of a block of a hundred flows that has room for every flow, as the table charges them.
 pub(crate) const BLOCK_BYTES: u64 = 20_480;
+/// Bytes of one that has no room for IPv6 addresses.
+pub(crate) const NARROW_BYTES: u64 = 16_384;
 /// Bytes of a row of the table.
 const ROW_BYTES: u64 = 64;
 /// Rows whose deadlines have a summary, and the bytes of one.

@@ -163,7 +163,7 @@ pub(crate) fn key_of(flow: NonNull<Flow>) -> FlowKey {
 }
 
 /// The direction in which a packet goes in a flow of a locked row; `None` when it belongs to another.
-#[inline]
+#[inline(always)]
 pub(crate) fn direction_in(flow: NonNull<Flow>, probe: &Probe) -> Option<flumen_model::Direction> {
     // SAFETY:
     // - The flow is in use.
@@ -175,6 +175,7 @@ pub(crate) fn direction_in(flow: NonNull<Flow>, probe: &Probe) -> Option<flumen_
 }
 
 /// Tails of an IPv6 flow in use.
+#[inline]
 fn tails_of(flow: NonNull<Flow>) -> Tails {
     // SAFETY:
     // - Tails are written together with the key, hence only while the flow is spare.

@@ -67,6 +67,7 @@ impl StoredKey {
     pub(crate) const NONE: Self = Self { ends: 0, rest: 0, scope: FlowKey::NONE.scope };
 
     /// The key as it is kept, and the tails when it has some.
+    #[inline]
     pub(crate) const fn of(key: &FlowKey) -> (Self, Option<Tails>) {
         let ((client, client_tail), (server, server_tail)) = (words(&key.client), words(&key.server));
         let stored = Self {
@@ -103,8 +104,8 @@ impl Tails {
 }
 
 impl Probe {
-    #[inline]
-    pub(crate) const fn new(key: &FlowKey, mask: KeyMask) -> Self {
+    #[inline(always)]
+    pub(crate) const fn new(key: &FlowKey, mask: &KeyMask) -> Self {
         let (stored, tails) = StoredKey::of(key);
         let tunnel_id = key.tunnel_id & mask.tunnel_id;
         Self {
@@ -113,14 +114,14 @@ impl Probe {
             turned: rest_of(Ports { src: key.ports.dst, dst: key.ports.src }, tunnel_id),
             scope: key.scope.bits() & mask.scope,
             tails,
-            mask,
+            mask: *mask,
         }
     }
 
     /// The direction in which the packet goes in the flow with key `flow`; `None` when it belongs to another flow.
     /// `tails` are those of the flow's key, asked for when it comes to them. ESP goes one way: the other way has another
     /// security association.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn direction(&self, flow: &StoredKey, tails: impl FnOnce() -> Tails) -> Option<Direction> {
         let rest = flow.rest & (u64::from(u32::MAX) | u64::from(self.mask.tunnel_id) << 32);
         let elsewhere = (flow.scope.bits() & self.mask.scope) ^ self.scope;
@@ -225,7 +226,7 @@ mod tests {
                     assert_eq!(stored.with(tails.unwrap_or(Tails::NONE)), flow);
                     assert_eq!(stored.has_tails(), tails.is_some());
                     for packet in [flow, turned, other] {
-                        let probe = Probe::new(&packet, mask);
+                        let probe = Probe::new(&packet, &mask);
                         let got = probe.direction(&stored, || tails.expect("only asked for when there are some"));
                         assert_eq!(got, way(&flow, &packet, mask), "step {step}: {flow:?} {packet:?}");
                         fitted += u32::from(got.is_some());

@@ -124,13 +124,12 @@ impl FlowStore {
     fn reserve_block(&self, width: Width, this: NonNull<Boxed<Self>>) -> Option<u32> {
         let mut blocks = lock(&self.blocks);
         let due = blocks.taken_wide * WIDE_SHARE <= blocks.taken;
-        let width = if due { Width::Wide } else { width };
-        let cost = self.block_cost(width);
-        if !self.memcap.charge(cost) {
-            return None;
-        }
+        let width = [(due, Width::Wide), (true, width)]
+            .into_iter()
+            .find(|&(tried, width)| tried && self.memcap.charge(self.block_cost(width)))?
+            .1;
         let Some(block) = self.free_block(&mut blocks, this) else {
-            self.memcap.give_back(cost);
+            self.memcap.give_back(self.block_cost(width));
             return None;
         };
         blocks.slabs[(block / SLAB_BLOCKS) as usize].head().set_wide(block, width == Width::Wide);
@@ -216,6 +215,16 @@ impl FlowStore {
         let all = lock(&self.blocks);
         let left = (all.taken as usize).saturating_sub(blocks);
         (all.taken_wide as usize).saturating_sub(left.div_ceil(WIDE_SHARE as usize)).min(blocks)
+    }
+
+    /// Wide blocks that are taken.
+    pub(crate) fn wide_blocks_taken(&self) -> u32 {
+        lock(&self.blocks).taken_wide
+    }
+    /// Whether a slot is in a wide block; `false` for one that does not exist.
+    pub(crate) fn is_wide(&self, slot: SlotId) -> bool {
+        let blocks = lock(&self.blocks);
+        blocks.slabs.get((slot.block() / SLAB_BLOCKS) as usize).is_some_and(|slab| slab.head().is_wide(slot.block()))
     }
 
     /// Blocks that are taken.

@@ -60,34 +60,51 @@ fn the_least_alive_flow_of_the_rows_tried_makes_room() {
     assert_eq!(table.count_flows(), 100);
 }
 
+/// A table of which a row may have 64 flows, and so many packets of flows that share one.
+fn one_row(packets: usize) -> (FlowTable, Vec<Packet>) {
+    let config = TableConfig { memcap: 1 << 20, hash_size: 1024, prealloc: 100, hash_seed: Some(7), ..small() };
+    let table = table(config);
+    assert_eq!(table.row_limit(), 64, "eight times the average would be less");
+    let all = (0..=255).flat_map(|host| (0..=u16::MAX).map(move |port| (host, port)));
+    let udp = all.map(|(host, port)| Packet::udp(Address::v4([10, 9, 9, host]), port, B, 53));
+    let in_first_row = |packet: &Packet| match PacketKey::of(&packet.wire, 0, table.config()) {
+        PacketKey::Own(key) => table.row(table.hash(&key)) == 0,
+        _ => false,
+    };
+    let found = udp.filter(in_first_row).take(packets).collect();
+    (table, found)
+}
+
 /// Who knows the secret of the hash can fill one row; he then ends his own flows.
 #[test]
 #[cfg_attr(miri, ignore = "looks through many keys for those of one row")]
 fn a_row_as_long_as_it_may_be_then_its_flows_make_room_for_each_other() {
-    let config = TableConfig { memcap: 1 << 20, hash_size: 1024, prealloc: 100, hash_seed: Some(7), ..small() };
-    let table = table(config);
-    let limit = table.row_limit();
-    assert_eq!(limit, 64, "eight times the average would be less");
+    let (table, packets) = one_row(74);
     let mut worker = Worker::new(&table);
-    let mut sent = 0;
-    'all: for host in 0..=255 {
-        for port in 0..=u16::MAX {
-            let packet = Packet::udp(Address::v4([10, 9, 9, host]), port, B, 53);
-            let PacketKey::Own(key) = PacketKey::of(&packet.wire, 0, table.config()) else { panic!() };
-            if table.row(table.hash(&key)) == 0 {
-                worker.count(ms(sent), &packet);
-                sent += 1;
-                if sent == limit as u64 + 10 {
-                    break 'all;
-                }
-            }
-        }
+    for (sent, packet) in (0..).zip(&packets) {
+        worker.count(ms(sent), packet);
     }
-    assert_eq!((table.count_flows(), worker.lookup.counters.rows_full), (limit as u64, 10));
+    assert_eq!((table.count_flows(), worker.lookup.counters.rows_full), (64, 10));
     assert!(!table.is_emergency());
     let reasons: Vec<_> = worker.records.iter().map(|record| (record.reason, record.start)).collect();
     assert_eq!(reasons, (0..10).map(|n| (EndReason::Forced, ms(n))).collect::<Vec<_>>(), "the oldest goes first");
-    assert_eq!(worker.finish().len(), limit + 10);
+    assert_eq!(worker.finish().len(), 74);
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "looks through many keys for those of one row")]
+fn a_row_as_long_as_it_may_be_then_who_takes_the_tuple_of_a_flow_that_is_over_ends_that_one_once() {
+    let (table, packets) = one_row(64);
+    let mut worker = Worker::new(&table);
+    for (sent, packet) in (0..).zip(&packets) {
+        worker.count(ms(sent), packet);
+    }
+    // The first flow is also the one that would make room.
+    worker.count(at(30), &packets[0]);
+    let ended: Vec<_> = worker.records.iter().map(|record| (record.reason, record.start)).collect();
+    assert_eq!(ended, [(EndReason::Timeout, ms(0))]);
+    assert_eq!((table.count_flows(), worker.lookup.counters.rows_full), (64, 0));
+    assert_eq!(worker.finish().len(), 65);
 }
 
 #[test]
