@@ -73,7 +73,10 @@ fn work(shared: &Shared<'_>, number: usize, manager: &Thread, monitor: &Monitor)
     let mut woken = false;
     let mut outlet = Outlet { ids: FlowIds::new(Timestamp::ZERO), records: &mut to_queue };
     while let Some(batch) = feed.next(number) {
-        outlet.ids = *team.ids.get_or_init(|| FlowIds::new(batch.opened));
+        // A batch without a frame may come before the first one.
+        if let Some(opened) = batch.opened {
+            outlet.ids = *team.ids.get_or_init(|| FlowIds::new(opened));
+        }
         let own = &batch.hands[number];
         worker.own_packets(&batch.vector, own, &mut outlet, || feed.has_failed());
         worker.under_pressure.hand_on(&mut outlet);
