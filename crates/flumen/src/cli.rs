@@ -325,8 +325,8 @@ Signals:
   INT, TERM  end: what was captured is written; a second one gives that up
   HUP        open log files again
   USR1       write the counters to the logs now
-  USR2       read the configuration again; take over memory limits, filters and the interval of stats, and
-             say what takes a restart";
+  USR2       read the configuration again: take over memory limits, filters and the interval of stats,
+             and say what else has changed and takes a restart";
 
 const SERVE_EXAMPLES: &str = "\
 Examples:
@@ -341,7 +341,8 @@ Examples:
 Signals:
   INT, TERM  end: of the present capture what was read is written; a second one gives that up
   HUP        open log files again
-  USR1       say how far the present capture is";
+  USR1       say how far the present capture is
+  USR2       read the configuration again, for the next capture";
 
 const CTL_EXAMPLES: &str = "\
 Examples:
