@@ -146,7 +146,7 @@ impl<'r> Stages for Decoding<'r> {
         if let Some(new) = &mut order.front.anomalies {
             anomalies.append(new);
         }
-        batch.last = raw.entries().last().map_or(order.seen.last(), |last| last.timestamp);
+        batch.last = raw.entries().last().map_or_else(|| order.seen.last(), |last| last.timestamp);
         batch.opened = order.seen.opened.unwrap_or(Timestamp::ZERO);
         // The source wants the block back.
         batch.raw.clear();

@@ -9,7 +9,7 @@ use crate::front::{Front, FrontCounters};
 use crate::manager::{ManagerCounters, PassClock};
 use crate::monitor::{Answer, Monitor, Question, WorkerTally};
 use crate::pipeline::{Outlet, Worker};
-use crate::recorder::{Outflow, Recycler};
+use crate::recorder::{Outflow, Recycler, one_by_one};
 use crate::relay::Waits;
 use crate::run::{Done, Emergencies};
 use crate::stats::Parts;
@@ -182,7 +182,7 @@ impl Single<'_, '_> {
     fn write(&mut self) {
         let Self { recycler, ended, ids, out, worker, .. } = self;
         recycler.begin(ended);
-        for flow in ended.drain(..) {
+        for flow in one_by_one(ended) {
             out.push(recycler.record(&flow, *ids));
             worker.lookup.recycle(flow);
         }

@@ -31,7 +31,7 @@ use crate::monitor::{Answer, Monitor, Question, WorkerTally};
 use crate::pipeline::Worker;
 use crate::prim::{Mutex, lock};
 use crate::queue::{CloseOnDrop, Queue};
-use crate::recorder::{Outflow, Outgoing, Recycler};
+use crate::recorder::{Outflow, Outgoing, Recycler, SOON};
 use crate::relay::Waits;
 use crate::run::{Done, Emergencies};
 use crate::stats::Parts;
@@ -237,7 +237,7 @@ impl<'r> Team<'r> {
             self.table.maintain();
         });
         self.table.drain(last, &mut ended);
-        ended.sort_by_cached_key(EndedFlow::order);
+        ended.sort_unstable_by_key(EndedFlow::order);
         hand_over(&mut ended, &self.ended);
     }
 
@@ -248,7 +248,12 @@ impl<'r> Team<'r> {
             recycler.begin(&mut ended);
             let ids = *self.ids.get_or_init(|| FlowIds::new(Timestamp::ZERO));
             let mut records = lock(&self.written).pop().unwrap_or_default();
-            records.extend(ended.iter().map(|flow| recycler.record(flow, ids)));
+            records.extend(ended.iter().enumerate().map(|(i, flow)| {
+                if let Some(soon) = ended.get(i + SOON) {
+                    soon.prefetch();
+                }
+                recycler.record(flow, ids)
+            }));
             lock(&self.recycled).merge(&recycler);
             self.table.recycle(ended);
             let _ = self.records.put(records.into());
