@@ -162,6 +162,8 @@ impl<'r> Stages for Decoding<'r> {
 
     fn clear(&self, batch: &mut Decoded<'r>) {
         batch.vector.clear();
+        // Of an empty batch nothing is dealt, and nobody may take what was.
+        batch.hands.iter_mut().for_each(Vec::clear);
         batch.anomalies.clear();
         batch.raw.clear();
         batch.seen = Seen::default();

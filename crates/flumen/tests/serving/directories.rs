@@ -1,6 +1,7 @@
 //! Directories of captures: read once, and watched.
 
 use std::fs;
+use std::time::UNIX_EPOCH;
 
 use flumen_capture::CaptureFile;
 use flumen_model::{PacketBatch, PacketSource};
@@ -55,10 +56,13 @@ fn watched_directory_then_captures_are_read_as_they_come_until_the_interrupt() {
         packets(first);
         // A name that comes into being whole.
         scratch.put("b", &capture("office", 9));
+        let modified = fs::metadata(scratch.path("b")).and_then(|b| b.modified()).expect("a time");
+        let modified = modified.duration_since(UNIX_EPOCH).expect("of this age").as_millis() as u64;
         fs::rename(scratch.path("b"), scratch.path("in/b.pcap")).expect("moved");
         packets(both);
         assert_eq!(service.done("pcap-current", json!({})), json!(scratch.path("in")));
-        service.wait("pcap-last-processed", |answer| *answer != flumen_control::Answer::Done(0.into()));
+        // Its packets are counted before it has come to its end.
+        service.wait("pcap-last-processed", |answer| *answer == flumen_control::Answer::Done(modified.into()));
         service.done("pcap-interrupt", json!({}));
         service.wait_until_idle();
         service.signal(libc::SIGTERM);
