@@ -77,7 +77,7 @@ pub(crate) struct WorkerDone {
 /// How the threads of a run are started.
 pub(crate) struct Start<'scope> {
     pub(crate) workers: Vec<Work<'scope>>,
-    pub(crate) pace: Pace,
+    pub(crate) pace: Pace<'scope>,
     /// Called by the first manager between two rounds, and when it is woken.
     pub(crate) look: &'scope (dyn Fn(&ManagerCounters) + Sync),
     /// The time at which what is left in the table ends.
@@ -182,7 +182,7 @@ impl<'r> Team<'r> {
     fn manager<'scope>(
         &'scope self,
         number: u32,
-        pace: Pace,
+        pace: Pace<'scope>,
         look: &'scope (dyn Fn(&ManagerCounters) + Sync),
     ) -> Manager<'scope> {
         Manager {
