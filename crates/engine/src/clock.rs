@@ -1,9 +1,32 @@
-//! How far in packet time each worker is. The managers end flows only up to where all of them are, so that no worker's
-//! flow is ended before the worker has seen the packets that keep it alive.
+//! Seconds of packet time, and how far in it each worker is. The managers end flows only up to where all of them are, so
+//! that no worker's flow is ended before the worker has seen the packets that keep it alive.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use flumen_model::Timestamp;
+
+/// A second of packet time. Known by its beginning, so that to tell whether a packet lies in it takes no division, which
+/// would be done several times for each.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Second(Timestamp);
+
+impl Second {
+    const NANOS: u64 = 1_000_000_000;
+
+    /// The second of a moment.
+    pub(crate) const fn of(at: Timestamp) -> Self {
+        Self(Timestamp::from_nanos(at.nanos() - at.subsec_nanos() as u64))
+    }
+    /// Its first moment.
+    pub(crate) const fn begin(self) -> Timestamp {
+        self.0
+    }
+    /// Whether a moment lies in it.
+    #[inline]
+    pub(crate) const fn contains(self, at: Timestamp) -> bool {
+        at.nanos().wrapping_sub(self.0.nanos()) < Self::NANOS
+    }
+}
 
 /// One clock for each worker, each on a cache line of its own.
 #[derive(Debug)]
@@ -36,6 +59,16 @@ impl WorkerClocks {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_second_has_its_first_moment_and_not_that_of_the_next() {
+        let at = Timestamp::from_nanos;
+        let second = Second::of(at(7_300_000_000));
+        assert_eq!(second.begin(), at(7_000_000_000));
+        assert!(second.contains(at(7_000_000_000)) && second.contains(at(7_999_999_999)));
+        assert!(!second.contains(at(6_999_999_999)) && !second.contains(at(8_000_000_000)));
+        assert!(!second.contains(Timestamp::ZERO) && Second::of(Timestamp::MAX).contains(Timestamp::MAX));
+    }
 
     #[test]
     fn the_slowest_worker_counts_until_it_is_done() {

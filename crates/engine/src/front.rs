@@ -18,6 +18,7 @@ use flumen_wire::{Aside, DecodeCounters, Decoder, FlowPacket, Fragment, Inner, N
 
 use crate::budget;
 use crate::checksums::ChecksumTest;
+use crate::clock::Second;
 use crate::config::{EngineConfig, FrameFilter};
 use crate::keyer::{Keep, Keyer, Place};
 use crate::vector::{Outside, Vector};
@@ -32,7 +33,7 @@ pub(crate) struct Front<'t> {
     length: Length,
     filter: Option<FrameFilter>,
     /// Second of the last frame: fragments are given up when another one begins.
-    second: u64,
+    second: Second,
     /// Bytes of the datagram that was put together last.
     datagram: Vec<u8>,
     /// Datagrams that were given up, to be told of: see [`Front::tell`].
@@ -119,7 +120,7 @@ impl<'t> Front<'t> {
             ledger: Ledger::default(),
             length: if config.table.compat == Compat::Suricata { Length::Captured } else { Length::Wire },
             filter: config.filter.clone(),
-            second: 0,
+            second: Second::default(),
             datagram: Vec::new(),
             given_up: VecDeque::new(),
             anomalies: config.anomalies.then(Vec::new),
@@ -136,7 +137,7 @@ impl<'t> Front<'t> {
     /// The first of some frames, which are decoded ahead, comes at `at`.
     pub(crate) fn begin_ahead(&mut self, at: Timestamp, checksums: ChecksumTest) {
         self.turn = Turn::Ahead { seconds: false };
-        self.second = at.secs();
+        self.second = Second::of(at);
         self.keyer.begin_ahead(checksums);
         self.ledger = Ledger::default();
         self.decoder.counters = DecodeCounters::default();
@@ -161,7 +162,7 @@ impl<'t> Front<'t> {
     /// checksums ends with them.
     pub(crate) fn take_over(&mut self, ahead: &mut Self, first: Timestamp, latest: Timestamp) -> Option<u64> {
         let Turn::Ahead { seconds } = ahead.turn else { return None };
-        let ends_second = seconds || first.secs() != self.second;
+        let ends_second = seconds || !self.second.contains(first);
         if !self.given_up.is_empty() || (ends_second && self.defrag.would_expire(latest)) {
             return None;
         }
@@ -217,8 +218,8 @@ impl<'t> Front<'t> {
     /// It is `at`, whether or not a frame came: fragments that have waited too long are given up.
     #[inline]
     pub(crate) fn reach(&mut self, at: Timestamp, into: &mut Vector) {
-        if at.secs() != self.second {
-            self.second = at.secs();
+        if !self.second.contains(at) {
+            self.second = Second::of(at);
             if let Turn::Ahead { seconds } = &mut self.turn {
                 *seconds = true;
             }

@@ -60,6 +60,11 @@ impl Vector {
     pub(crate) fn packet(&self, index: usize) -> &Keyed {
         &self.places[index]
     }
+    /// The hash of the packet at a place, without touching the packet.
+    #[inline]
+    pub(crate) fn hash(&self, index: usize) -> FlowHash {
+        self.hashes[index]
+    }
     /// What the table needs to know of a packet. `parent` is the origin of the flow of its outside.
     #[inline]
     pub(crate) fn view(&self, index: usize, parent: u64) -> PacketView<'_> {

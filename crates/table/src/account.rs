@@ -62,13 +62,17 @@ pub(crate) fn account(
     match &view.message {
         Message::Tcp(_) if !view.checksum_ok => counters.invalid_checksum += 1,
         Message::Tcp(tcp) => {
-            count_flags(tcp.flags, counters);
+            if tcp.flags.any(TcpFlags::SYN | TcpFlags::RST | TcpFlags::URG) {
+                count_flags(tcp.flags, counters);
+            }
             if body.owner != worker {
                 body.marks.set(Marks::WRONG_THREAD);
                 counters.pkt_on_wrong_thread += 1;
             }
             let Some(Detail::Tcp(session)) = detail else { return };
-            segment(body, session, tcp, direction, idle.secs(), policy, counters);
+            if !session.takes_expected(tcp, direction, idle, policy) {
+                segment(body, session, tcp, direction, idle.secs(), policy, counters);
+            }
             if let Some(role) = view.role {
                 believe(body, Some(session), role, by_key, policy.compat);
             }
@@ -92,8 +96,8 @@ pub(crate) fn account(
     }
 }
 
-/// Takes a segment into its session.
-#[inline]
+/// Takes a segment that was not expected into its session.
+#[inline(never)]
 fn segment(
     body: &mut FlowBody,
     session: &mut TcpSession,

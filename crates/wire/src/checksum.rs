@@ -43,9 +43,16 @@ fn sum(sum: u64, bytes: &[u8]) -> u64 {
     if rest.is_empty() {
         return whole;
     }
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    add(whole, u64::from_ne_bytes(last))
+    // The last eight bytes without those that were summed: copying what is left would be a call.
+    let last = match bytes.last_chunk() {
+        Some(&word) => (u64::from_le_bytes(word) >> (64 - 8 * rest.len())).to_le(),
+        None => {
+            let mut word = [0; 8];
+            word[..rest.len()].copy_from_slice(rest);
+            u64::from_ne_bytes(word)
+        }
+    };
+    add(whole, last)
 }
 
 /// The sum of the four words in a word.

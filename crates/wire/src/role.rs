@@ -49,11 +49,18 @@ fn of_datagram(message: &[u8]) -> Option<Role> {
     (header[2] & QR != 0).then_some(Role::Server)
 }
 
-#[inline]
+#[inline(always)]
 fn of_stream(bytes: &[u8]) -> Option<Role> {
-    // Nearly no segment begins with any of these bytes.
-    let &first = bytes.first()?;
-    let may_tell = first == 0 || first == 5 || (b'C'..=b'T').contains(&first);
+    // Nearly no segment has these bytes where they tell something.
+    let &[first, second, ..] = bytes else { return None };
+    let may_tell = match first {
+        0 => matches!(bytes.get(NETBIOS_HEADER_LEN), Some(0xfe | 0xff)),
+        5 => second <= 1,
+        b'C' | b'D' | b'G' | b'H' | b'O' | b'P' | b'T' => {
+            matches!(second, b'A' | b'E' | b'O' | b'P' | b'R' | b'T' | b'U')
+        }
+        _ => false,
+    };
     if may_tell { of_begin(first, bytes) } else { None }
 }
 

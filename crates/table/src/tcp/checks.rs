@@ -5,7 +5,7 @@ use flumen_model::{Direction, TcpState};
 use flumen_wire::{TcpFlags, TcpSegment};
 
 /// Longest silence after which an old timestamp still counts as old (RFC 7323 §5.5).
-const PAWS_SECS: u64 = 24 * 24 * 3600;
+pub(super) const PAWS_SECS: u64 = 24 * 24 * 3600;
 
 impl TcpSession {
     /// Whether a segment only keeps the session alive or repeats what is known, and must not move it: keep-alive and

@@ -17,6 +17,8 @@ pub(super) struct Hole {
 }
 
 impl Hole {
+    pub(super) const NONE: Self = Self { missing_from: 0, run: 0 };
+
     /// Takes payload from `start` to `end`, before `next_seq` moves.
     pub(super) fn receive(&mut self, next_seq: Seq, start: Seq, end: Seq) {
         if start == end {

@@ -1,8 +1,9 @@
 //! The TCP session as an observer between the two ends sees it.
 //!
 //! A session opens with a SYN, or in its middle when that is allowed ([`open`]); each later segment is checked
-//! ([`checks`]) and moves the state machine ([`state`]); [`reuse`] decides whether a SYN starts another session on the
-//! same tuple. Nothing is reassembled: numbers are followed, payload is not looked at.
+//! ([`checks`]) and moves the state machine ([`state`]), with a short cut for what was expected ([`expected`]); [`reuse`]
+//! decides whether a SYN starts another session on the same tuple. Nothing is reassembled: numbers are followed, payload is
+//! not looked at.
 //!
 //! The behaviour is Suricata's, letter for letter, so that records agree: where it departs from RFC 9293 (a client's
 //! FIN does not take a sequence number, TIME_WAIT counts as closed, a RST must hit the next expected number exactly) the
@@ -12,6 +13,7 @@
 //! `window`, scaled by the server stream's `scale`.
 
 mod checks;
+mod expected;
 mod hole;
 mod open;
 mod reuse;
@@ -223,6 +225,8 @@ impl TcpSession {
     }
 
     /// Takes a segment. `seconds_idle` is how long the flow had been silent before it.
+    // Out of line: few segments come here, see `expected`.
+    #[inline(never)]
     pub(crate) fn segment(
         &mut self,
         tcp: &TcpSegment,
