@@ -80,10 +80,18 @@ pub(crate) fn memcap(config: &EngineConfig) -> Result<u64, BudgetError> {
     let Some(limit) = config.memory_limit else { return Ok(config.table.memcap) };
     let overhead = overhead(config);
     match limit.checked_sub(overhead) {
-        // Ended flows that wait to be written are listed beside the table: a sixth of what a flow takes.
-        Some(left) if left >= TABLE_MIN => Ok(config.table.memcap.min(left - left / 6)),
+        // Ended flows that wait to be written are listed beside the table: less than a fifth of what a flow takes.
+        Some(left) if left >= TABLE_MIN => Ok(config.table.memcap.min(left - left / 5)),
         _ => Err(BudgetError { limit, overhead }),
     }
+}
+
+/// What becomes of a memcap that is set while the engine runs: no more than the limit leaves.
+pub(crate) fn memcap_of(config: &EngineConfig, bytes: u64) -> u64 {
+    let mut wanted = config.clone();
+    wanted.table.memcap = bytes;
+    // The limit left enough at the start.
+    memcap(&wanted).unwrap_or(bytes)
 }
 
 #[cfg(test)]
@@ -100,6 +108,7 @@ mod tests {
         let left = memcap(&config).expect("enough");
         assert!(left < 64 << 20 && left + overhead(&config) <= 64 << 20);
         assert_eq!(fragments(&config), 8 << 20);
+        assert_eq!((memcap_of(&config, 1 << 40), memcap_of(&config, 1 << 21)), (left, 1 << 21));
         config.memory_limit = Some(1 << 20);
         assert!(memcap(&config).is_err());
     }

@@ -22,6 +22,7 @@ use flumen_model::{Counters, FlowRecord, Ledger, SourceError, Timestamp};
 use flumen_table::{EndCounters, EndedFlow, FlowIds, FlowTable, LookupCounters};
 
 use crate::affinity::{PinError, Role};
+use crate::budget;
 use crate::clock::WorkerClocks;
 use crate::config::EngineConfig;
 use crate::feed::Seen;
@@ -306,7 +307,9 @@ impl<'r> Team<'r> {
                 let tally = |published: &Mutex<WorkerDone>| WorkerTally::of(&lock(published).lookup);
                 Answer::Workers(self.published.iter().map(tally).collect())
             }
-            Question::SetMemcap(bytes) => Answer::SetMemcap(self.table.set_memcap(bytes)),
+            Question::SetMemcap(bytes) => {
+                Answer::SetMemcap(self.table.set_memcap(budget::memcap_of(self.config, bytes)))
+            }
         }
     }
 
