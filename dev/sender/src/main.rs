@@ -2,7 +2,7 @@
 //! the end a line of JSON says how many were sent in which time. `benches/live.py` uses it.
 //!
 //! Frames go out by `sendmmsg` on a packet socket, past the queue of the interface. The clock is looked at before each run
-//! of [`RUN`] frames, without sleeping: give it a core of its own.
+//! of `RUN` frames, without sleeping: give it a core of its own.
 //!
 //! `unsafe` for the system calls.
 #![allow(unsafe_code)]
