@@ -8,7 +8,7 @@ use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::{LazyLock, Mutex};
 
 use flumen_model::FlowKey;
-use flumen_table::{FlowHash, FlowLookup, FlowTable, HashSecret, PacketKey, PacketView, TableConfig, Verdict};
+use flumen_table::{FlowHash, FlowLookup, FlowTable, HashSecret, Message, PacketKey, PacketView, TableConfig, Verdict};
 use flumen_wire::FlowPacket;
 
 use crate::traffic::{BYTES, KNOWN, START, UNKNOWN, ordered, packet};
@@ -79,7 +79,8 @@ impl Flows for Flumen {
                 let mut guard = lookup.lock(row);
                 while let Some(keyed) = rest.next_if(|keyed| self.0.row(keyed.hash) == row) {
                     let Keyed { packet, key, hash, origin } = keyed;
-                    let view = PacketView { bytes: BYTES, origin: *origin, ..PacketView::of(packet, START) };
+                    let message = Message::of(packet);
+                    let view = PacketView { bytes: BYTES, origin: *origin, ..PacketView::of(packet, &message, START) };
                     assert_eq!(guard.packet(key, *hash, &view), Verdict::Counted);
                 }
             }
