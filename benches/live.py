@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Who keeps up with a cable, and for how much: `flumen capture` beside softflowd, nfpcapd and tcpdump.
 
-    benches/live.py [--tools NAME,…] [--seconds 2] [--rounds 3] [--flumen PATH] [--no-result]
+    benches/live.py [--tools NAME,…] [--seconds 3] [--rounds 3] [--flumen PATH] [--no-result]
 
 Root, `ip`, `unshare` and `taskset`. In a network namespace of its own a sender (`dev/sender`) puts UDP packets of 60 bytes in
 4,096 flows on one end of a virtual cable, and the tool listens at the other. The sender, and with it what the kernel does
@@ -85,7 +85,7 @@ def main():
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tools", default="flumen,softflowd,nfpcapd,tcpdump")
-    parser.add_argument("--seconds", type=float, default=2, help="of sending at each rate (default 2)")
+    parser.add_argument("--seconds", type=float, default=3, help="of sending at each rate (default 3)")
     parser.add_argument("--rounds", type=int, default=3, help="of taking CPU time (default 3)")
     parser.add_argument("--flumen", help="path of the flumen program; built when not given")
     parser.add_argument("--no-result", action="store_true", help="write no file into benches/runs")

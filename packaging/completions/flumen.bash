@@ -34,6 +34,9 @@ _flumen() {
             flumen,help)
                 cmd="flumen__subcmd__help"
                 ;;
+            flumen,keeper)
+                cmd="flumen__subcmd__keeper"
+                ;;
             flumen,read)
                 cmd="flumen__subcmd__read"
                 ;;
@@ -58,6 +61,9 @@ _flumen() {
             flumen__subcmd__help,help)
                 cmd="flumen__subcmd__help__subcmd__help"
                 ;;
+            flumen__subcmd__help,keeper)
+                cmd="flumen__subcmd__help__subcmd__keeper"
+                ;;
             flumen__subcmd__help,read)
                 cmd="flumen__subcmd__help__subcmd__read"
                 ;;
@@ -71,7 +77,7 @@ _flumen() {
 
     case "${cmd}" in
         flumen)
-            opts="-v -q -h -V --verbose --quiet --color --help --version read capture serve check config ctl completions help"
+            opts="-v -q -h -V --verbose --quiet --color --help --version read capture keeper serve check config ctl completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -271,7 +277,7 @@ _flumen() {
             return 0
             ;;
         flumen__subcmd__help)
-            opts="read capture serve check config ctl completions help"
+            opts="read capture keeper serve check config ctl completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -368,6 +374,20 @@ _flumen() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        flumen__subcmd__help__subcmd__keeper)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         flumen__subcmd__help__subcmd__read)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -389,6 +409,24 @@ _flumen() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        flumen__subcmd__keeper)
+            opts="-v -q -h --verbose --quiet --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

@@ -32,6 +32,10 @@ const PROGRAM: u64 = 8 << 20;
 const SINKS: u64 = 4 << 20;
 /// Buffers of a stream that is decompressed.
 const STREAM: u64 = 8 << 20;
+/// What a batch has beside its packets: entries, hashes, lists, and the counters of a front.
+const BATCH: u64 = 40 << 10;
+/// The piece of a stream that a batch holds until its turn.
+const CHUNK: u64 = 256 << 10;
 /// Entries of a batch.
 const BATCH_ENTRIES: u64 = 4096;
 /// A record beside what it holds on the heap.
@@ -44,8 +48,8 @@ pub(crate) fn overhead(config: &EngineConfig) -> u64 {
     let workers = config.threads.workers.max(1) as u64;
     // A frame that fills a batch may bring as many packets more as it has layers.
     let inside = u64::from(config.decode.max_layers);
-    let decoded =
-        if workers > 1 { (AHEAD as u64 + workers) * (DECODED_MAX as u64 + inside) } else { VECTOR as u64 + inside };
+    let batches = if workers > 1 { AHEAD as u64 + workers } else { 0 };
+    let decoded = if workers > 1 { batches * (DECODED_MAX as u64 + inside) } else { VECTOR as u64 + inside };
     let queues = if workers > 1 { QUEUE_BATCHES as u64 * ENDED_BATCH as u64 } else { 0 };
     let walkers = if workers > 1 { config.threads.managers.max(1) as u64 } else { 1 };
     let updates = if config.active_timeout.is_some() { walkers * FlowTable::UPDATES_MAX as u64 } else { 0 };
@@ -54,6 +58,7 @@ pub(crate) fn overhead(config: &EngineConfig) -> u64 {
         + STREAM
         + BATCH_ENTRIES * size_of::<Entry>() as u64
         + decoded * size_of::<Keyed>() as u64
+        + batches * (BATCH + CHUNK)
         + fragments(config)
         + queues * size_of::<EndedFlow>() as u64
         + queues * RECORD
@@ -75,10 +80,18 @@ pub(crate) fn memcap(config: &EngineConfig) -> Result<u64, BudgetError> {
     let Some(limit) = config.memory_limit else { return Ok(config.table.memcap) };
     let overhead = overhead(config);
     match limit.checked_sub(overhead) {
-        // Ended flows that wait to be written are listed beside the table: a sixth of what a flow takes.
-        Some(left) if left >= TABLE_MIN => Ok(config.table.memcap.min(left - left / 6)),
+        // Ended flows that wait to be written are listed beside the table: less than a fifth of what a flow takes.
+        Some(left) if left >= TABLE_MIN => Ok(config.table.memcap.min(left - left / 5)),
         _ => Err(BudgetError { limit, overhead }),
     }
+}
+
+/// What becomes of a memcap that is set while the engine runs: no more than the limit leaves.
+pub(crate) fn memcap_of(config: &EngineConfig, bytes: u64) -> u64 {
+    let mut wanted = config.clone();
+    wanted.table.memcap = bytes;
+    // The limit left enough at the start.
+    memcap(&wanted).unwrap_or(bytes)
 }
 
 #[cfg(test)]
@@ -95,6 +108,7 @@ mod tests {
         let left = memcap(&config).expect("enough");
         assert!(left < 64 << 20 && left + overhead(&config) <= 64 << 20);
         assert_eq!(fragments(&config), 8 << 20);
+        assert_eq!((memcap_of(&config, 1 << 40), memcap_of(&config, 1 << 21)), (left, 1 << 21));
         config.memory_limit = Some(1 << 20);
         assert!(memcap(&config).is_err());
     }

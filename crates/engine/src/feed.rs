@@ -34,7 +34,7 @@ pub(crate) struct Decoded<'r> {
     /// Time of the last frame.
     pub(crate) last: Timestamp,
     /// Time of the first frame of all.
-    pub(crate) opened: Timestamp,
+    pub(crate) opened: Option<Timestamp>,
     raw: PacketBatch,
     /// For decoding ahead.
     front: Front<'r>,
@@ -97,7 +97,7 @@ impl<'r> Stages for Decoding<'r> {
             hands: vec![Vec::new(); self.workers],
             anomalies: Vec::new(),
             last: Timestamp::ZERO,
-            opened: Timestamp::ZERO,
+            opened: None,
             raw: PacketBatch::new(),
             front: Front::ahead(self.table, self.config, self.secret),
             seen: Seen::default(),
@@ -146,8 +146,8 @@ impl<'r> Stages for Decoding<'r> {
         if let Some(new) = &mut order.front.anomalies {
             anomalies.append(new);
         }
-        batch.last = raw.entries().last().map_or(order.seen.last(), |last| last.timestamp);
-        batch.opened = order.seen.opened.unwrap_or(Timestamp::ZERO);
+        batch.last = raw.entries().last().map_or_else(|| order.seen.last(), |last| last.timestamp);
+        batch.opened = order.seen.opened;
         // The source wants the block back.
         batch.raw.clear();
     }
@@ -156,12 +156,14 @@ impl<'r> Stages for Decoding<'r> {
         let more = order.front.finish(&mut batch.vector);
         batch.vector.deal(&mut batch.hands);
         batch.last = order.seen.last();
-        batch.opened = order.seen.opened.unwrap_or(Timestamp::ZERO);
+        batch.opened = order.seen.opened;
         more
     }
 
     fn clear(&self, batch: &mut Decoded<'r>) {
         batch.vector.clear();
+        // A source that waits gives batches without a frame, which are not dealt out again.
+        batch.hands.iter_mut().for_each(Vec::clear);
         batch.anomalies.clear();
         batch.raw.clear();
         batch.seen = Seen::default();

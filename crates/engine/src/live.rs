@@ -37,8 +37,6 @@ pub struct Live<'a> {
     pub now: &'a (dyn Fn() -> Timestamp + Sync),
     /// What the kernel and the sources have counted. Called once in a while.
     pub capture: &'a (dyn Fn() -> CaptureCounters + Sync),
-    /// Time between two snapshots for the sink; without it there is one at the end only.
-    pub stats_every: Option<Duration>,
 }
 
 /// Where packets come in.
@@ -58,10 +56,7 @@ impl std::fmt::Debug for LiveSource<'_> {
 impl std::fmt::Debug for Live<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let sources = self.sources.len();
-        f.debug_struct("Live")
-            .field("sources", &sources)
-            .field("stats_every", &self.stats_every)
-            .finish_non_exhaustive()
+        f.debug_struct("Live").field("sources", &sources).finish_non_exhaustive()
     }
 }
 
@@ -99,20 +94,20 @@ pub(crate) fn run<'s>(
     sink: &'s mut dyn RecordSink,
     monitor: &Monitor,
 ) -> Done<'s> {
-    let Live { sources, stop, now, capture, stats_every } = live;
+    let Live { sources, stop, now, capture } = live;
     let team = Team::new(table, config, sources.len());
     let _ = team.ids.set(FlowIds::new(now()));
     monitor.begin(team.workers());
     let fragments = AtomicU64::new(budget::fragments(config));
     let shared = Shared { team, secret, stop, now, capture, monitor, fragments };
     let mut out = Outflow::new(sink);
-    let due = Mutex::new(stats_every.map(|every| Instant::now() + every));
+    let due = Mutex::new(None);
     let look = |manager: &ManagerCounters| {
         monitor.answer(|question| match question {
             Question::SetFragments(bytes) => Answer::SetMemcap(shared.set_fragments(bytes)),
             other => shared.team.answer(other, || shared.counters(manager)),
         });
-        if is_due(&mut lock(&due), stats_every) || monitor.takes_request_for_stats() {
+        if is_due(&mut lock(&due), monitor.stats_every(), Instant::now()) || monitor.takes_request_for_stats() {
             let (counters, ledger) = shared.counters(manager);
             let _ = shared.team.records.put(Outgoing::Stats(Box::new(stats_of(monitor.uptime(), counters, ledger))));
         }
@@ -127,7 +122,7 @@ pub(crate) fn run<'s>(
             Box::new(move |manager: &Thread| LiveWorker::new(shared, number, checksums).run(packets, manager))
                 as Work<'_>
         });
-        let start = Start { workers: workers.collect(), pace: Pace::Live { stats_every }, look: &look, end: &end };
+        let start = Start { workers: workers.collect(), pace: Pace::Live(monitor), look: &look, end: &end };
         let conductor = shared.team.start(scope, start, monitor);
         shared.team.write_out(&mut out, monitor, stop);
         crate::team::join(conductor)
@@ -137,15 +132,21 @@ pub(crate) fn run<'s>(
     done
 }
 
-/// Whether a snapshot is due; if so, the next one is an interval away.
-fn is_due(due: &mut Option<Instant>, every: Option<Duration>) -> bool {
-    let (Some(at), Some(every)) = (due.as_mut(), every) else { return false };
-    let now = Instant::now();
-    let is_due = now >= *at;
-    if is_due {
+/// Whether a snapshot is due; if so, the next one is an interval away. An interval that has become shorter is followed from
+/// now on.
+fn is_due(due: &mut Option<Instant>, every: Option<Duration>, now: Instant) -> bool {
+    let Some(every) = every else {
+        *due = None;
+        return false;
+    };
+    let at = due.map_or(now + every, |at| at.min(now + every));
+    let is_due = now >= at;
+    *due = Some(match () {
+        () if !is_due => at,
+        () if at + every > now => at + every,
         // One that was missed is not made up for.
-        *at = if *at + every > now { *at + every } else { now + every };
-    }
+        () => now + every,
+    });
     is_due
 }
 
@@ -342,5 +343,23 @@ impl Drop for Alarm<'_> {
         if std::thread::panicking() {
             (self.0)();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interval_changed_then_the_next_snapshot_is_due_by_the_new_one() {
+        let began = Instant::now();
+        let (mut due, every) = (None, |secs| Some(Duration::from_secs(secs)));
+        let mut is_due = |every, at| is_due(&mut due, every, began + Duration::from_secs(at));
+        assert_eq!([0, 9, 10, 11, 19, 20, 45, 54, 55].map(|at| is_due(every(10), at)), {
+            [false, false, true, false, false, true, true, false, true]
+        });
+        assert_eq!([57, 58, 60].map(|at| is_due(every(2), at)), [false, false, true], "shorter: from now on");
+        assert!(!is_due(None, 100));
+        assert_eq!([101, 110, 111].map(|at| is_due(every(10), at)), [false, false, true]);
     }
 }

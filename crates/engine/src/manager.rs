@@ -12,6 +12,7 @@ use flumen_model::{Span, Timestamp};
 use flumen_table::{EndedFlow, FlowIds, FlowTable, SweepCounts};
 
 use crate::clock::WorkerClocks;
+use crate::monitor::Monitor;
 use crate::pacer::{Pacer, Round};
 use crate::queue::Queue;
 use crate::recorder::Outgoing;
@@ -55,22 +56,22 @@ impl ManagerCounters {
 }
 
 /// What time a manager goes by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Pace {
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Pace<'r> {
     /// Packet time, which may run much faster than the clock.
     File,
-    /// Packet time that runs as the clock does. A snapshot of the counters is due once in a while.
-    Live { stats_every: Option<Duration> },
+    /// Packet time that runs as the clock does. A snapshot of the counters is due as often as the monitor says.
+    Live(&'r Monitor),
 }
 
-impl Pace {
+impl Pace<'_> {
     /// How long to rest after a round over so many rows.
     fn rest(self, rows: u64, emergency: bool) -> Duration {
         match self {
             Self::File => Pacer::rest(rows, emergency, true),
-            Self::Live { stats_every } => {
+            Self::Live(monitor) => {
                 let rest = Pacer::rest(rows, emergency, false);
-                stats_every.map_or(rest, |every| rest.min(every))
+                monitor.stats_every().map_or(rest, |every| rest.min(every))
             }
         }
     }
@@ -78,7 +79,7 @@ impl Pace {
     fn wait(self) -> Duration {
         match self {
             Self::File => Pacer::rest(0, false, true),
-            Self::Live { .. } => Duration::from_millis(10),
+            Self::Live(_) => Duration::from_millis(10),
         }
     }
 }
@@ -94,7 +95,7 @@ pub(crate) struct Manager<'r> {
     pub(crate) stop: &'r AtomicBool,
     /// Called by the first manager between two rounds: answers what a monitor was asked.
     pub(crate) look: &'r (dyn Fn(&ManagerCounters) + Sync),
-    pub(crate) pace: Pace,
+    pub(crate) pace: Pace<'r>,
     pub(crate) number: u32,
     pub(crate) of: u32,
 }
@@ -121,7 +122,7 @@ impl Manager<'_> {
                 emergencies.note(emergency, now);
             }
             // Deadlines are whole seconds: within one, a file has nothing new.
-            if self.pace == Pace::File && !emergency && swept == Some(now.secs()) {
+            if matches!(self.pace, Pace::File) && !emergency && swept == Some(now.secs()) {
                 self.rest(self.pace.rest(0, emergency), &counters);
                 continue;
             }
@@ -144,7 +145,7 @@ impl Manager<'_> {
     fn round(&self, pacer: &mut Pacer, emergency: bool) -> Round {
         match self.pace {
             Pace::File => pacer.pass(),
-            Pace::Live { .. } => {
+            Pace::Live(_) => {
                 let pressure = self.table.memuse() * 100 / self.table.memcap().max(1);
                 pacer.round(pressure, emergency)
             }

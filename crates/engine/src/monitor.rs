@@ -25,6 +25,8 @@ pub struct Monitor {
     asked: AtomicBool,
     /// The sink is to be given a snapshot of the counters now.
     stats_wanted: AtomicBool,
+    /// Nanoseconds between two snapshots of a live run for the sink; 0: there are none.
+    stats_every: AtomicU64,
     /// Flows of a live run, and those whose records were handed to the sink. Each stands for itself.
     created: AtomicU64,
     written: AtomicU64,
@@ -72,6 +74,7 @@ impl Default for Monitor {
             answered: Condvar::default(),
             asked: AtomicBool::new(false),
             stats_wanted: AtomicBool::new(false),
+            stats_every: AtomicU64::new(0),
             created: AtomicU64::new(0),
             written: AtomicU64::new(0),
             turns: OnceLock::new(),
@@ -171,6 +174,13 @@ impl Monitor {
         self.stats_wanted.store(true, Ordering::Relaxed);
         self.wake();
     }
+    /// Sets the time between two snapshots that the sink of a live run is given, before the run or while it goes on; `None`,
+    /// as in the beginning: there is one at the end only.
+    pub fn set_stats_every(&self, every: Option<Duration>) {
+        let nanos = every.map_or(0, |every| u64::try_from(every.as_nanos()).unwrap_or(u64::MAX));
+        self.stats_every.store(nanos, Ordering::Relaxed);
+        self.wake();
+    }
     /// How many flows of a live run have no record that the sink has taken: what would be lost if the process ended now.
     #[must_use]
     pub fn unwritten_flows(&self) -> u64 {
@@ -225,6 +235,10 @@ impl Monitor {
     }
     pub(crate) fn note_written(&self, records: usize) {
         self.written.fetch_add(records as u64, Ordering::Relaxed);
+    }
+    pub(crate) fn stats_every(&self) -> Option<Duration> {
+        let nanos = self.stats_every.load(Ordering::Relaxed);
+        (nanos > 0).then(|| Duration::from_nanos(nanos))
     }
     pub(crate) fn takes_request_for_stats(&self) -> bool {
         self.stats_wanted.swap(false, Ordering::Relaxed)

@@ -1,4 +1,4 @@
-//! A file that several workers read: every worker sees every batch, in order, and takes the packets of its own flows.
+//! A file that several workers read: every worker gets every batch, in order, and takes the packets of its own flows.
 //!
 //! Workers take from the [`Feed`] and wait for the slowest of them; the rest is the [`Team`]'s. When the sink fails, the
 //! feed is stopped and what is left goes the usual way, counted as lost.
@@ -15,6 +15,7 @@ use crate::manager::{ENDED_BATCH, ManagerCounters, Pace};
 use crate::monitor::Monitor;
 use crate::pipeline::{Outlet, PacketClock, Worker};
 use crate::recorder::{Outflow, Outgoing};
+use crate::relay::Left;
 use crate::run::Done;
 use crate::team::{Gathered, Start, Team, Work, WorkerDone};
 
@@ -50,7 +51,7 @@ pub(crate) fn run<'s>(
         shared.team.write_out(&mut out, monitor, || shared.feed.stop());
         crate::team::join(conductor)
     });
-    let (reader, order, waits) = shared.feed.into_parts();
+    let Left { source: reader, order, waits } = shared.feed.into_parts();
     let (seen, front) = order.map_or_else(Default::default, |order| (order.seen, order.counters()));
     let error = reader.and_then(|reader| reader.error);
     shared.team.finish(Gathered { seen, front, error, waits, ..gathered }, out)
@@ -72,7 +73,10 @@ fn work(shared: &Shared<'_>, number: usize, manager: &Thread, monitor: &Monitor)
     let mut woken = false;
     let mut outlet = Outlet { ids: FlowIds::new(Timestamp::ZERO), records: &mut to_queue };
     while let Some(batch) = feed.next(number) {
-        outlet.ids = *team.ids.get_or_init(|| FlowIds::new(batch.opened));
+        // A batch without a frame may come before the first one.
+        if let Some(opened) = batch.opened {
+            outlet.ids = *team.ids.get_or_init(|| FlowIds::new(opened));
+        }
         let own = &batch.hands[number];
         worker.own_packets(&batch.vector, own, &mut outlet, || feed.has_failed());
         worker.under_pressure.hand_on(&mut outlet);

@@ -15,6 +15,7 @@ use flumen_wire::NonFlow;
 use crate::clock::Second;
 use crate::config::EngineConfig;
 use crate::prim;
+use crate::recorder::one_by_one;
 use crate::team::WorkerDone;
 use crate::vector::{Keyed, Vector};
 
@@ -286,7 +287,7 @@ impl Pressure {
     /// Makes the records of all flows in the work queue.
     fn finish(&mut self, lookup: &mut FlowLookup<'_>, out: &mut Outlet<'_>) {
         let mut ended = core::mem::take(lookup.work_queue());
-        for flow in ended.drain(..) {
+        for flow in one_by_one(&mut ended) {
             let record = flow.record(out.ids);
             self.end.add(record.state, record.tcp.and_then(|tcp| tcp.state), flow.body().is_tcp_liberal());
             self.records.push(record);

@@ -116,6 +116,16 @@ pub(crate) struct Waits {
     pub(crate) parked: u64,
 }
 
+/// What is left at the end; `None` for what went down with a worker.
+pub(crate) struct Left<S: Stages> {
+    pub(crate) source: Option<Box<S::Source>>,
+    pub(crate) order: Option<Box<S::Order>>,
+    pub(crate) waits: Waits,
+}
+
+/// What is needed for the turn of a batch.
+type Turn<S> = (Box<<S as Stages>::Order>, Unique<Boxed<<S as Stages>::Batch>>);
+
 /// What a worker does next.
 enum Step<S: Stages> {
     Take(Shared<S::Batch>),
@@ -208,10 +218,10 @@ impl<S: Stages> Relay<S> {
         }
     }
 
-    /// What the source and the steps in order are left as; `None` for one that went down with a worker.
-    pub(crate) fn into_parts(self) -> (Option<Box<S::Source>>, Option<Box<S::Order>>, Waits) {
+    /// What is left, when no worker comes any more.
+    pub(crate) fn into_parts(self) -> Left<S> {
         let state = self.state.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
-        (state.source, state.order, state.waits)
+        Left { source: state.source, order: state.order, waits: state.waits }
     }
 
     fn spare(&self) -> Unique<Boxed<S::Batch>> {
@@ -354,7 +364,7 @@ impl<S: Stages> State<S> {
     }
 
     /// The batch whose turn it is, if it is filled and nobody is at it.
-    fn take_turn(&mut self) -> Option<(Box<S::Order>, Unique<Boxed<S::Batch>>)> {
+    fn take_turn(&mut self) -> Option<Turn<S>> {
         let index = (self.turned - self.first) as usize;
         let slot = self.ring.get_mut(index).filter(|slot| matches!(slot, Slot::Filled(_)))?;
         let order = self.order.take()?;
@@ -460,8 +470,8 @@ mod tests {
                     scope.spawn(move || assert_eq!(take(relay, worker, u32::MAX), 1002));
                 }
             });
-            let (source, order, _) = relay.into_parts();
-            assert_eq!((source.expect("is back").next, order.expect("is back").turns), (1001, 1003));
+            let left = relay.into_parts();
+            assert_eq!((left.source.expect("is back").next, left.order.expect("is back").turns), (1001, 1003));
         }
     }
 

@@ -3,13 +3,14 @@
 use flumen_model::{FlowRecord, PacketBatch, PacketSource, RecordSink, Timestamp};
 use flumen_table::{EndedFlow, FlowIds, FlowTable};
 
+use crate::budget;
 use crate::config::EngineConfig;
 use crate::feed::Seen;
 use crate::front::{Front, FrontCounters};
 use crate::manager::{ManagerCounters, PassClock};
 use crate::monitor::{Answer, Monitor, Question, WorkerTally};
 use crate::pipeline::{Outlet, Worker};
-use crate::recorder::{Outflow, Recycler};
+use crate::recorder::{Outflow, Recycler, one_by_one};
 use crate::relay::Waits;
 use crate::run::{Done, Emergencies};
 use crate::stats::Parts;
@@ -17,6 +18,7 @@ use crate::vector::{VECTOR, Vector};
 
 struct Single<'t, 's> {
     table: &'t FlowTable,
+    config: &'t EngineConfig,
     front: Front<'t>,
     vector: Vector,
     worker: Worker<'t>,
@@ -42,6 +44,7 @@ pub(crate) fn run<'s>(
 ) -> Done<'s> {
     let mut run = Single {
         table,
+        config,
         front: Front::new(table, config, secret),
         vector: Vector::default(),
         worker: Worker::new(table, config, 0),
@@ -137,7 +140,9 @@ impl Single<'_, '_> {
                     Box::new(ledger),
                 )
             }
-            Question::SetMemcap(bytes) => Answer::SetMemcap(self.table.set_memcap(bytes)),
+            Question::SetMemcap(bytes) => {
+                Answer::SetMemcap(self.table.set_memcap(budget::memcap_of(self.config, bytes)))
+            }
         }
     }
 
@@ -182,7 +187,7 @@ impl Single<'_, '_> {
     fn write(&mut self) {
         let Self { recycler, ended, ids, out, worker, .. } = self;
         recycler.begin(ended);
-        for flow in ended.drain(..) {
+        for flow in one_by_one(ended) {
             out.push(recycler.record(&flow, *ids));
             worker.lookup.recycle(flow);
         }

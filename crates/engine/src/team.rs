@@ -22,6 +22,7 @@ use flumen_model::{Counters, FlowRecord, Ledger, SourceError, Timestamp};
 use flumen_table::{EndCounters, EndedFlow, FlowIds, FlowTable, LookupCounters};
 
 use crate::affinity::{PinError, Role};
+use crate::budget;
 use crate::clock::WorkerClocks;
 use crate::config::EngineConfig;
 use crate::feed::Seen;
@@ -31,7 +32,7 @@ use crate::monitor::{Answer, Monitor, Question, WorkerTally};
 use crate::pipeline::Worker;
 use crate::prim::{Mutex, lock};
 use crate::queue::{CloseOnDrop, Queue};
-use crate::recorder::{Outflow, Outgoing, Recycler};
+use crate::recorder::{Outflow, Outgoing, Recycler, SOON};
 use crate::relay::Waits;
 use crate::run::{Done, Emergencies};
 use crate::stats::Parts;
@@ -77,7 +78,7 @@ pub(crate) struct WorkerDone {
 /// How the threads of a run are started.
 pub(crate) struct Start<'scope> {
     pub(crate) workers: Vec<Work<'scope>>,
-    pub(crate) pace: Pace,
+    pub(crate) pace: Pace<'scope>,
     /// Called by the first manager between two rounds, and when it is woken.
     pub(crate) look: &'scope (dyn Fn(&ManagerCounters) + Sync),
     /// The time at which what is left in the table ends.
@@ -182,7 +183,7 @@ impl<'r> Team<'r> {
     fn manager<'scope>(
         &'scope self,
         number: u32,
-        pace: Pace,
+        pace: Pace<'scope>,
         look: &'scope (dyn Fn(&ManagerCounters) + Sync),
     ) -> Manager<'scope> {
         Manager {
@@ -237,7 +238,7 @@ impl<'r> Team<'r> {
             self.table.maintain();
         });
         self.table.drain(last, &mut ended);
-        ended.sort_by_cached_key(EndedFlow::order);
+        ended.sort_unstable_by_key(EndedFlow::order);
         hand_over(&mut ended, &self.ended);
     }
 
@@ -248,7 +249,12 @@ impl<'r> Team<'r> {
             recycler.begin(&mut ended);
             let ids = *self.ids.get_or_init(|| FlowIds::new(Timestamp::ZERO));
             let mut records = lock(&self.written).pop().unwrap_or_default();
-            records.extend(ended.iter().map(|flow| recycler.record(flow, ids)));
+            records.extend(ended.iter().enumerate().map(|(i, flow)| {
+                if let Some(soon) = ended.get(i + SOON) {
+                    soon.prefetch();
+                }
+                recycler.record(flow, ids)
+            }));
             lock(&self.recycled).merge(&recycler);
             self.table.recycle(ended);
             let _ = self.records.put(records.into());
@@ -301,7 +307,9 @@ impl<'r> Team<'r> {
                 let tally = |published: &Mutex<WorkerDone>| WorkerTally::of(&lock(published).lookup);
                 Answer::Workers(self.published.iter().map(tally).collect())
             }
-            Question::SetMemcap(bytes) => Answer::SetMemcap(self.table.set_memcap(bytes)),
+            Question::SetMemcap(bytes) => {
+                Answer::SetMemcap(self.table.set_memcap(budget::memcap_of(self.config, bytes)))
+            }
         }
     }
 

@@ -131,6 +131,7 @@ fn live(sources: usize, fails: bool, test: impl FnOnce(&Run)) -> Result<RunRepor
     let (stats_in, stats) = channel();
     let run = Run { feed, stop: Arc::clone(&stop), clock: Arc::clone(&clock), records, stats, monitor };
     let monitor = Arc::clone(&run.monitor);
+    monitor.set_stats_every(Some(Duration::from_millis(2)));
     let kernel = Mutex::new(KernelTally { packets: 2, dropped: 1, lost: 1 });
     scope(|scope| {
         let running = scope.spawn(move || {
@@ -145,13 +146,7 @@ fn live(sources: usize, fails: bool, test: impl FnOnce(&Run)) -> Result<RunRepor
                 counters.named.push("capture.kernel_packets", counters.kernel.packets);
                 counters
             };
-            let live = Live {
-                sources: steps.into_iter().map(fed).collect(),
-                stop: &end,
-                now: &now,
-                capture: &capture,
-                stats_every: Some(Duration::from_millis(2)),
-            };
+            let live = Live { sources: steps.into_iter().map(fed).collect(), stop: &end, now: &now, capture: &capture };
             let table = TableConfig { hash_size: 64, prealloc: 10, ..TableConfig::default() };
             let config = EngineConfig { table, ..EngineConfig::default() };
             let mut sink = Told { records: record_in, stats: stats_in, fails };

@@ -173,3 +173,30 @@ fn a_run_of_one_worker_answers_between_batches() {
     });
     assert_eq!(sink.0.len(), 1);
 }
+
+/// One packet, then batches without any, as of a directory that is watched.
+struct Quiet {
+    batches: u32,
+}
+
+impl PacketSource for Quiet {
+    fn fill(&mut self, batch: &mut PacketBatch) -> Result<bool, SourceError> {
+        batch.clear();
+        self.batches += 1;
+        if self.batches == 1 {
+            one_packet(batch);
+        }
+        Ok(self.batches < 1_000)
+    }
+}
+
+#[test]
+fn empty_batches_behind_a_packet_then_it_is_counted_once() {
+    for workers in 1..=3 {
+        let config = EngineConfig { threads: Threads { workers, ..Threads::default() }, ..EngineConfig::default() };
+        let mut sink = Kept::default();
+        let report = run_monitored(&mut Quiet { batches: 0 }, &mut sink, &config, [1, 2], &Monitor::default());
+        assert!(report.expect("no error").ledger.is_closed(), "{workers} workers");
+        assert_eq!(sink.0.iter().map(|record| record.to_server.packets).collect::<Vec<_>>(), [1]);
+    }
+}

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand, ValueEnum};
 
-use crate::config::Override;
+use crate::config::{Override, Source};
 use crate::exit;
 
 /// A network flow engine and sensor: reads captures, follows every conversation, writes one record per flow.
@@ -187,6 +187,15 @@ pub struct ConfigSource {
     pub set: Vec<Override>,
 }
 
+impl ConfigSource {
+    /// The same with what these options stand for over it.
+    #[must_use]
+    pub fn with(&self, options: &FlowOptions) -> Source {
+        let set = self.set.iter().cloned().chain(options.overrides());
+        Source { file: self.config.clone(), set: set.collect() }
+    }
+}
+
 /// Options that stand for keys of the configuration, and overrule it and `--set`.
 #[derive(Args, Debug, Default)]
 #[command(next_help_heading = "Flow options")]
@@ -316,7 +325,8 @@ Signals:
   INT, TERM  end: what was captured is written; a second one gives that up
   HUP        open log files again
   USR1       write the counters to the logs now
-  USR2       say what takes a restart";
+  USR2       read the configuration again: take over memory limits, filters and the interval of stats,
+             and say what else has changed and takes a restart";
 
 const SERVE_EXAMPLES: &str = "\
 Examples:
@@ -331,7 +341,8 @@ Examples:
 Signals:
   INT, TERM  end: of the present capture what was read is written; a second one gives that up
   HUP        open log files again
-  USR1       say how far the present capture is";
+  USR1       say how far the present capture is
+  USR2       read the configuration again, for the next capture";
 
 const CTL_EXAMPLES: &str = "\
 Examples:

@@ -1,7 +1,6 @@
 //! What each subcommand does: the configuration is loaded, told about, and handed on.
 
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
 
 use clap::{ColorChoice, CommandFactory};
 use clap_complete::Shell;
@@ -9,11 +8,11 @@ use flumen_engine::{Placement, Sharing, Threads};
 
 #[cfg(target_os = "linux")]
 use crate::cli::{Capture, Serve};
-use crate::cli::{Check, Cli, Command, ConfigSource, Read, Talk};
+use crate::cli::{Check, Cli, Command, ConfigSource, FlowOptions, Read, Talk};
 use crate::config::keys;
 use crate::config::section::Section;
 use crate::config::value::Value;
-use crate::config::{Config, Override, Problem, Problems};
+use crate::config::{Config, Problem, Problems, Source};
 use crate::ctl;
 use crate::exit::Exit;
 use crate::filter::Expression;
@@ -49,9 +48,8 @@ fn read(options: Read, talk: Talk) -> anyhow::Result<Exit> {
         (None, None) if options.words.is_empty() => Expression::behind(&mut inputs)?,
         (text, file) => Expression::given(&options.words, text.as_deref(), file.as_deref())?,
     };
-    let ConfigSource { config, mut set } = options.source;
-    set.extend(options.flow.overrides());
-    let config = load(config.as_deref(), &set, talk)?;
+    let source = options.source.with(&options.flow);
+    let config = load(&source, talk)?;
     if talk.verbose > 0 {
         tell_ignored(&config, &mut io::stderr())?;
     }
@@ -84,9 +82,8 @@ fn read(options: Read, talk: Talk) -> anyhow::Result<Exit> {
 #[cfg(target_os = "linux")]
 fn capture(options: Capture, talk: Talk) -> anyhow::Result<Exit> {
     let filter = Expression::given(&options.words, None, options.filter_file.as_deref())?;
-    let ConfigSource { config, mut set } = options.source;
-    set.extend(options.flow.overrides());
-    let config = load(config.as_deref(), &set, talk)?;
+    let source = options.source.with(&options.flow);
+    let config = load(&source, talk)?;
     if talk.verbose > 0 {
         tell_ignored(&config, &mut io::stderr())?;
     }
@@ -103,15 +100,16 @@ fn capture(options: Capture, talk: Talk) -> anyhow::Result<Exit> {
         talks: !talk.quiet,
         settings: config.settings,
         values: config.values,
+        files: config.files,
+        source,
     })
 }
 
 /// `flumen serve`.
 #[cfg(target_os = "linux")]
 fn serve(options: Serve, talk: Talk) -> anyhow::Result<Exit> {
-    let ConfigSource { config, mut set } = options.source;
-    set.extend(options.flow.overrides());
-    let config = load(config.as_deref(), &set, talk)?;
+    let source = options.source.with(&options.flow);
+    let config = load(&source, talk)?;
     refuse_sockets(&config)?;
     if talk.verbose > 0 {
         tell_ignored(&config, &mut io::stderr())?;
@@ -123,6 +121,7 @@ fn serve(options: Serve, talk: Talk) -> anyhow::Result<Exit> {
         talks: !talk.quiet,
         settings: config.settings,
         values: config.values,
+        source,
     })
 }
 
@@ -130,7 +129,7 @@ fn serve(options: Serve, talk: Talk) -> anyhow::Result<Exit> {
 ///
 /// # Errors
 /// Every EVE log that goes to a socket.
-fn refuse_sockets(config: &Config) -> Result<(), Problems> {
+pub(crate) fn refuse_sockets(config: &Config) -> Result<(), Problems> {
     const FILETYPE: &str = "outputs.eve-log.filetype";
     let on = config.values.eve.iter().filter(|log| log.flag("outputs.eve-log.enabled"));
     let to_sockets = on.filter(|log| log.word(FILETYPE).is_some_and(|word| word.starts_with("unix_")));
@@ -143,7 +142,7 @@ fn refuse_sockets(config: &Config) -> Result<(), Problems> {
 
 /// `flumen check`.
 fn check(options: &Check, talk: Talk) -> anyhow::Result<Exit> {
-    let config = load(Some(&options.config), &options.set, talk)?;
+    let config = load(&Source { file: Some(options.config.clone()), set: options.set.clone() }, talk)?;
     let out = &mut io::stdout().lock();
     tell_ignored(&config, out)?;
     let later: Vec<_> = config.values.later.iter().map(|(key, part)| format!("{key} ({part})")).collect();
@@ -159,7 +158,7 @@ fn check(options: &Check, talk: Talk) -> anyhow::Result<Exit> {
 
 /// `flumen config`.
 fn print(source: &ConfigSource, talk: Talk) -> anyhow::Result<Exit> {
-    let config = load(source.config.as_deref(), &source.set, talk)?;
+    let config = load(&source.with(&FlowOptions::default()), talk)?;
     io::stdout().lock().write_all(config.to_yaml().as_bytes())?;
     Ok(Exit::Clean)
 }
@@ -173,8 +172,8 @@ fn completions(shell: Shell) -> anyhow::Result<Exit> {
 }
 
 /// Loads a configuration and tells what is odd in it.
-fn load(file: Option<&Path>, set: &[Override], talk: Talk) -> Result<Config, Problems> {
-    let config = Config::load(file, set)?;
+fn load(source: &Source, talk: Talk) -> Result<Config, Problems> {
+    let config = source.load()?;
     if !talk.quiet {
         for warning in &config.values.warnings {
             // Standard error that cannot be written is nothing to fail for.

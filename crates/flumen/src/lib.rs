@@ -30,6 +30,8 @@ pub mod live;
 #[cfg(target_os = "linux")]
 pub mod notify;
 pub mod progress;
+#[cfg(target_os = "linux")]
+mod reload;
 pub mod run;
 #[cfg(target_os = "linux")]
 pub mod serve;

@@ -16,6 +16,8 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
+use rustix::time::{ClockId, clock_gettime};
+
 /// Whom to tell; clones tell the same.
 #[derive(Clone, Debug, Default)]
 pub struct Notifier {
@@ -48,9 +50,12 @@ impl Notifier {
     pub fn ready(&self, status: &str) {
         self.send(&["READY=1", &status_line(status)]);
     }
-    /// Something is read again, `what`, which takes no time worth telling; it is ready thereafter.
+    /// Something is read again, `what`; it is ready thereafter.
     pub fn reloading(&self, what: impl FnOnce()) {
-        self.send(&["RELOADING=1"]);
+        // By the time a manager knows which of several reloads this is about.
+        let now = clock_gettime(ClockId::Monotonic);
+        let usecs = now.tv_sec * 1_000_000 + now.tv_nsec / 1_000;
+        self.send(&["RELOADING=1", &format!("MONOTONIC_USEC={usecs}")]);
         what();
         self.send(&["READY=1"]);
     }

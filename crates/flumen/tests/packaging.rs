@@ -90,7 +90,7 @@ fn units_then_their_command_lines_are_understood() {
         let start = text.lines().find_map(|line| line.strip_prefix("ExecStart=")).expect("a start");
         let words = start.split(' ').filter(|word| !word.starts_with('$'));
         Cli::command().try_get_matches_from(words).unwrap_or_else(|wrong| panic!("{unit}: {wrong}"));
-        for line in ["Type=notify", "WatchdogSec=30", "ExecReload=/bin/kill -HUP $MAINPID", "NoNewPrivileges=yes"] {
+        for line in ["Type=notify", "WatchdogSec=30", "ExecReload=/bin/kill -USR2 $MAINPID", "NoNewPrivileges=yes"] {
             assert!(text.lines().any(|there| there == line), "{unit}: {line}");
         }
     }

@@ -16,7 +16,7 @@ use crate::bucket::Bucket;
 use crate::memcap::Memcap;
 use crate::pool::{SparePool, SpareQueue};
 use crate::side::SideLayout;
-use crate::storage::{BLOCK_BYTES, BLOCK_FLOWS, FlowStore};
+use crate::storage::{BLOCK_BYTES, BLOCK_FLOWS, FlowStore, Width};
 use crate::{FlowLookup, FlowRef, FlowTable, Message, PacketKey, PacketView, TableConfig, Verdict};
 
 /// Explores every interleaving.
@@ -340,13 +340,14 @@ fn a_reference_is_dropped_while_the_table_goes_then_the_store_lives_as_long_as_b
 #[test]
 fn two_threads_take_blocks_from_the_pool_and_give_them_back_then_none_is_lost() {
     explore(|| {
-        let store = FlowStore::new(Memcap::new(2 * BLOCK_BYTES as u64), 2, SideLayout::of(&TableConfig::default()));
+        let store =
+            FlowStore::new(Memcap::new(2 * BLOCK_BYTES as u64 + 4096), 2, SideLayout::of(&TableConfig::default()));
         let pool = Arc::new(SparePool::new(2 * BLOCK_FLOWS, &store));
         let exchange = |pool: &SparePool| {
             let mut queue = SpareQueue::default();
-            pool.take(&mut queue);
-            pool.take(&mut queue);
-            let kept = queue.pop();
+            pool.take(Width::Narrow, &mut queue);
+            pool.take(Width::Narrow, &mut queue);
+            let kept = queue.pop(Width::Narrow);
             queue.empty_into(pool);
             kept.into_iter().for_each(|flow| queue.put(flow, pool));
             queue.empty_into(pool);

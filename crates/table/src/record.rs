@@ -43,7 +43,7 @@ impl EndedFlow {
     /// where in the table a flow was, nor on when it was found to have ended.
     #[must_use]
     pub fn order(&self) -> (Timestamp, u64) {
-        (self.at, self.body().origin)
+        (self.at, self.origin)
     }
 
     /// The record of the flow.

@@ -4,7 +4,7 @@ use core::ops::Range;
 use core::ptr::NonNull;
 
 use flumen_kref::{Boxed, Ref};
-use flumen_model::{EndReason, FlowKey, Timestamp};
+use flumen_model::{EndReason, FlowKey, IpVersion, Timestamp};
 
 use crate::bucket::{Bucket, Deadline, Due, Locked};
 use crate::config::{TableConfig, TimeoutClass};
@@ -223,8 +223,12 @@ impl FlowTable {
         if let Some(slot) = self.rows.at(self.row(hash)).hint(hash) {
             let flow = self.store.flow_hint(slot);
             prefetch_flow(flow);
-            if matches!(key, PacketKey::Own(key) if TimeoutClass::of(key.scope.protocol()) != TimeoutClass::Udp) {
+            let PacketKey::Own(key) = key else { return };
+            if TimeoutClass::of(key.scope.protocol()) != TimeoutClass::Udp {
                 prefetch(detail_place(flow).cast());
+            }
+            if key.scope.ip_version() == IpVersion::V6 {
+                prefetch(self.store.annex_hint(slot));
             }
         }
     }

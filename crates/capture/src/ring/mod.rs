@@ -8,7 +8,7 @@
 //!
 //! One thread owns a ring, usually one of several that share an interface ([`Ring::open`]). It waits in
 //! [`fill`](PacketSource::fill) for at most the block timeout, then returns an empty batch. Other threads may read its
-//! [`RingStats`], drop references to blocks, and end it with its [`StopHandle`].
+//! [`RingStats`], replace its [`RingFilter`], drop references to blocks, and end it with its [`StopHandle`].
 //!
 //! 1. A frame is as it was on the wire, tags included, up to the snap length. What network cards merge or leave undone
 //!    before the kernel sees it stays so: segments are merged, checksums of what this host sends are not filled in.
@@ -25,7 +25,7 @@
 //! | `blocks` | whose a block is: the only `unsafe` besides system calls |
 //! | `block`, `link` | from the bytes of a block to frames, trusting none of them |
 //! | `devices` | numbers for interfaces |
-//! | `filter` | what the kernel runs on each frame |
+//! | `filter`, `gate` | what the kernel runs on each frame; how that is replaced |
 //! | `stats`, `error`, `stop` | counters, failures in words, the end |
 
 mod block;
@@ -34,6 +34,7 @@ mod config;
 mod devices;
 mod error;
 mod filter;
+mod gate;
 mod link;
 mod socket;
 mod stats;
@@ -47,6 +48,7 @@ pub use config::{
 };
 pub use error::{RingError, RingErrorReason};
 pub use filter::{FILTER_MAX, Instruction, by_link};
+pub use gate::RingFilter;
 pub use socket::filter_link;
 pub use stats::{RingCounters, RingStats};
 pub use stop::StopHandle;
@@ -69,6 +71,7 @@ use stats::{Names, count};
 pub struct Ring {
     config: RingConfig,
     socket: Socket,
+    filter: RingFilter,
     group: Option<(Group, Fanout)>,
     stop: StopHandle,
     stats: RingStats,
@@ -121,11 +124,13 @@ impl Ring {
         stop: &StopHandle,
         (devices, names): (Devices, Names),
     ) -> Result<Self, RingErrorReason> {
-        let socket = Socket::open(config, group.as_ref().map(|(group, fanout)| (group, *fanout)))?;
+        let filter = RingFilter::new(&config.filter, config.snap_len);
+        let socket = Socket::open(config, group.as_ref().map(|(group, fanout)| (group, *fanout)), &filter)?;
         Ok(Self {
             config: config.clone(),
             stats: RingStats::new(Arc::clone(&socket.fd), names),
             socket,
+            filter,
             group,
             stop: stop.clone(),
             state: State::Running,
@@ -140,6 +145,11 @@ impl Ring {
     #[must_use]
     pub fn stats(&self) -> RingStats {
         self.stats.clone()
+    }
+    /// The filter of this ring, for any thread to replace.
+    #[must_use]
+    pub fn filter(&self) -> RingFilter {
+        self.filter.clone()
     }
     /// Size of the ring, which is memory that the kernel has taken for it.
     #[must_use]
@@ -286,7 +296,7 @@ impl Ring {
             // A socket cannot leave its group, nor be bound anew while it is in one. What is in its ring comes first.
             Some(_) if !self.is_drained(quiet)? => return Ok(false),
             Some((group, fanout)) => {
-                let socket = match Socket::open(&self.config, Some((group, *fanout))) {
+                let socket = match Socket::open(&self.config, Some((group, *fanout)), &self.filter) {
                     Ok(socket) => socket,
                     Err(RingErrorReason::System { .. } | RingErrorReason::NoSuchInterface(_)) => return Ok(false),
                     Err(error) => return Err(error),

@@ -14,7 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::blocks::Blocks;
 use super::config::{Fanout, FanoutMode, Outgoing, RingConfig, Stamps};
 use super::error::{NET_ADMIN, NET_RAW, RingError, RingErrorReason};
-use super::filter::{self, Instruction, Loopback, NOTHING};
+use super::filter::{Loopback, NOTHING};
+use super::gate::RingFilter;
 use super::{block, link, sys};
 use flumen_model::LinkType;
 
@@ -25,7 +26,8 @@ pub(super) struct Socket {
     pub(super) blocks: Arc<Blocks>,
     /// The interface it is bound to; 0 is all of them.
     pub(super) interface: i32,
-    program: Vec<Instruction>,
+    filter: RingFilter,
+    loopback: Loopback,
     /// What could not be had and could be done without.
     pub(super) notices: Vec<String>,
 }
@@ -44,7 +46,11 @@ struct Joined {
 
 impl Socket {
     /// A socket that is ready to go live.
-    pub(super) fn open(config: &RingConfig, group: Option<(&Group, Fanout)>) -> Result<Self, RingErrorReason> {
+    pub(super) fn open(
+        config: &RingConfig,
+        group: Option<(&Group, Fanout)>,
+        filter: &RingFilter,
+    ) -> Result<Self, RingErrorReason> {
         let fd = sys::packet_socket().map_err(|e| RingErrorReason::of("opening a packet socket", NET_RAW, e))?;
         let fd_ref = fd.as_fd();
         let interface = match config.is_any() {
@@ -55,7 +61,8 @@ impl Socket {
         let blocks = ring(fd_ref, config)?;
         sys::attach(fd_ref, &NOTHING).map_err(system("refusing packets for now"))?;
         let socket = Self {
-            program: filter::complete(&config.filter, config.snap_len, loopback(fd_ref, config)),
+            filter: filter.clone(),
+            loopback: loopback(fd_ref, config),
             notices: options(fd_ref, config)?,
             fd: Arc::new(fd),
             blocks,
@@ -85,11 +92,11 @@ impl Socket {
     }
     /// Lets packets in.
     pub(super) fn go_live(&self) -> Result<(), RingErrorReason> {
-        sys::attach(self.fd(), &self.program).map_err(system("attaching the filter"))
+        self.filter.open(&self.fd, self.loopback).map_err(system("attaching the filter"))
     }
     /// Lets no more packets in.
     pub(super) fn refuse(&self) -> Result<(), RingErrorReason> {
-        sys::attach(self.fd(), &NOTHING).map_err(system("refusing further packets"))
+        self.filter.close(&self.fd).map_err(system("refusing further packets"))
     }
     /// Name of an interface, or what can be said of one that has gone already.
     pub(super) fn name_of(&self, interface: i32) -> String {

@@ -140,6 +140,39 @@ fn filter_then_nothing_else_gets_in_not_even_while_it_is_opened() {
     });
 }
 
+/// A frame that [`only_protocol`] tells by its last byte.
+fn of_protocol(number: u32, last: u8) -> Vec<u8> {
+    let mut frame = frame(number, 100);
+    frame[13] = last;
+    frame
+}
+
+#[test]
+fn filter_replaced_while_packets_come_then_the_new_one_decides_and_none_after_the_end() {
+    in_namespace(|net| {
+        net.cable(1500);
+        let sender = Sender::on("a");
+        let (mut ring, stop) = open(&RingConfig { filter: only_protocol(0x88b6), ..RingConfig::new("b") });
+        let filter = ring.filter();
+        let mut exchange = |last: [u8; 2], came: u8| {
+            last.iter().for_each(|&last| sender.send(&of_protocol(1, last)));
+            let seen = receive(&mut ring, 1);
+            assert_eq!((seen.len(), seen[0].data[13]), (1, came));
+        };
+        exchange([0xb7, 0xb6], 0xb6);
+        assert_eq!(filter.replace(only_protocol(0x88b7)).expect("right"), only_protocol(0x88b6));
+        exchange([0xb6, 0xb7], 0xb7);
+        let jump_beyond_the_end = vec![Instruction { code: 0x05, jt: 0, jf: 0, k: 9 }];
+        filter.replace(jump_beyond_the_end).expect_err("no program");
+        exchange([0xb6, 0xb7], 0xb7);
+        stop.stop();
+        assert_eq!(drain(&mut ring).len(), 0);
+        assert_eq!(filter.replace(Vec::new()).expect("nothing to do"), only_protocol(0x88b7));
+        sender.send(&of_protocol(2, 0xb7));
+        assert_eq!(ring.stats().counters().expect("the kernel answers").kernel_packets, 3);
+    });
+}
+
 #[test]
 fn outgoing_frames_ignored_then_only_what_comes_in() {
     in_namespace(|net| {

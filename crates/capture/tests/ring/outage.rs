@@ -2,7 +2,7 @@
 
 use crate::net::{Net, Sender, frame, in_namespace, open, receive};
 use flumen_capture::Ring;
-use flumen_capture::ring::{Fanout, RingConfig, StopHandle};
+use flumen_capture::ring::{Fanout, Instruction, RingConfig, StopHandle};
 use flumen_model::{PacketBatch, PacketSource};
 
 /// Calls `fill` until the counters are as wished; nothing may come meanwhile.
@@ -109,6 +109,25 @@ fn interface_of_a_group_removed_and_made_anew_then_every_ring_is_back_in_it() {
                 assert_eq!(seen, [5, 5], "each packet to one of them, in turn");
             }
         }
+    });
+}
+
+#[test]
+fn filter_replaced_before_the_interface_of_a_group_is_made_anew_then_it_stays_replaced() {
+    in_namespace(|net| {
+        net.cable(1500);
+        let stop = StopHandle::new().expect("a descriptor");
+        let config = RingConfig { fanout: Some(Fanout::default()), ..RingConfig::new("b") };
+        let mut ring = Ring::open(&config, 1, &stop).expect("a ring").remove(0);
+        let nothing = Instruction { code: 0x06, jt: 0, jf: 0, k: 0 };
+        ring.filter().replace(vec![nothing]).expect("right");
+        replace(net);
+        until(&mut ring, |counters| counters.reopened == 1);
+        let sender = Sender::on("a");
+        sender.send(&frame(1, 60));
+        ring.filter().replace(Vec::new()).expect("right");
+        sender.send(&frame(2, 60));
+        assert_eq!(receive(&mut ring, 1)[0].data, frame(2, 60));
     });
 }
 

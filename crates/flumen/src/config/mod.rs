@@ -2,9 +2,11 @@
 //!
 //! The way of a value: [`mod@include`] reads the files (with [`yaml`]) into a tree of [`node`]s → [`overrides`] puts the
 //! command line into it → [`resolve`] holds it against the table of [`keys`] and reads each [`value`] into a [`section`] →
-//! [`settings`] makes of them what a run takes. [`emit`] writes the effective configuration. Everything that is wrong becomes a [`problem`] with
+//! [`settings`] makes of them what a run takes. [`emit`] writes the effective configuration, [`changes`] says in what two of
+//! them differ. Everything that is wrong becomes a [`problem`] with
 //! its place; nothing here panics, and files, nesting and numbers of values are bounded.
 
+pub mod changes;
 pub mod cpus;
 pub mod emit;
 mod hosts;
@@ -39,6 +41,25 @@ pub use settings::Settings;
 use include::Loaded;
 use node::{Node, Origin};
 use resolve::Resolved;
+
+/// Where a configuration comes from, so that it can be read again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Source {
+    /// The file, if there is one.
+    pub file: Option<PathBuf>,
+    /// What the command line puts over it, later over earlier.
+    pub set: Vec<Override>,
+}
+
+impl Source {
+    /// Reads it as it is now.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn load(&self) -> Result<Config, Problems> {
+        Config::load(self.file.as_deref(), &self.set)
+    }
+}
 
 /// A configuration that is right.
 #[derive(Clone, Debug)]

@@ -31,6 +31,26 @@ pub struct Resolved {
 }
 
 impl Resolved {
+    /// What is effective for an interface of this name, whether or not it is named here.
+    #[must_use]
+    pub fn interface(&self, name: &str) -> Section {
+        let find = |name: &str| self.interfaces.iter().find(|section| section.text("af-packet.interface") == name);
+        let nothing = Section::default();
+        find(name).unwrap_or(&nothing).interface_over(find("default"))
+    }
+
+    /// Has these interfaces and no others, each with all that is effective for it.
+    pub fn keep_interfaces<'n>(&mut self, names: impl Iterator<Item = &'n str>) {
+        self.interfaces = names
+            .map(|name| {
+                let mut section = self.interface(name);
+                let at = section.origin("af-packet.interface");
+                section.set("af-packet.interface", Value::Text(name.to_owned()), &at);
+                section
+            })
+            .collect();
+    }
+
     /// The effective value of a key by its dotted name, as it would be written; `None` when Flumen has no such key.
     #[must_use]
     pub fn shown(&self, key: &str) -> Option<String> {

@@ -47,6 +47,14 @@ impl Section {
         self.0.insert(name, Setting { value, at: at.clone() });
     }
 
+    /// Sets a value or takes it away.
+    pub(super) fn put(&mut self, name: &'static str, setting: Option<Setting>) {
+        match setting {
+            Some(setting) => self.0.insert(name, setting),
+            None => self.0.remove(name),
+        };
+    }
+
     /// These values, and where they say nothing those of `base`, and where that says nothing the defaults of interfaces.
     #[must_use]
     pub fn interface_over(&self, base: Option<&Self>) -> Self {

@@ -9,11 +9,13 @@
 //! - [`keeper`]: the process beside this one that keeps their lines whole.
 //! - `rights`: whom to go on as.
 //! - `sandbox`: what is shut once all is open.
+//! - `reload`: what of a new configuration is taken over.
 //! - `sensor`: what the control socket and the pages see.
 //! - `signals`: what each does.
 
 pub mod keeper;
 mod outputs;
+mod reload;
 pub(crate) mod rights;
 mod rings;
 mod sandbox;
@@ -22,7 +24,7 @@ mod signals;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use flumen_capture::ring::StopHandle;
@@ -31,13 +33,15 @@ use flumen_engine::{EngineConfig, Live, Monitor, Pulse, RunReport, run_live};
 use flumen_model::Timestamp;
 use flumen_output::Target;
 
-use crate::config::Settings;
 use crate::config::live::ControlSettings;
 use crate::config::resolve::Resolved;
+use crate::config::{Settings, Source};
 use crate::exit::Exit;
 use crate::notify::Notifier;
+use crate::reload::Reloader;
 use crate::run::{plain, seed, tell_emergencies};
 use outputs::Outputs;
+use reload::{LiveReload, stats_every};
 use rings::Rings;
 use sensor::LiveSensor;
 use signals::Steering;
@@ -59,6 +63,10 @@ pub struct CaptureJob {
     pub settings: Settings,
     /// Its values, for who asks for them.
     pub values: Resolved,
+    /// Where it comes from.
+    pub source: Source,
+    /// The files it was read from.
+    pub files: Vec<PathBuf>,
 }
 
 /// Where records of a live capture go.
@@ -97,12 +105,15 @@ pub fn capture(job: &CaptureJob) -> anyhow::Result<Exit> {
     }
     let outputs = Outputs::open(job, &rings, keeper.as_ref())?;
     let monitor = Arc::new(Monitor::default());
+    monitor.set_stats_every(stats_every(&job.settings.stats));
     let sensor = Arc::new(LiveSensor::new(job, &rings, &stop, &monitor, &outputs, &notifier));
+    let reload = LiveReload::new(job, &sensor, &rings.interfaces);
     let steering = Steering {
         stop: stop.clone(),
         monitor: Arc::clone(&monitor),
         logs: outputs.logs.clone(),
         notifier: notifier.clone(),
+        reloader: Reloader::new(&job.source, job.talks, &notifier, Arc::new(reload)),
     };
     let signals = signals::listen(steering)?;
     let _control = socket.map(|socket| ControlServer::start(socket, sensor.clone())).transpose()?;
@@ -114,15 +125,8 @@ pub fn capture(job: &CaptureJob) -> anyhow::Result<Exit> {
     let _watch = notifier.watch(moves(&monitor));
 
     let counters = rings.counters();
-    let stats = &job.settings.stats;
-    let live = Live {
-        sources: rings.take_sources(),
-        stop: &|| stop.stop(),
-        now: &now,
-        capture: &move || counters.read(),
-        stats_every: (stats.enabled && stats.interval.nanos() > 0)
-            .then(|| Duration::from_nanos(stats.interval.nanos())),
-    };
+    let live =
+        Live { sources: rings.take_sources(), stop: &|| stop.stop(), now: &now, capture: &move || counters.read() };
     let mut sink = outputs.sink;
     let engine = EngineConfig { filter: None, ..job.settings.engine.clone() };
     let report = run_live(live, &mut sink, &engine, seed(), &monitor);

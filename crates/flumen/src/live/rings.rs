@@ -2,13 +2,14 @@
 //!
 //! Interfaces are numbered in their order; `any`, which gives each that it sees a number, comes last.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, bail, ensure};
 use flumen_capture::Ring;
 use flumen_capture::ring::{
-    ANY, Instruction, RingConfig, RingCounters, RingStats, Stamps, StopHandle, by_link, filter_link,
+    ANY, Instruction, RingConfig, RingCounters, RingFilter, RingStats, Stamps, StopHandle, by_link, filter_link,
 };
 use flumen_engine::{CaptureCounters, LiveSource};
 use flumen_filter::{FilterError, socket_program};
@@ -32,6 +33,9 @@ pub(super) struct Interface {
     /// Number that its packets carry; the first such number of [`ANY`].
     device: u16,
     pub(super) stats: Vec<RingStats>,
+    filters: Vec<RingFilter>,
+    /// What a filter finds at the beginning of every frame; `None` when there is no filter for it.
+    link: Option<LinkType>,
     /// Packets are stamped by the network card, as far as it does that.
     by_card: bool,
     /// That it is down has been said.
@@ -54,9 +58,12 @@ impl Rings {
         let text = if job.filter.is_empty() { &settings.filter } else { &job.filter };
         // A ring that has all packets shares with nobody, and so leaves fragments as they are.
         let fanout = settings.ring.fanout.filter(|_| threads > 1);
-        let config = RingConfig { device, filter: program(text, &name)?, fanout, ..settings.ring };
+        // Later there may be no right to ask.
+        let link = filter_link(&name)?;
+        let config = RingConfig { device, filter: program(text, &name, link)?, fanout, ..settings.ring };
         let opened = Ring::open(&config, threads, stop)?;
         let stats = opened.iter().map(Ring::stats).collect();
+        let filters = opened.iter().map(Ring::filter).collect();
         let by_card = settings.ring.stamps == Stamps::Hardware && opened.iter().all(|ring| ring.notices().is_empty());
         for ring in opened {
             self.notices.extend(ring.notices().iter().map(|notice| format!("{name}: {notice}")));
@@ -64,7 +71,7 @@ impl Rings {
         }
         self.notices.sort();
         self.notices.dedup();
-        self.interfaces.push(Interface { name, device, stats, by_card, is_told_down: Arc::default() });
+        self.interfaces.push(Interface { name, device, stats, filters, link, by_card, is_told_down: Arc::default() });
         Ok(())
     }
 
@@ -93,6 +100,26 @@ impl Rings {
 }
 
 impl Interface {
+    /// The program of an expression for this interface.
+    pub(super) fn program(&self, text: &str) -> anyhow::Result<Vec<Instruction>> {
+        program(text, &self.name, self.link)
+    }
+    /// Has all its rings take what `program` lets pass. When one of them cannot, they go on as before.
+    pub(super) fn filter(&self, program: &[Instruction]) -> io::Result<()> {
+        let mut before = Vec::new();
+        for filter in &self.filters {
+            match filter.replace(program.to_owned()) {
+                Ok(replaced) => before.push(replaced),
+                Err(error) => {
+                    let back = self.filters.iter().zip(before);
+                    back.for_each(|(filter, before)| drop(filter.replace(before)));
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Its counters, those of all its rings together. What the kernel does not tell is left out: it tells it the next time.
     pub(super) fn counters(&self) -> RingCounters {
         let mut sum = RingCounters::default();
@@ -191,7 +218,7 @@ fn names(job: &CaptureJob) -> anyhow::Result<Vec<String>> {
 }
 
 /// The program of an expression for an interface; none when there is no expression.
-fn program(text: &str, interface: &str) -> anyhow::Result<Vec<Instruction>> {
+fn program(text: &str, interface: &str, link: Option<LinkType>) -> anyhow::Result<Vec<Instruction>> {
     if text.trim().is_empty() {
         return Ok(Vec::new());
     }
@@ -210,7 +237,7 @@ fn program(text: &str, interface: &str) -> anyhow::Result<Vec<Instruction>> {
             (Err(error), Err(_)) => refused(error),
         };
     }
-    let Some(link) = filter_link(interface)? else {
+    let Some(link) = link else {
         bail!("{interface}: frames of this kind of interface cannot be filtered");
     };
     compiled(link).or_else(refused)

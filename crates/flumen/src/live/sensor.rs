@@ -1,7 +1,7 @@
 //! A capture as the control socket and the pages see it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use flumen_capture::ring::StopHandle;
 use flumen_control::{InterfaceCounters, Memcap, MemcapRefusal, Pages, Sensor, Unavailable};
@@ -19,12 +19,13 @@ use crate::notify::Notifier;
 
 /// A running capture.
 pub(super) struct LiveSensor {
-    monitor: Arc<Monitor>,
+    pub(super) monitor: Arc<Monitor>,
     stop: StopHandle,
     notifier: Notifier,
     interfaces: Vec<Interface>,
     logs: Logs,
-    values: Resolved,
+    /// What is in force, of interfaces those that are captured.
+    values: Mutex<Resolved>,
     /// `flow.memcap` and `defrag.memcap` as they are now.
     memcap: AtomicU64,
     fragments: AtomicU64,
@@ -39,16 +40,22 @@ impl LiveSensor {
         outputs: &Outputs,
         notifier: &Notifier,
     ) -> Self {
+        let mut values = job.values.clone();
+        values.keep_interfaces(rings.interfaces.iter().map(|interface| interface.name.as_str()));
         Self {
             monitor: Arc::clone(monitor),
             stop: stop.clone(),
             notifier: notifier.clone(),
             interfaces: rings.interfaces.clone(),
             logs: outputs.logs.clone(),
-            values: job.values.clone(),
+            values: Mutex::new(values),
             memcap: AtomicU64::new(job.settings.engine.table.memcap),
             fragments: AtomicU64::new(job.settings.engine.defrag.memcap),
         }
+    }
+    /// The configuration that is in force. To be held for no longer than it takes to look at it.
+    pub(super) fn values(&self) -> MutexGuard<'_, Resolved> {
+        self.values.lock().unwrap_or_else(PoisonError::into_inner)
     }
     fn over() -> Unavailable {
         Unavailable("the capture has ended".to_owned())
@@ -77,7 +84,7 @@ impl Sensor for LiveSensor {
         self.stop.stop();
     }
     fn configuration(&self, key: &str) -> Option<String> {
-        self.values.shown(key)
+        self.values().shown(key)
     }
     fn stats(&self) -> Result<Stats, Unavailable> {
         self.monitor.stats().ok_or_else(Self::over)

@@ -5,7 +5,7 @@
 //! | SIGINT, SIGTERM | ends it: what was captured is written; the second one gives that up and says what is lost |
 //! | SIGHUP | opens log files again |
 //! | SIGUSR1 | writes the counters to the logs now |
-//! | SIGUSR2 | says that a changed configuration takes a restart |
+//! | SIGUSR2 | reads the configuration again, takes over what can be, and says what takes a restart |
 
 use std::io;
 use std::process;
@@ -20,6 +20,7 @@ use signal_hook::iterator::{Handle, Signals};
 use super::outputs::Logs;
 use crate::exit::Exit;
 use crate::notify::Notifier;
+use crate::reload::Reloader;
 
 /// What the service manager hears at the end.
 pub(super) const STOPPING: &str = "writing the flows that are left";
@@ -30,6 +31,7 @@ pub(super) struct Steering {
     pub(super) monitor: Arc<Monitor>,
     pub(super) logs: Logs,
     pub(super) notifier: Notifier,
+    pub(super) reloader: Arc<Reloader>,
 }
 
 /// The thread that waits for signals.
@@ -64,10 +66,7 @@ impl Steering {
         match signal {
             SIGHUP => self.notifier.reloading(|| self.logs.reopen()),
             SIGUSR1 => self.monitor.request_stats(),
-            SIGUSR2 => tell!(
-                "the configuration is not read again while capturing; flow.memcap and defrag.memcap can be set through \
-                 the control socket (flumen ctl memcap-set flow SIZE), everything else takes a restart"
-            ),
+            SIGUSR2 => self.reloader.begin(),
             _ if self.stop.is_stopped() => self.abort(),
             _ => {
                 self.notifier.stopping(STOPPING);

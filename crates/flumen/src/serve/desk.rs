@@ -13,6 +13,7 @@ use flumen_output::eve::Reopen;
 use flumen_output::prometheus;
 
 use super::ServeJob;
+use crate::config::Settings;
 use crate::config::resolve::Resolved;
 use crate::notify::Notifier;
 
@@ -21,8 +22,9 @@ pub(super) struct Desk {
     pub(super) queue: PcapQueue,
     run: Mutex<Option<Run>>,
     began: Instant,
-    values: Resolved,
-    workers: usize,
+    /// The configuration that is in force, and what the next run takes of it.
+    values: Mutex<Resolved>,
+    settings: Mutex<Arc<Settings>>,
     log_dir: PathBuf,
     notifier: Notifier,
     /// `flow.memcap` of this run and the next.
@@ -56,8 +58,8 @@ impl Desk {
             queue: PcapQueue::new(),
             run: Mutex::default(),
             began: Instant::now(),
-            values: job.values.clone(),
-            workers: job.settings.engine.threads.workers,
+            values: Mutex::new(job.values.clone()),
+            settings: Mutex::new(Arc::new(job.settings.clone())),
             log_dir: job.log_dir.clone().unwrap_or_default(),
             notifier: notifier.clone(),
             memcap: AtomicU64::new(job.settings.engine.table.memcap),
@@ -71,6 +73,23 @@ impl Desk {
     pub(super) fn show(&self, monitor: &Arc<Monitor>, logs: Vec<Reopen>) -> InSight<'_> {
         *self.lock() = Some(Run { monitor: Arc::clone(monitor), logs });
         InSight(self)
+    }
+    /// What a run that begins is to be.
+    pub(super) fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+    /// The configuration that is in force. To be held for no longer than it takes to look at it.
+    pub(super) fn values(&self) -> MutexGuard<'_, Resolved> {
+        self.values.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    /// Has the next run be so.
+    pub(super) fn set(&self, settings: Settings, values: Resolved) {
+        *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+        *self.values() = values;
+    }
+    /// Sets the limit of the flow table for the runs to come, whatever the present one says.
+    pub(super) fn set_next_memcap(&self, bytes: u64) {
+        self.memcap.store(bytes, Ordering::Relaxed);
     }
     /// The limit of the flow table for a run that begins.
     pub(super) fn memcap(&self) -> u64 {
@@ -130,7 +149,7 @@ impl Sensor for Desk {
         self.began.elapsed().as_secs()
     }
     fn running_mode(&self) -> String {
-        if self.workers > 1 { "workers" } else { "single" }.to_owned()
+        if self.settings().engine.threads.workers > 1 { "workers" } else { "single" }.to_owned()
     }
     fn capture_mode(&self) -> String {
         "UNIX_SOCKET".to_owned()
@@ -139,7 +158,7 @@ impl Sensor for Desk {
         self.end();
     }
     fn configuration(&self, key: &str) -> Option<String> {
-        self.values.shown(key)
+        self.values().shown(key)
     }
     fn stats(&self) -> Result<Stats, Unavailable> {
         let stats = self.monitor()?.stats().ok_or_else(Self::over)?;
@@ -168,7 +187,7 @@ impl Sensor for Desk {
             }
             _ => return Err(MemcapRefusal::Other(format!("{name} has no limit that can be set while running"))),
         }
-        self.memcap.store(bytes, Ordering::Relaxed);
+        self.set_next_memcap(bytes);
         Ok(())
     }
     fn flow(&self, id: u64) -> Result<Option<FlowRecord>, Unavailable> {

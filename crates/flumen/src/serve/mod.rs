@@ -2,9 +2,11 @@
 //!
 //! Each capture, or directory of captures, has an engine and logs of its own: nothing is left of the one before. The order of
 //! the start is that of [`live`](crate::live): the socket is opened, rights are given up, and only then is anything read.
+//! Each begins with the configuration as it was read last (`reload`).
 //! What is wrong with a capture is said, and the next one is read; the end is that of whoever asks for it.
 //!
 //! - `desk`: what the control socket sees; it holds the queue and the run that there is.
+//! - `reload`: what becomes of a new configuration.
 //! - `reader`: one job, from its inputs to its logs.
 //! - `assigned`: the packets of a job.
 //! - `folder`: which captures of a directory are to be read.
@@ -14,6 +16,7 @@ mod assigned;
 mod desk;
 mod folder;
 mod reader;
+mod reload;
 mod signals;
 
 use std::path::PathBuf;
@@ -22,11 +25,12 @@ use std::sync::Arc;
 use anyhow::Context;
 use flumen_control::{Access, ControlServer, ControlSocket, HttpServer};
 
-use crate::config::Settings;
 use crate::config::resolve::Resolved;
+use crate::config::{Settings, Source};
 use crate::exit::Exit;
 use crate::live::rights;
 use crate::notify::Notifier;
+use crate::reload::Reloader;
 use desk::Desk;
 
 /// `flumen serve`, decided.
@@ -42,6 +46,8 @@ pub struct ServeJob {
     pub settings: Settings,
     /// Its values, for who asks for them.
     pub values: Resolved,
+    /// Where it comes from.
+    pub source: Source,
 }
 
 /// Reads captures until it is told to stop.
@@ -49,14 +55,15 @@ pub struct ServeJob {
 /// # Errors
 /// When the control socket could not be opened, or rights not be given up. What is wrong with a capture is no error.
 pub fn serve(job: &ServeJob) -> anyhow::Result<Exit> {
-    anyhow::ensure!(!job.settings.eve.is_empty(), "every eve-log of the configuration is off: nothing to write");
+    reload::check(&job.settings)?;
     let notifier = Notifier::of_environment();
     let identity = rights::identity(&job.settings.live)?;
     let access = Access { group: identity.map(|identity| identity.group), ..Access::default() };
     let socket = ControlSocket::bind(&job.socket, access)?;
     rights::give_up(identity)?;
     let desk = Arc::new(Desk::new(job, &notifier));
-    let signals = signals::listen(Arc::clone(&desk))?;
+    let reloader = Reloader::new(&job.source, job.talks, &notifier, desk.clone());
+    let signals = signals::listen(Arc::clone(&desk), reloader)?;
     let control = ControlServer::start(socket, desk.clone())?;
     let pages = |address| HttpServer::start(address, desk.clone()).with_context(|| format!("flumen.metrics {address}"));
     let pages = job.settings.live.metrics.map(pages).transpose()?;

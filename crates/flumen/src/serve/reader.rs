@@ -16,7 +16,7 @@ use crate::run::{plain, seed, tell_emergencies};
 /// Reads the current job. What is wrong with it is said.
 pub(super) fn read(job: &ServeJob, desk: &Desk, current: &CurrentPcap<'_>) {
     let mut source = Assigned::new(current, job.talks);
-    let report = run(job, desk, current.job(), &mut source);
+    let report = run(desk, current.job(), &mut source);
     let PcapJob { input, output, .. } = current.job();
     match report {
         Ok(report) => {
@@ -41,10 +41,11 @@ pub(super) fn read(job: &ServeJob, desk: &Desk, current: &CurrentPcap<'_>) {
     }
 }
 
-fn run(job: &ServeJob, desk: &Desk, pcap: &PcapJob, source: &mut Assigned<'_>) -> anyhow::Result<RunReport> {
+fn run(desk: &Desk, pcap: &PcapJob, source: &mut Assigned<'_>) -> anyhow::Result<RunReport> {
+    let settings = desk.settings();
     let mut sink = Tee::new();
     let mut logs: Vec<Reopen> = Vec::new();
-    for config in &job.settings.eve {
+    for config in &settings.eve {
         let mut log = EveWriter::create(&pcap.output, config.clone())?;
         logs.push(log.output().reopen_handle());
         // Whoever watches a directory watches its records too.
@@ -53,7 +54,7 @@ fn run(job: &ServeJob, desk: &Desk, pcap: &PcapJob, source: &mut Assigned<'_>) -
         }
         sink = sink.with(log);
     }
-    let mut engine = EngineConfig { filter: None, ..job.settings.engine.clone() };
+    let mut engine = EngineConfig { filter: None, ..settings.engine.clone() };
     engine.table.memcap = desk.memcap();
     let monitor = Arc::new(Monitor::default());
     let _in_sight = desk.show(&monitor, logs);

@@ -5,7 +5,7 @@
 //! | SIGINT, SIGTERM | ends it: of the present capture what was read is written; the second one gives that up |
 //! | SIGHUP | opens log files again |
 //! | SIGUSR1 | says how far the present capture is |
-//! | SIGUSR2 | says that a changed configuration takes a restart |
+//! | SIGUSR2 | reads the configuration again, for the next capture |
 
 use std::io;
 use std::process;
@@ -18,6 +18,7 @@ use signal_hook::iterator::{Handle, Signals};
 
 use super::desk::Desk;
 use crate::exit::Exit;
+use crate::reload::Reloader;
 
 /// The thread that waits for signals.
 pub(super) struct Listening {
@@ -26,12 +27,12 @@ pub(super) struct Listening {
 }
 
 /// Begins to listen. From here on these signals do nothing else.
-pub(super) fn listen(desk: Arc<Desk>) -> io::Result<Listening> {
+pub(super) fn listen(desk: Arc<Desk>, reloader: Arc<Reloader>) -> io::Result<Listening> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2])?;
     let handle = signals.handle();
     let thread = Builder::new().name("flumen-signals".to_owned()).spawn(move || {
         for signal in signals.forever() {
-            act(&desk, signal);
+            act(&desk, &reloader, signal);
         }
     })?;
     Ok(Listening { handle, thread })
@@ -46,7 +47,7 @@ impl Listening {
     }
 }
 
-fn act(desk: &Arc<Desk>, signal: i32) {
+fn act(desk: &Arc<Desk>, reloader: &Arc<Reloader>, signal: i32) {
     match signal {
         SIGHUP => desk.reopen(),
         SIGUSR1 => {
@@ -54,7 +55,7 @@ fn act(desk: &Arc<Desk>, signal: i32) {
             // The answer may take a while, and who ends the run shall not wait for it. No thread, no answer.
             let _ = Builder::new().name("flumen-progress".to_owned()).spawn(move || tell_progress(&desk));
         }
-        SIGUSR2 => tell!("the configuration is not read again while running: it takes a restart"),
+        SIGUSR2 => reloader.begin(),
         _ if !desk.end() => abort(desk),
         _ => {}
     }

@@ -120,18 +120,19 @@ fn sizes(flow: &Value) -> [(u64, u64); 2] {
 #[track_caller]
 fn only<'l>(log: &'l Log, what: &str, holds: impl Fn(&Value) -> bool) -> &'l Value {
     let found: Vec<_> = log.flows.iter().filter(|flow| holds(flow)).collect();
-    assert_eq!(found.len(), 1, "{what}: {found:?}");
+    let all = || log.flows.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
+    assert_eq!(found.len(), 1, "{what} is not one of\n{}", all());
     found[0]
 }
 
 /// Between `least` and `most` was carried by TCP in so many packets. Its header has between 20 and 60 bytes; what is not
-/// acknowledged in time is sent again.
+/// acknowledged in time is sent again, on a busy machine too.
 #[track_caller]
 fn assert_carried((packets, bytes): (u64, u64), least: u64, most: u64, ip: IpAddr) {
     let around = packets * (headers(ip) + 20);
     let said = format!("{bytes} bytes in {packets} packets for {least} to {most}");
     assert!(bytes >= least + around, "{said}");
-    assert!(bytes <= most + around + packets * 40 + most / 100 + 1_000, "{said}");
+    assert!(bytes <= most + around + packets * 40 + most / 2 + 1_000, "{said}");
 }
 
 fn ping(server: IpAddr) {
@@ -148,16 +149,16 @@ fn assert_ping(log: &Log, server: IpAddr) {
     assert_eq!(flow["flow"]["state"], "established");
 }
 
-/// What iperf3 says at its end.
-fn iperf3(server: IpAddr, more: &[&str]) -> Value {
-    let server = server.to_string();
-    let said = run("iperf3", &[&["-c", &server, "-J"][..], more].concat());
-    serde_json::from_str::<Value>(&said).expect("JSON")["end"].take()
+/// What iperf3 says.
+fn iperf3(server: IpAddr, port: u16, more: &[&str]) -> Value {
+    let (server, port) = (server.to_string(), port.to_string());
+    let said = run("iperf3", &[&["-c", &server, "-p", &port, "-J"][..], more].concat());
+    serde_json::from_str(&said).expect("JSON")
 }
 
 fn assert_datagrams(log: &Log, said: &Value, server: IpAddr) {
-    let flow = only(log, "iperf3 -u", |flow| flow["proto"] == "UDP" && flow["dest_port"] == 5201);
-    let packets = number(&said["sum"]["packets"]);
+    let flow = only(log, "iperf3 -u", |flow| flow["proto"] == "UDP" && flow["dest_port"] == DATAGRAM_PORT);
+    let packets = number(&said["end"]["sum"]["packets"]);
     // Some the server may not take in time, but all were on the cable.
     assert_eq!(packets, DATAGRAMS, "{said}");
     // Before them each end sends four bytes.
@@ -167,12 +168,16 @@ fn assert_datagrams(log: &Log, said: &Value, server: IpAddr) {
 
 const DATAGRAMS: u64 = 3_000;
 
+/// A server of iperf3 is busy for a while after each client: everyone has one of their own.
+const DATAGRAM_PORT: u16 = 5_201;
+const STREAM_PORT: u16 = 5_202;
+
 fn assert_stream(log: &Log, said: &Value, server: IpAddr) {
-    // Beside the connection over which it is talked about.
-    let is_its = |flow: &Value| flow["proto"] == "TCP" && flow["dest_port"] == 5201 && sizes(flow)[0].1 > 4_000_000;
-    let flow = only(log, "iperf3", is_its);
+    // There is another connection, over which it is talked about.
+    let port = &said["start"]["connected"][0]["local_port"];
+    let flow = only(log, "iperf3", |flow| flow["proto"] == "TCP" && flow["src_port"] == *port);
     // What waits in a socket when the time is over is not sent any more.
-    let [least, most] = ["sum_received", "sum_sent"].map(|sum| number(&said[sum]["bytes"]));
+    let [least, most] = ["sum_received", "sum_sent"].map(|sum| number(&said["end"][sum]["bytes"]));
     assert_carried(sizes(flow)[0], least, most, server);
     assert_eq!(flow["flow"]["state"], "closed", "{flow}");
 }
@@ -187,6 +192,17 @@ fn curl(server: IpAddr, scratch: &Scratch) -> [u64; 4] {
     assert_eq!(fs::read(to).expect("a page"), fs::read(scratch.path("page")).expect("a page"));
     let mut words = said.split_whitespace().map(|word| word.parse().expect("a number"));
     std::array::from_fn(|_| words.next().expect("four words"))
+}
+
+/// Waits until the other host has ended all connections, too: those of this one are gone or in TIME_WAIT.
+fn wait_until_closed() {
+    let is_over = |table: &str| {
+        let table = fs::read_to_string(format!("/proc/thread-self/net/{table}")).unwrap_or_default();
+        table.lines().skip(1).all(|line| line.split_whitespace().nth(3) == Some("06"))
+    };
+    while !(is_over("tcp") && is_over("tcp6")) {
+        std::thread::yield_now();
+    }
 }
 
 fn assert_fetched(log: &Log, [port, request, header, body]: [u64; 4], server: IpAddr) {
@@ -220,12 +236,14 @@ fn assert_conversations_are_recorded(client: &'static str, server: &'static str,
         let directory = scratch.path("");
         let web = ["-u", "-m", "http.server", "8000", "--bind", server, "-d", directory.to_str().expect("UTF-8")];
         let _web = there.serve("Serving HTTP", "python3", &web);
-        let _iperf3 = there.serve("Server listening", "iperf3", &["-s", "--forceflush"]);
+        let _iperf3 = [DATAGRAM_PORT, STREAM_PORT]
+            .map(|port| there.serve("Server listening", "iperf3", &["-s", "--forceflush", "-p", &port.to_string()]));
         ping(ip);
-        let datagrams = iperf3(ip, &["-u", "-b", "200M", "-l", "1000", "-k", &DATAGRAMS.to_string()]);
-        let stream = iperf3(ip, &["-n", "8M"]);
+        let datagrams = iperf3(ip, DATAGRAM_PORT, &["-u", "-b", "200M", "-l", "1000", "-k", &DATAGRAMS.to_string()]);
+        let stream = iperf3(ip, STREAM_PORT, &["-n", "8M"]);
         let fetched = curl(ip, &scratch);
 
+        wait_until_closed();
         // Nothing can come any more, whatever a kernel still has in mind.
         there.ip("link set dev b down");
         let (packets, bytes) = net.counted("a").both();

@@ -16,6 +16,7 @@ mod load;
 mod manager;
 mod net;
 mod overload;
+mod reload;
 mod replay;
 mod replayed;
 mod sandbox;

@@ -35,7 +35,11 @@ fn capture_without_traffic_then_the_manager_hears_of_its_life_and_that_all_worke
         let len = manager.recv(&mut ping).expect("a ping");
         assert_eq!(&ping[..len], b"WATCHDOG=1");
         sensor.signal(libc::SIGHUP);
-        assert_eq!((next(&manager), next(&manager)), ("RELOADING=1".to_owned(), "READY=1".to_owned()));
+        for signal in [libc::SIGHUP, libc::SIGUSR2] {
+            sensor.signal(signal);
+            assert!(next(&manager).starts_with("RELOADING=1\nMONOTONIC_USEC="));
+            assert_eq!(next(&manager), "READY=1");
+        }
         sensor.ask("shutdown", json!({}));
         assert_eq!(next(&manager), "STOPPING=1\nSTATUS=writing the flows that are left");
         sensor.end(0);

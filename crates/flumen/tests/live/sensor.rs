@@ -105,7 +105,18 @@ impl Sensor<'_> {
     /// Reads what is said until `text` is.
     pub(crate) fn wait_for_message(&mut self, text: &str) {
         while !self.said.contains(text) {
-            assert_ne!(self.messages.read_line(&mut self.said).expect("text"), 0, "it ended: {}", self.said);
+            self.read_line();
+        }
+    }
+    /// Reads one more line of what is said.
+    pub(crate) fn read_line(&mut self) {
+        assert_ne!(self.messages.read_line(&mut self.said).expect("text"), 0, "it ended: {}", self.said);
+    }
+    /// Asks, and has what was asked for done.
+    pub(crate) fn done(&self, command: &str, arguments: Value) -> Value {
+        match self.ask(command, arguments) {
+            Answer::Done(message) => message,
+            Answer::Refused(why) => panic!("{command}: {why}"),
         }
     }
     /// Asks it.

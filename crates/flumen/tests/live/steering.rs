@@ -69,7 +69,7 @@ fn log_moved_away_then_a_new_one_after_hup_and_stats_in_it_after_usr1() {
         fs::rename(&eve, scratch.path("live/old.json")).expect("moved");
         sensor.signal(libc::SIGHUP);
         sensor.signal(libc::SIGUSR2);
-        sensor.wait_for_message("takes a restart");
+        sensor.wait_for_message("there is no configuration file (-c) to be read again");
         // Signals of different kinds are taken in no certain order: HUP is seen by the new file.
         while Log::so_far(&eve).stats_events == 0 {
             sensor.signal(libc::SIGHUP);

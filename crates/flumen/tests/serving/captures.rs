@@ -10,7 +10,7 @@ use flumen_control::Answer;
 use flumen_model::Timestamp;
 use serde_json::{Value, json};
 
-use crate::service::{Scratch, capture, events, stats};
+use crate::service::{Scratch, Service, capture, events, stats};
 
 /// A capture that takes longer than any test: few bytes, since zstd has been told the same again and again.
 fn endless() -> Vec<u8> {
@@ -219,6 +219,53 @@ fn socket_that_cannot_be_or_nothing_to_write_then_1() {
     assert!(matches!(service.client().call("uptime", serde_json::Map::new()), Ok(Answer::Done(_))));
     let off = scratch.run(&["serve", "--socket", "other", "--set", "outputs.eve-log.enabled=no"]);
     assert_eq!(off.status.code(), Some(1));
+    service.signal(libc::SIGTERM);
+    service.end(0);
+}
+
+#[test]
+fn configuration_read_again_then_the_next_capture_is_read_with_it_and_what_is_wrong_changes_nothing() {
+    let scratch = Scratch::new("reload");
+    scratch.put("a.pcap", &capture("office", 7));
+    scratch.put("flumen.yaml", b"flow: {memcap: 64mb}\n");
+    let mut service = scratch.serve(&["-c", "flumen.yaml"]);
+    let read = |service: &Service<'_>, output: &str| {
+        scratch.directory(output);
+        let job = json!({"filename": scratch.path("a.pcap"), "output-dir": scratch.path(output)});
+        service.done("pcap-file", job);
+        service.wait_until_idle();
+        events(&scratch.path(output).join("eve.json"))
+    };
+    let before = read(&service, "before");
+    assert!(before.iter().any(|line| line.contains("netflow")));
+    let flows_only =
+        "outputs: [{eve-log: {types: [flow]}}]\nflumen: {metrics: \"127.0.0.1:9\"}\nstats: {interval: 5}\n";
+    let reload = |service: &mut Service<'_>, text: &str| {
+        scratch.put("flumen.yaml", text.as_bytes());
+        service.said.clear();
+        service.signal(libc::SIGUSR2);
+        service.wait_for_message("was read again");
+        service.said.clone()
+    };
+    let wrong = format!("flow: {{memcap: 1gb}}\n{flows_only}xyz: 1\n");
+    assert!(reload(&mut service, &wrong).contains("\nflumen: flumen.yaml:5: unknown key 'xyz'"));
+    let off = reload(&mut service, "outputs: [{eve-log: {enabled: no}}]\n");
+    assert!(off.contains("nothing to write\nflumen: flumen.yaml was read again and is wrong"), "{off}");
+    assert_eq!(read(&service, "between"), before);
+    let said = reload(&mut service, &format!("flow: {{memcap: 128mb}}\n{flows_only}"));
+    for line in [
+        "flow.memcap: 64mb -> 128mb\n",
+        "outputs.eve-log.types.netflow.enabled: yes -> no: from the next capture on\n",
+        "flumen.metrics: not set -> \"127.0.0.1:9\": takes a restart\n",
+        "stats.interval: 8 -> 5: no effect, as it is about flumen capture\n",
+    ] {
+        assert!(said.contains(line), "{line} in {said}");
+    }
+    assert_eq!(service.done("memcap-show", json!({"config": "flow"})), json!({"value": "128mb"}));
+    let after = read(&service, "after");
+    assert!(!after.is_empty() && after.iter().all(|line| line.contains("\"event_type\":\"flow\"")));
+    let again = reload(&mut service, &format!("flow: {{memcap: 128mb}}\n{flows_only}"));
+    assert!(again.contains("flumen.metrics: ") && again.ends_with("was read again: 1 change\n"), "{again}");
     service.signal(libc::SIGTERM);
     service.end(0);
 }

@@ -1,6 +1,7 @@
 //! Directories of captures: read once, and watched.
 
 use std::fs;
+use std::time::{Duration, SystemTime};
 
 use flumen_capture::CaptureFile;
 use flumen_model::{PacketBatch, PacketSource};
@@ -55,10 +56,14 @@ fn watched_directory_then_captures_are_read_as_they_come_until_the_interrupt() {
         packets(first);
         // A name that comes into being whole.
         scratch.put("b", &capture("office", 9));
+        let of_its_own = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+        let file = fs::File::options().write(true).open(scratch.path("b")).expect("it is there");
+        file.set_modified(of_its_own).expect("its owner may");
         fs::rename(scratch.path("b"), scratch.path("in/b.pcap")).expect("moved");
         packets(both);
         assert_eq!(service.done("pcap-current", json!({})), json!(scratch.path("in")));
-        service.wait("pcap-last-processed", |answer| *answer != flumen_control::Answer::Done(0.into()));
+        let second_done = flumen_control::Answer::Done(1_000_000_000_000_u64.into());
+        service.wait("pcap-last-processed", |answer| *answer == second_done);
         service.done("pcap-interrupt", json!({}));
         service.wait_until_idle();
         service.signal(libc::SIGTERM);

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use flumen_model::{Span, Timestamp};
+use flumen_model::{IpVersion, Span, Timestamp};
 use flumen_table::{EndedFlow, FlowIds};
 
 use crate::maps::{Dash, Flows, Flumen, Locked, Scc};
@@ -35,9 +35,20 @@ fn main() {
     println!("| flows | threads | what | table | min ns | median ns | ratio | M/s | wall ns |");
     println!("|---|---|---|---|---|---|---|---|---|");
     let sizes: Vec<u32> = sizes.split(',').filter_map(|size| size.trim().parse().ok()).collect();
-    let memory: Vec<String> = sizes.iter().map(|&flows| compare(flows, rounds)).collect();
-    println!("\n| flows | table | bytes a flow |\n|---|---|---|");
-    memory.iter().for_each(|rows| print!("{rows}"));
+    // `MEMORY=1` only measures what a flow of Flumen takes, for which 10 M flows need 2 GB.
+    if std::env::var_os("MEMORY").is_none() {
+        let memory: Vec<String> = sizes.iter().map(|&flows| compare(flows, rounds)).collect();
+        println!("\n| flows | table | bytes a flow |\n|---|---|---|");
+        memory.iter().for_each(|rows| print!("{rows}"));
+    }
+    println!("\n| flows | addresses | bytes a flow, charged | resident |\n|---|---|---|---|");
+    for &flows in &sizes {
+        resident(flows, IpVersion::V4);
+        resident(flows, IpVersion::V6);
+    }
+    if std::env::var_os("MEMORY").is_some() {
+        return;
+    }
     println!("\n| flows | sweep | ns a row | ns a flow |\n|---|---|---|---|");
     sizes.iter().for_each(|&flows| sweeps(flows, rounds));
 }
@@ -95,6 +106,25 @@ fn compare(flows: u32, rounds: usize) -> String {
         measure("miss", &|table, thread| assert_eq!(table.misses(&uniform[thread]), PACKETS));
     }
     memory
+}
+
+/// What flows with addresses of a version take: as the table accounts for it, and as the operating system does.
+fn resident(flows: u32, version: IpVersion) {
+    let pages = || -> f64 {
+        let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+        statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(f64::NAN)
+    };
+    let before = pages();
+    let flumen = Flumen::of(flows, version);
+    let ids: Vec<u32> = (0..PACKETS as u32).collect();
+    for first in (0..flows).step_by(PACKETS) {
+        let ids: Vec<u32> = ids.iter().map(|id| id + first).take_while(|&id| id < flows).collect();
+        flumen.packets(&ids);
+    }
+    drop(ids);
+    let resident = (pages() - before) * 4096.0;
+    let each = f64::from(flows);
+    println!("| {flows} | {version:?} | {:.1} | {:.1} |", flumen.table().memuse() as f64 / each, resident / each);
 }
 
 /// Ids of `0..share` spread over all, so that the threads' are different.

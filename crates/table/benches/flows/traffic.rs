@@ -18,16 +18,20 @@ pub(crate) const UNKNOWN: u16 = 444;
 const PROTO_UDP: u8 = 17;
 
 /// The packet of flow `id`; every other goes from the server to the client.
-pub(crate) fn packet(id: u32, server_port: u16, back: bool) -> FlowPacket {
+pub(crate) fn packet(id: u32, ip_version: IpVersion, server_port: u16, back: bool) -> FlowPacket {
     let [_, a, b, c] = id.to_be_bytes();
-    let client = (Address::v4([10, a, b, c]), (id.wrapping_mul(0x9e37_79b9) >> 16) as u16 | 1024);
-    let server = (Address::v4([192, 0, 2, c % 7]), server_port);
+    let address = |head, tail| match ip_version {
+        IpVersion::V4 => Address::v4(head),
+        IpVersion::V6 => Address([0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, tail, head[0], head[1], head[2], head[3]]),
+    };
+    let client = (address([10, a, b, c], 1), (id.wrapping_mul(0x9e37_79b9) >> 16) as u16 | 1024);
+    let server = (address([192, 0, 2, c % 7], 2), server_port);
     let (from, to) = if back { (server, client) } else { (client, server) };
     FlowPacket {
         src: from.0,
         dst: to.0,
         vlan: VlanTags::default(),
-        ip_version: IpVersion::V4,
+        ip_version,
         protocol: PROTO_UDP,
         ttl: 64,
         recursion: 0,
@@ -43,7 +47,7 @@ pub(crate) fn packet(id: u32, server_port: u16, back: bool) -> FlowPacket {
 
 /// The key of a packet for tables that do not know of directions: the ends in order.
 pub(crate) fn ordered(id: u32, server_port: u16, back: bool) -> FlowKey {
-    let packet = packet(id, server_port, back);
+    let packet = packet(id, IpVersion::V4, server_port, back);
     let Transport::Udp(ports) = packet.transport else { unreachable!("all packets are UDP") };
     let in_order = (packet.src, ports.src) <= (packet.dst, ports.dst);
     let turned = Ports { src: ports.dst, dst: ports.src };

@@ -90,6 +90,12 @@ pub(super) const fn offset_of(slot: SlotId) -> usize {
     (slot.block() % SLAB_BLOCKS) as usize * BLOCK_BYTES + slot.index() * size_of::<Flow>()
 }
 
+/// Offset of a slot's annex entry within the annexes of its slab.
+#[inline]
+pub(super) const fn annex_offset_of(slot: SlotId) -> usize {
+    (slot.block() % SLAB_BLOCKS) as usize * ANNEX_BYTES + slot.index() * size_of::<AnnexEntry>()
+}
+
 /// Index of a flow in its block, from its address.
 #[inline]
 fn index_of(flow: NonNull<Flow>) -> usize {

@@ -188,6 +188,8 @@ pub struct EndedFlow {
     pub reason: EndReason,
     /// It was ended by force in emergency mode.
     pub emergency: bool,
+    /// Number of its first packet, read while the flow was at hand: who sorts flows does not have to fetch them again.
+    pub(crate) origin: u64,
 }
 
 impl EndedFlow {
@@ -200,7 +202,17 @@ impl EndedFlow {
         // - The row owned one count, which passes to this handle.
         let flow = unsafe { Ref::from_raw(flow) };
         flow.next.store(Link::UNLINKED, Ordering::Relaxed);
-        Self { flow, at, reason, emergency }
+        let mut ended = Self { flow, at, reason, emergency, origin: 0 };
+        ended.origin = ended.body().origin;
+        ended
+    }
+
+    /// Asks for what the record is made from.
+    #[inline]
+    pub fn prefetch(&self) {
+        let flow = Ref::as_ptr(&self.flow);
+        prefetch_flow(flow);
+        prefetch(detail_place(flow).cast());
     }
 
     /// Who talked to whom, as the first packet had it.

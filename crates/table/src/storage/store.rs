@@ -7,7 +7,8 @@ use core::sync::atomic::AtomicPtr;
 use flumen_kref::{Boxed, CountOffset, Ref, RefCounted, Refcount, Unique, count_offset};
 
 use super::block::{
-    self, ANNEX_BYTES, BLOCK_BYTES, BLOCK_FLOWS, HEAD_BYTES, SLAB_BLOCKS, SLAB_BYTES, SlabHead, offset_of, slot_of,
+    self, ANNEX_BYTES, BLOCK_BYTES, BLOCK_FLOWS, HEAD_BYTES, SLAB_BLOCKS, SLAB_BYTES, SlabHead, annex_offset_of,
+    offset_of, slot_of,
 };
 use super::pages::PageSize;
 use super::{Link, Pages, SlotId, SpareFlow, StoredKey, Width};
@@ -24,6 +25,8 @@ const WIDE_SHARE: u32 = 8;
 pub(crate) struct FlowStore {
     /// Bases of the slabs by number; null where there is none yet.
     directory: Box<[AtomicPtr<u8>]>,
+    /// Bases of their annexes, for prefetches.
+    annexes: Box<[AtomicPtr<u8>]>,
     sides: Option<Sides>,
     blocks: Mutex<Blocks>,
     /// Slots that came back by themselves: their last reference was dropped after the table had let go.
@@ -91,6 +94,7 @@ impl FlowStore {
         let directory = || (0..slabs).map(|_| AtomicPtr::new(core::ptr::null_mut())).collect();
         let store = Self {
             directory: directory(),
+            annexes: directory(),
             sides: side.map(|layout| Sides {
                 layout,
                 directory: directory(),
@@ -150,6 +154,7 @@ impl FlowStore {
             // Release pairs with nothing: whoever learns a slot's number learns it under a lock that was
             // released after this store.
             entry.store(slab.blocks.base().as_ptr(), Ordering::Release);
+            self.annexes[number as usize].store(slab.annexes.base().as_ptr(), Ordering::Release);
             blocks.slabs.push(slab);
         }
         blocks.next += 1;
@@ -307,6 +312,13 @@ impl FlowStore {
             .get((slot.block() / SLAB_BLOCKS) as usize)
             .map_or(core::ptr::null_mut(), |slab| slab.load(Ordering::Relaxed));
         NonNull::new(slab.wrapping_add(offset_of(slot)).cast()).unwrap_or(NonNull::dangling())
+    }
+    /// The same for what the slot has in its annex.
+    #[inline]
+    pub(crate) fn annex_hint(&self, slot: SlotId) -> *const u8 {
+        let annexes = self.annexes.get((slot.block() / SLAB_BLOCKS) as usize);
+        let base = annexes.map_or(core::ptr::null_mut(), |annexes| annexes.load(Ordering::Relaxed));
+        base.wrapping_add(annex_offset_of(slot))
     }
 }
 

@@ -39,6 +39,7 @@ impl Needs {
         let live = &job.settings.live;
         let SandboxSettings { write, read, .. } = &live.sandbox;
         let mut needs = Self { write: write.clone(), read: read.clone(), ..Self::default() };
+        job.files.iter().for_each(|file| needs.configuration(file));
         // Names of functions in the report of a panic, and how many CPUs the C library thinks there are.
         needs.read.extend(std::env::current_exe());
         needs.read.extend(Some(PathBuf::from(CPUS)).filter(|cpus| cpus.exists()));
@@ -51,6 +52,21 @@ impl Needs {
         }
         needs.ports.extend(live.metrics.map(|address| address.port()));
         needs
+    }
+
+    /// A file that is read again: whoever edits it may put another in its place, which is none that could be left open now,
+    /// so its directory is. Of a link, that of the link and that of what it leads to.
+    fn configuration(&mut self, file: &Path) {
+        if !file.is_file() {
+            return;
+        }
+        for file in [Some(file.to_owned()), file.canonicalize().ok()].into_iter().flatten() {
+            let directory = file.parent().filter(|directory| !directory.as_os_str().is_empty());
+            let directory = directory.unwrap_or_else(|| Path::new("."));
+            if !self.read.iter().any(|known| known == directory) {
+                self.read.push(directory.to_owned());
+            }
+        }
     }
 
     fn log(&mut self, path: &Path) {
