@@ -68,7 +68,7 @@ impl Vector {
     /// What the table needs to know of a packet. `parent` is the origin of the flow of its outside.
     #[inline]
     pub(crate) fn view(&self, index: usize, parent: u64) -> PacketView<'_> {
-        let Keyed { at, bytes, origin, message, ttl, is_outside, role, checksum_ok, .. } = self.places[index];
+        let &Keyed { at, bytes, origin, ref message, ttl, is_outside, role, checksum_ok, .. } = self.packet(index);
         let (bytes, origin) = (u64::from(bytes), self.before + origin);
         let macs = self.macs.get(index).and_then(Option::as_ref);
         PacketView { at, bytes, origin, parent, role, message, ttl, is_outside, macs, checksum_ok }

@@ -38,7 +38,7 @@ fn believe(body: &mut FlowBody, session: Option<&mut TcpSession>, role: Role, by
 }
 
 /// Counts a packet in its flow and moves the flow's state.
-#[inline]
+#[inline(always)]
 pub(crate) fn account(
     body: &mut FlowBody,
     detail: Option<&mut Detail>,
@@ -59,7 +59,7 @@ pub(crate) fn account(
         counters.bypassed_bytes += view.bytes;
         return;
     }
-    match &view.message {
+    match view.message {
         Message::Tcp(_) if !view.checksum_ok => counters.invalid_checksum += 1,
         Message::Tcp(tcp) => {
             if tcp.flags.any(TcpFlags::SYN | TcpFlags::RST | TcpFlags::URG) {

@@ -52,6 +52,12 @@ impl Due {
     /// At once.
     pub(crate) const NOW: Self = Self(0);
 
+    pub(crate) const fn raw(self) -> u32 {
+        self.0
+    }
+    pub(crate) const fn from_raw(raw: u32) -> Self {
+        Self(raw)
+    }
     /// The second of a moment, rounded down, so that it is never too late.
     pub(crate) fn at(time: Timestamp) -> Self {
         Self(u32::try_from(time.secs()).unwrap_or(u32::MAX - 1).min(u32::MAX - 1))
@@ -203,12 +209,14 @@ impl Locked<'_> {
             }
         }
         let overflow = self.bucket.overflow.load(Ordering::Relaxed);
-        if overflow == 0 { None } else { self.find_chained(overflow, &probe) }
+        if overflow == 0 { None } else { self.find_chained(overflow, key, mask) }
     }
 
     /// The same among the flows that did not fit into the line.
     #[cold]
-    fn find_chained(&self, first: u32, probe: &Probe) -> Option<Found> {
+    fn find_chained(&self, first: u32, key: &FlowKey, mask: &KeyMask) -> Option<Found> {
+        // Made anew: so that of the line needs no place in memory.
+        let probe = &Probe::new(key, mask);
         let (mut before, mut next) = (None, first);
         while let Some(slot) = SlotId::from_raw(next) {
             let flow = self.store.flow_ptr(slot);

@@ -120,7 +120,13 @@ impl Marks {
         Self((class as u16) << Self::CLASS_SHIFT)
     }
     pub(crate) const fn timeout_class(self) -> TimeoutClass {
-        TimeoutClass::ALL[(self.0 >> Self::CLASS_SHIFT) as usize]
+        // Not out of an array: so it is known to be the number itself.
+        match self.0 >> Self::CLASS_SHIFT {
+            0 => TimeoutClass::Default,
+            1 => TimeoutClass::Tcp,
+            2 => TimeoutClass::Udp,
+            _ => TimeoutClass::Icmp,
+        }
     }
     pub(crate) const fn has(self, mark: u16) -> bool {
         self.0 & mark == mark

@@ -21,7 +21,7 @@ use crate::guard::{FlowGuard, Parts, body_of, detail_of};
 use crate::hash::FlowHash;
 use crate::key::{Message, PacketKey};
 use crate::pool::{SpareQueue, Sync};
-use crate::storage::{EndedFlow, SpareFlow, Width, slot_of};
+use crate::storage::{EndedFlow, Probe, SpareFlow, Width, direction_in, slot_of};
 use crate::table::{FlowTable, SweepCounts, is_unreferenced};
 use crate::tcp::TcpPolicy;
 
@@ -60,7 +60,7 @@ pub struct PacketView<'p> {
     /// What the payload says of the sender, when it was asked: where a session may begin in its middle.
     pub role: Option<Role>,
     /// What the packet says in its flow.
-    pub message: Message,
+    pub message: &'p Message,
     /// Time to live, or hop limit.
     pub ttl: u8,
     /// Whether another packet is in this one.
@@ -72,16 +72,16 @@ pub struct PacketView<'p> {
 }
 
 impl<'p> PacketView<'p> {
-    /// A packet that came at `at` and is in no other, of no bytes and with origin 0 until these are said.
+    /// A packet that came at `at`, says `message` ([`Message::of`]) and is in no other, of no bytes and with origin 0 until these are said.
     #[must_use]
-    pub fn of(packet: &'p FlowPacket, at: Timestamp) -> Self {
+    pub fn of(packet: &'p FlowPacket, message: &'p Message, at: Timestamp) -> Self {
         Self {
             at,
             bytes: 0,
             origin: 0,
             parent: 0,
             role: None,
-            message: Message::of(packet),
+            message,
             ttl: packet.ttl,
             is_outside: packet.inner.is_some(),
             macs: packet.macs.as_ref(),
@@ -110,6 +110,8 @@ pub struct RowGuard<'w, 't> {
     pub(crate) locked: Locked<'t>,
     row: u32,
     counted_in: u64,
+    /// The flow that the last packet was counted in, by its hash, while it is sure to be in the row.
+    recent: Option<(FlowHash, NonNull<Flow>)>,
 }
 
 impl<'t> FlowLookup<'t> {
@@ -140,7 +142,7 @@ impl<'t> FlowLookup<'t> {
     /// Locks a row; see [`FlowTable::row`].
     #[inline]
     pub fn lock(&mut self, row: u32) -> RowGuard<'_, 't> {
-        RowGuard { locked: self.table.lock_row(row), lookup: self, row, counted_in: 0 }
+        RowGuard { locked: self.table.lock_row(row), lookup: self, row, counted_in: 0, recent: None }
     }
 
     /// Flows that have ended in this worker and wait to become records.
@@ -210,11 +212,12 @@ impl RowGuard<'_, '_> {
     ///
     /// The packet's own flow is held against the packet's time, its neighbours in the row against the time that all
     /// workers have reached: so what becomes of a flow does not depend on which others share its row.
-    #[inline]
+    // Inlined, with what every packet goes through, where rows are worked off: neither guard nor view goes through memory.
+    #[inline(always)]
     pub fn packet(&mut self, key: &PacketKey, hash: FlowHash, view: &PacketView<'_>) -> Verdict {
-        let now = self.lookup.table.now();
-        if self.locked.bucket.deadline().due() <= Due::at(now) {
-            self.expire(now);
+        let table = self.lookup.table;
+        if self.locked.bucket.deadline().due() <= table.now_due() {
+            self.expire(table.now());
         }
         match key {
             PacketKey::Own(key) => self.own_packet(key, hash, view),
@@ -238,16 +241,44 @@ impl RowGuard<'_, '_> {
         Some(unsafe { FlowGuard::new(found.flow, self.locked.store) })
     }
 
-    #[inline]
+    #[inline(always)]
     fn own_packet(&mut self, key: &FlowKey, hash: FlowHash, view: &PacketView<'_>) -> Verdict {
-        let found = self.locked.find(key, hash, &self.lookup.table.mask);
-        let (flow, direction) = match found {
-            Some(found) if self.ends_with(found, view).is_none() => (found.flow, found.direction),
-            _ => match self.open(found, key, hash, view) {
-                Ok(flow) => (flow, Direction::ToServer),
-                Err(verdict) => return verdict,
-            },
+        let mask = &self.lookup.table.mask;
+        // In a run of packets of one flow only the first looks for it, which is half of what is left to do for the others.
+        let again = match self.recent {
+            Some((recent, flow)) if recent == hash => {
+                direction_in(flow, &Probe::new(key, mask)).map(|direction| (flow, direction))
+            }
+            _ => None,
         };
+        // Not `or_else`, which is not inlined here.
+        let known = match again {
+            Some(again) => Some(again),
+            None => self.locked.find(key, hash, mask).map(|found| (found.flow, found.direction)),
+        };
+        match known {
+            Some((flow, direction)) if self.ends_with(flow, direction, view).is_none() => {
+                self.recent = Some((hash, flow));
+                self.count(flow, direction, view)
+            }
+            known => self.begin(known.is_some(), key, hash, view),
+        }
+    }
+
+    /// Counts a packet that opens its flow, with or without one `before` it that is over.
+    #[inline(never)]
+    fn begin(&mut self, before: bool, key: &FlowKey, hash: FlowHash, view: &PacketView<'_>) -> Verdict {
+        self.recent = None;
+        let old = if before { self.locked.find(key, hash, &self.lookup.table.mask) } else { None };
+        match self.open(old, key, hash, view) {
+            Ok(flow) => self.count(flow, Direction::ToServer, view),
+            Err(verdict) => verdict,
+        }
+    }
+
+    /// Counts a packet in its flow, which is one of the row's.
+    #[inline(always)]
+    fn count(&mut self, flow: NonNull<Flow>, direction: Direction, view: &PacketView<'_>) -> Verdict {
         // SAFETY:
         // - The flow is in this guard's row, which is locked; no other guard of it exists.
         let mut flow = unsafe { FlowGuard::new(flow, self.locked.store) };
@@ -269,7 +300,6 @@ impl RowGuard<'_, '_> {
     }
 
     /// Makes the flow of a packet that has none, or none any more: then `old` is what had its tuple, and ends.
-    #[inline(never)]
     fn open(
         &mut self,
         old: Option<Found>,
@@ -280,7 +310,7 @@ impl RowGuard<'_, '_> {
         if self.is_gated(view) {
             return Err(Verdict::NonFlow(NonFlow::Emergency));
         }
-        let over = old.and_then(|old| Some((old, self.ends_with(old, view)?)));
+        let over = old.and_then(|old| Some((old, self.ends_with(old.flow, old.direction, view)?)));
         // Who takes the place of another makes the row no longer; and making room could end that one a second time.
         if over.is_none() && !self.has_room(view.at) {
             return Err(Verdict::NonFlow(NonFlow::Memcap));
@@ -300,8 +330,10 @@ impl RowGuard<'_, '_> {
     /// from the client's address goes to the server; a router's message goes to the client.
     #[cold]
     fn packet_about(&mut self, key: &FlowKey, hash: FlowHash, view: &PacketView<'_>) -> Verdict {
-        let Some(found) =
-            self.locked.find(key, hash, &self.lookup.table.mask).filter(|&found| self.ends_with(found, view).is_none())
+        let Some(found) = self
+            .locked
+            .find(key, hash, &self.lookup.table.mask)
+            .filter(|found| self.ends_with(found.flow, found.direction, view).is_none())
         else {
             return Verdict::NonFlow(NonFlow::IcmpError);
         };
@@ -310,7 +342,7 @@ impl RowGuard<'_, '_> {
         let mut flow = unsafe { FlowGuard::new(found.flow, self.locked.store) };
         let reversed = flow.body().marks.has(Marks::REVERSED);
         let client = if reversed { flow.key().server } else { flow.key().client };
-        let from_client = matches!(&view.message, Message::Icmp { src, .. } if *src == client);
+        let from_client = matches!(view.message, Message::Icmp { src, .. } if *src == client);
         let direction = if from_client { Direction::ToServer } else { Direction::ToClient };
         let Parts { body, side, .. } = flow.parts();
         body.count(view.at, direction, view.bytes, view.ttl, false);
@@ -324,27 +356,30 @@ impl RowGuard<'_, '_> {
     /// Whether a packet of a flow's tuple finds the flow over, and since when: timed out (unless it is referenced), or
     /// taken by another TCP session.
     #[inline]
-    fn ends_with(&self, found: Found, view: &PacketView<'_>) -> Option<(Timestamp, EndReason)> {
+    fn ends_with(
+        &self,
+        flow: NonNull<Flow>,
+        direction: Direction,
+        view: &PacketView<'_>,
+    ) -> Option<(Timestamp, EndReason)> {
         let table = self.lookup.table;
-        let body = body_of(&self.locked, found.flow);
+        let body = body_of(&self.locked, flow);
         let deadline = table.deadline(body, table.is_emergency());
-        if deadline <= view.at && is_unreferenced(found.flow) {
+        if deadline <= view.at && is_unreferenced(flow) {
             return Some((deadline, EndReason::Timeout));
         }
         // Nothing but a SYN can start another session, and one is rare.
-        let Message::Tcp(tcp) = &view.message else { return None };
+        let Message::Tcp(tcp) = view.message else { return None };
         if !tcp.flags.any(TcpFlags::SYN) {
             return None;
         }
-        let Some(Detail::Tcp(session)) = detail_of(&self.locked, found.flow) else { return None };
-        session
-            .is_reused_by(tcp, oriented(body, found.direction), self.lookup.tcp)
-            .then_some((view.at, EndReason::TcpReuse))
+        let Some(Detail::Tcp(session)) = detail_of(&self.locked, flow) else { return None };
+        session.is_reused_by(tcp, oriented(body, direction), self.lookup.tcp).then_some((view.at, EndReason::TcpReuse))
     }
 
     /// Whether a packet opens no flow because of an emergency: TCP does with a SYN only, where it could in its middle.
     fn is_gated(&self, view: &PacketView<'_>) -> bool {
-        let Message::Tcp(tcp) = &view.message else { return false };
+        let Message::Tcp(tcp) = view.message else { return false };
         let opening = tcp.flags.0 & (TcpFlags::SYN | TcpFlags::ACK | TcpFlags::RST | TcpFlags::FIN);
         opening != TcpFlags::SYN && self.lookup.tcp.midstream && self.lookup.table.is_emergency()
     }
@@ -352,7 +387,7 @@ impl RowGuard<'_, '_> {
     fn create(&mut self, spare: SpareFlow, key: &FlowKey, hash: FlowHash, view: &PacketView<'_>) -> NonNull<Flow> {
         let lookup = &mut *self.lookup;
         let emergency = lookup.table.is_emergency();
-        let detail = match &view.message {
+        let detail = match view.message {
             Message::Tcp(_) => Detail::Tcp(crate::tcp::TcpSession::default()),
             &Message::Icmp { kind, code, .. } => Detail::Icmp { request: (kind, code), response: None },
             Message::Other => Detail::None,
@@ -389,6 +424,7 @@ impl RowGuard<'_, '_> {
     /// Ends the flows of the row that have timed out. A TCP flow of another worker is put aside for the manager.
     #[cold]
     fn expire(&mut self, now: Timestamp) {
+        self.recent = None;
         let Self { lookup, locked, row, .. } = self;
         let FlowLookup { table, worker, work, counters, .. } = &mut **lookup;
         let mut evicted = false;

@@ -17,7 +17,7 @@ use crate::memcap::Memcap;
 use crate::pool::{SparePool, SpareQueue};
 use crate::side::SideLayout;
 use crate::storage::{BLOCK_BYTES, BLOCK_FLOWS, FlowStore, Width};
-use crate::{FlowLookup, FlowRef, FlowTable, PacketKey, PacketView, TableConfig, Verdict};
+use crate::{FlowLookup, FlowRef, FlowTable, Message, PacketKey, PacketView, TableConfig, Verdict};
 
 /// Explores every interleaving.
 fn explore(case: impl Fn() + Sync + Send + 'static) {
@@ -60,7 +60,8 @@ fn table(rows: u32) -> Arc<FlowTable> {
 }
 fn send(lookup: &mut FlowLookup<'_>, port: u16, now: Timestamp) -> Verdict {
     let packet = packet(port);
-    let view = PacketView { bytes: 60, origin: u64::from(port), ..PacketView::of(&packet, now) };
+    let message = Message::of(&packet);
+    let view = PacketView { bytes: 60, origin: u64::from(port), ..PacketView::of(&packet, &message, now) };
     let key = PacketKey::of(&packet, 0, lookup.table.config());
     let PacketKey::Own(own) = &key else { unreachable!() };
     let hash = lookup.table.hash(own);

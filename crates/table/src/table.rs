@@ -63,6 +63,8 @@ pub struct FlowTable {
     pub(crate) prune: AtomicU32,
     /// Packet time that all workers have reached, in nanoseconds.
     now: AtomicU64,
+    /// The same as deadlines count it: a packet would have to divide for it.
+    now_due: AtomicU32,
     /// How often the lock of a row was taken. A count, which is nobody's to model.
     row_waits: core::sync::atomic::AtomicU64,
 }
@@ -118,6 +120,7 @@ impl FlowTable {
             emergency: Emergency::default(),
             prune: AtomicU32::new(0),
             now: AtomicU64::new(0),
+            now_due: AtomicU32::new(Due::NOW.raw()),
             row_waits: core::sync::atomic::AtomicU64::new(0),
             config,
         })
@@ -163,6 +166,13 @@ impl FlowTable {
     /// Sets the time for [`FlowTable::now`]: called by whoever drives the table, before it sweeps.
     pub fn set_now(&self, now: Timestamp) {
         self.now.store(now.nanos(), Ordering::Relaxed);
+        self.now_due.store(Due::at(now).raw(), Ordering::Relaxed);
+    }
+    /// What is due by [`FlowTable::now`]. The two may be seen to change one after the other: then flows are ended by the
+    /// earlier time, or the row is looked at once more.
+    #[inline]
+    pub(crate) fn now_due(&self) -> Due {
+        Due::from_raw(self.now_due.load(Ordering::Relaxed))
     }
     /// Bytes charged to the memcap: rows, flows, side stores (`flow.memuse`).
     #[must_use]

@@ -15,7 +15,8 @@ impl Address {
     /// The address of four bytes in network order.
     #[must_use]
     pub const fn v4(b: [u8; 4]) -> Self {
-        Self([b[0], b[1], b[2], b[3], 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+        // As a number, which stays in one register where the bytes would be taken to pieces.
+        Self((u32::from_le_bytes(b) as u128).to_le_bytes())
     }
 }
 

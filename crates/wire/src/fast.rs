@@ -206,12 +206,13 @@ impl Below<'_> {
 #[inline(always)]
 fn network_v4(data: &[u8], missing: usize) -> Option<Network<'_>> {
     let (header, rest) = data.split_first_chunk::<{ ipv4::HEADER_LEN }>()?;
-    let &[version_len, _, len_hi, len_lo, _, _, frag_hi, frag_lo, ttl, protocol, _, _, a, b, c, d, e, f, g, h] = header;
+    let &[version_len, _, len_hi, len_lo, _, _, frag_hi, frag_lo, ttl, protocol, _, _, ref addresses @ ..] = header;
     let len = usize::from(be16(len_hi, len_lo)).checked_sub(ipv4::HEADER_LEN)?;
     let usual = version_len == ipv4::VERSION_4_WITHOUT_OPTIONS
         && be16(frag_hi, frag_lo) & ipv4::FRAGMENT_MASK == 0
         && len <= rest.len() + missing;
-    let (src, dst) = (Address::v4([a, b, c, d]), Address::v4([e, f, g, h]));
+    let ([src, dst], []) = addresses.as_chunks() else { return None };
+    let (src, dst) = (Address::v4(*src), Address::v4(*dst));
     let ip = Ip { version: IpVersion::V4, src, dst, protocol, ttl };
     usual.then_some(Network { ip, len, rest, header_len: ipv4::HEADER_LEN })
 }

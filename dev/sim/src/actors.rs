@@ -5,7 +5,7 @@
 use core::ops::Range;
 
 use flumen_model::Timestamp;
-use flumen_table::{EndedFlow, FlowLookup, PacketKey, PacketView, Place, TimeoutClass, Verdict};
+use flumen_table::{EndedFlow, FlowLookup, Message, PacketKey, PacketView, Place, TimeoutClass, Verdict};
 use flumen_wire::{IpVersion, NonFlow};
 
 use crate::law::{Law, Probe, Violation, holds};
@@ -116,7 +116,11 @@ impl World<'_> {
             while let Some(n) = rest.next_if(|&n| self.table.row(self.keyed[n].hash) == row) {
                 let verdict = match self.keyed[n].key {
                     PacketKey::Nothing => Verdict::NonFlow(NonFlow::IcmpError),
-                    key => guard.packet(&key, self.keyed[n].hash, &view(self.packets, n)),
+                    key => guard.packet(
+                        &key,
+                        self.keyed[n].hash,
+                        &view(self.packets, n, &Message::of(&self.packets[n].packet)),
+                    ),
                 };
                 verdicts.push((n, verdict));
                 if verdict == Verdict::NoSpare {
@@ -172,14 +176,21 @@ impl World<'_> {
         }
         *self.workers[worker].lookup.work_queue() = ended;
         let Keyed { key, hash, .. } = self.keyed[n];
-        Ok(self.workers[worker].lookup.lock(self.table.row(hash)).packet(&key, hash, &view(self.packets, n)))
+        Ok(self.workers[worker].lookup.lock(self.table.row(hash)).packet(
+            &key,
+            hash,
+            &view(self.packets, n, &Message::of(&self.packets[n].packet)),
+        ))
     }
 
     /// Asks for room, now and then while somebody holds a row.
     fn make_room(&mut self, worker: usize, n: usize) -> Result<bool, Violation> {
         let at = self.packets[n].at;
         let needs_wide = match self.keyed[n].key {
-            PacketKey::Own(key) => key.scope.ip_version() == IpVersion::V6 || view(self.packets, n).parent != 0,
+            PacketKey::Own(key) => {
+                key.scope.ip_version() == IpVersion::V6
+                    || view(self.packets, n, &Message::of(&self.packets[n].packet)).parent != 0
+            }
             _ => false,
         };
         let held = if self.table.rows() == 1 && self.rng.chance(1, 4) { self.pick_held() } else { None };
@@ -304,12 +315,12 @@ impl World<'_> {
 }
 
 /// A packet as the table wants it.
-fn view(packets: &[SimPacket], n: usize) -> PacketView<'_> {
+fn view<'p>(packets: &'p [SimPacket], n: usize, message: &'p Message) -> PacketView<'p> {
     let packet = &packets[n];
     PacketView {
         bytes: packet.bytes,
         origin: origin(n),
         checksum_ok: packet.checksum_ok,
-        ..PacketView::of(&packet.packet, packet.at)
+        ..PacketView::of(&packet.packet, message, packet.at)
     }
 }

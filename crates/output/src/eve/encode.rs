@@ -63,6 +63,9 @@ impl Encoder {
     }
     /// Appends all events of `record` that are wanted.
     pub(crate) fn record(&mut self, out: &mut Text, record: &FlowRecord) {
+        if !(self.config.flow || self.config.netflow) {
+            return;
+        }
         if self.config.devices.are_known() {
             self.note_device(record.device);
         }

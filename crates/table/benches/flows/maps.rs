@@ -8,7 +8,7 @@ use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::{LazyLock, Mutex};
 
 use flumen_model::{FlowKey, IpVersion};
-use flumen_table::{FlowHash, FlowLookup, FlowTable, HashSecret, PacketKey, PacketView, TableConfig, Verdict};
+use flumen_table::{FlowHash, FlowLookup, FlowTable, HashSecret, Message, PacketKey, PacketView, TableConfig, Verdict};
 use flumen_wire::FlowPacket;
 
 use crate::traffic::{BYTES, KNOWN, START, UNKNOWN, ordered, packet};
@@ -40,8 +40,8 @@ struct Keyed {
 }
 
 impl Keyed {
-    fn view(&self) -> PacketView<'_> {
-        PacketView { bytes: BYTES, origin: self.origin, ..PacketView::of(&self.packet, START) }
+    fn view<'k>(&'k self, message: &'k Message) -> PacketView<'k> {
+        PacketView { bytes: BYTES, origin: self.origin, ..PacketView::of(&self.packet, message, START) }
     }
 }
 
@@ -88,13 +88,18 @@ impl Flows for Flumen {
                 let row = self.0.row(first.hash);
                 let mut guard = lookup.lock(row);
                 while let Some(keyed) = rest.next_if(|keyed| self.0.row(keyed.hash) == row) {
-                    if guard.packet(&keyed.key, keyed.hash, &keyed.view()) == Verdict::Counted {
+                    if guard.packet(&keyed.key, keyed.hash, &keyed.view(&Message::of(&keyed.packet)))
+                        == Verdict::Counted
+                    {
                         continue;
                     }
                     drop(guard);
                     assert!(lookup.make_room(START), "there is memory");
                     guard = lookup.lock(row);
-                    assert_eq!(guard.packet(&keyed.key, keyed.hash, &keyed.view()), Verdict::Counted);
+                    assert_eq!(
+                        guard.packet(&keyed.key, keyed.hash, &keyed.view(&Message::of(&keyed.packet))),
+                        Verdict::Counted
+                    );
                 }
             }
         }

@@ -170,7 +170,7 @@ pub(crate) fn key_of(flow: NonNull<Flow>) -> FlowKey {
 
 /// The direction in which a packet goes in a flow of a locked row; `None` when it belongs to another.
 #[inline(always)]
-pub(crate) fn direction_in(flow: NonNull<Flow>, probe: &Probe) -> Option<flumen_model::Direction> {
+pub(crate) fn direction_in(flow: NonNull<Flow>, probe: &Probe<'_>) -> Option<flumen_model::Direction> {
     // SAFETY:
     // - The flow is in use.
     let this = unsafe { flow.as_ref() };

@@ -30,13 +30,14 @@ pub(crate) struct Tails([[u32; 3]; 2]);
 
 /// A packet's key, ready to be held against those of flows. What is not tracked is zero.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Probe {
+pub(crate) struct Probe<'k> {
     ends: u64,
     rest: u64,
     turned: u64,
     scope: u64,
-    tails: Option<Tails>,
-    mask: KeyMask,
+    /// For the tails, which are seldom asked for.
+    key: &'k FlowKey,
+    mask: &'k KeyMask,
 }
 
 const fn words(address: &Address) -> (u32, [u32; 3]) {
@@ -103,18 +104,17 @@ impl Tails {
     }
 }
 
-impl Probe {
+impl<'k> Probe<'k> {
     #[inline(always)]
-    pub(crate) const fn new(key: &FlowKey, mask: &KeyMask) -> Self {
-        let (stored, tails) = StoredKey::of(key);
+    pub(crate) const fn new(key: &'k FlowKey, mask: &'k KeyMask) -> Self {
         let tunnel_id = key.tunnel_id & mask.tunnel_id;
         Self {
-            ends: stored.ends,
+            ends: StoredKey::of(key).0.ends,
             rest: rest_of(key.ports, tunnel_id),
             turned: rest_of(Ports { src: key.ports.dst, dst: key.ports.src }, tunnel_id),
             scope: key.scope.bits() & mask.scope,
-            tails,
-            mask: *mask,
+            key,
+            mask,
         }
     }
 
@@ -130,7 +130,9 @@ impl Probe {
         if forward != 0 && backward != 0 {
             return None;
         }
-        if let Some(own) = self.tails {
+        if has_tails(self.key.scope)
+            && let (_, Some(own)) = StoredKey::of(self.key)
+        {
             let flows = tails();
             forward |= u64::from(flows != own);
             backward |= u64::from(flows != own.turned());

@@ -7,7 +7,6 @@
 //! hold the one against the other. Whatever is not sure is left to that.
 
 use super::checks::PAWS_SECS;
-use super::hole::Hole;
 use super::seq::Seq;
 use super::{SessionMarks, StreamMarks, TcpPolicy, TcpSession};
 use flumen_model::{Direction, Span, TcpState};
@@ -16,8 +15,7 @@ use flumen_wire::{TcpFlags, TcpSegment};
 impl TcpSession {
     /// Takes a segment that was expected, and answers whether it was; if not nothing has changed. `idle` is how long the
     /// flow had been silent before it.
-    // The conditions are put together without a branch between them: nearly always all hold. Inlined, as what is asked of
-    // the segment is in registers.
+    // Inlined: what is asked of the segment and of the settings is at hand there.
     #[inline(always)]
     pub(crate) fn takes_expected(&mut self, tcp: &TcpSegment, dir: Direction, idle: Span, policy: TcpPolicy) -> bool {
         let (state, marks) = (self.state, self.marks);
@@ -25,24 +23,28 @@ impl TcpSession {
         let (sender, receiver) = if dir == Direction::ToServer { (client, server) } else { (server, client) };
         let (seq, ack) = (Seq(tcp.seq), Seq(tcp.ack));
         let end = seq.plus(u32::from(tcp.payload_len));
-        let is_usual = (state == TcpState::Established)
-            & (tcp.flags.0 & !TcpFlags::PSH == TcpFlags::ACK)
-            & (marks & SessionMarks::ASYNC == 0)
-            & !policy.bypass
-            & ((sender.marks | receiver.marks) & StreamMarks::KEEP_ALIVE == 0)
-            & (sender.hole == Hole::NONE)
-            & (receiver.hole == Hole::NONE)
+        let is_usual = state == TcpState::Established
+            && tcp.flags.0 & !TcpFlags::PSH == TcpFlags::ACK
+            && marks & SessionMarks::ASYNC == 0
+            && !policy.bypass
+            && (sender.marks | receiver.marks) & StreamMarks::KEEP_ALIVE == 0
+            && sender.hole.is_none()
+            && receiver.hole.is_none()
             // To a closed window probes are sent.
-            & (sender.window != 0);
-        let is_loose = marks & SessionMarks::MIDSTREAM != 0;
-        let is_in_order =
-            (seq == sender.next_seq) & end.at_least(sender.last_ack) & (is_loose | end.at_most(sender.next_win));
+            && sender.window != 0;
+        let is_in_order = || {
+            seq == sender.next_seq
+                && end.at_least(sender.last_ack)
+                && (end.at_most(sender.next_win) || marks & SessionMarks::MIDSTREAM != 0)
+        };
         let acknowledges_the_seen =
-            ack.at_least(receiver.last_ack) & ack.at_most(receiver.next_seq) & ack.at_most(receiver.next_win);
-        let is_within_depth = (policy.depth == 0)
-            | (marks & SessionMarks::DEPTH_REACHED << dir.index() != 0)
-            | (end.0.wrapping_sub(sender.isn.0).saturating_sub(1) < policy.depth);
-        if !(is_usual & is_in_order & acknowledges_the_seen & is_within_depth) {
+            || ack.at_least(receiver.last_ack) && ack.at_most(receiver.next_seq) && ack.at_most(receiver.next_win);
+        let is_within_depth = || {
+            policy.depth == 0
+                || end.0.wrapping_sub(sender.isn.0).saturating_sub(1) < policy.depth
+                || marks & SessionMarks::DEPTH_REACHED << dir.index() != 0
+        };
+        if !(is_usual && is_in_order() && acknowledges_the_seen() && is_within_depth()) {
             return false;
         }
         if marks & SessionMarks::TIMESTAMP != 0 {

@@ -17,7 +17,10 @@ pub(super) struct Hole {
 }
 
 impl Hole {
-    pub(super) const NONE: Self = Self { missing_from: 0, run: 0 };
+    /// Whether there is no hole.
+    pub(super) const fn is_none(self) -> bool {
+        self.missing_from | self.run == 0
+    }
 
     /// Takes payload from `start` to `end`, before `next_seq` moves.
     pub(super) fn receive(&mut self, next_seq: Seq, start: Seq, end: Seq) {

@@ -1,7 +1,7 @@
 //! A table with one worker, and packets to give it.
 
 use flumen_model::{FlowRecord, Timestamp};
-use flumen_table::{EndedFlow, FlowIds, FlowLookup, FlowTable, PacketKey, PacketView, TableConfig, Verdict};
+use flumen_table::{EndedFlow, FlowIds, FlowLookup, FlowTable, Message, PacketKey, PacketView, TableConfig, Verdict};
 use flumen_wire::{Address, FlowPacket, IpVersion, Macs, NonFlow, Ports, TcpFlags, TcpSegment, Transport, VlanTags};
 
 /// Small enough for Miri.
@@ -84,7 +84,8 @@ impl<'t> Bench<'t> {
             PacketKey::Own(key) | PacketKey::About(key) => self.table.hash(key),
             PacketKey::Nothing => return Verdict::NonFlow(NonFlow::IcmpError),
         };
-        let view = PacketView { bytes, origin: self.frames << 4, ..PacketView::of(packet, at) };
+        let message = Message::of(packet);
+        let view = PacketView { bytes, origin: self.frames << 4, ..PacketView::of(packet, &message, at) };
         self.lookup.prepare(1, at);
         let row = self.table.row(hash);
         let verdict = self.lookup.lock(row).packet(&key, hash, &view);

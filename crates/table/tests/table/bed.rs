@@ -1,7 +1,7 @@
 //! What every case stands on: packets made by hand, a table with one or more workers, and records of what ends.
 
 use flumen_model::{FlowRecord, Span, Timestamp};
-use flumen_table::{EndedFlow, FlowIds, FlowLookup, FlowTable, PacketKey, PacketView, TableConfig, Verdict};
+use flumen_table::{EndedFlow, FlowIds, FlowLookup, FlowTable, Message, PacketKey, PacketView, TableConfig, Verdict};
 use flumen_wire::{
     Address, FastOpen, FlowPacket, Icmp, IpVersion, NonFlow, Ports, Quoted, TcpFlags, TcpSegment, Transport, VlanTags,
 };
@@ -186,11 +186,12 @@ impl<'t> Worker<'t> {
     /// Gives a packet to the table as the pipeline does: room is made when there is none, and what ends is recorded.
     pub(crate) fn send(&mut self, now: Timestamp, packet: &Packet) -> Verdict {
         self.origin += 1;
+        let message = Message::of(&packet.wire);
         let view = PacketView {
             bytes: packet.bytes,
             origin: self.origin,
             checksum_ok: packet.checksum_ok,
-            ..PacketView::of(&packet.wire, now)
+            ..PacketView::of(&packet.wire, &message, now)
         };
         let key = PacketKey::of(&packet.wire, 0, self.table.config());
         let hash = match &key {
