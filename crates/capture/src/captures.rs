@@ -130,6 +130,11 @@ impl Captures {
 }
 
 impl PacketSource for Captures {
+    fn may_wait(&self) -> bool {
+        let is_file = |planned: &Planned| planned.len.is_some();
+        !self.waiting.iter().all(is_file) || self.current.as_ref().is_some_and(PacketSource::may_wait)
+    }
+
     fn fill(&mut self, batch: &mut PacketBatch) -> Result<bool, SourceError> {
         loop {
             if self.current.is_none() && !self.advance() {

@@ -190,6 +190,10 @@ impl CaptureFile {
 }
 
 impl PacketSource for CaptureFile {
+    fn may_wait(&self) -> bool {
+        self.len.is_none()
+    }
+
     fn fill(&mut self, batch: &mut PacketBatch) -> Result<bool, SourceError> {
         batch.clear();
         if self.state == State::Ended {

@@ -222,6 +222,10 @@ struct Walk<'c> {
 }
 
 impl PacketSource for Walk<'_> {
+    fn may_wait(&self) -> bool {
+        false
+    }
+
     fn fill(&mut self, batch: &mut PacketBatch) -> Result<bool, SourceError> {
         batch.start(self.capture.bytes.clone());
         while batch.len() < BATCH

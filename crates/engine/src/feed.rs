@@ -15,7 +15,7 @@ use crate::config::EngineConfig;
 use crate::front::{Front, FrontCounters};
 use crate::pipeline::PacketClock;
 use crate::prim::{Mutex, lock};
-use crate::relay::{Relay, Stages};
+use crate::relay::{Reading, Relay, Stages};
 use crate::vector::Vector;
 
 /// Packets of a batch: as many as files give at a time, and for a frame as many more as it has layers.
@@ -83,7 +83,9 @@ pub(crate) fn feed<'r>(
     let front = Front::new(table, config, secret);
     let checksums = Mutex::new(front.checksums());
     let stages = Decoding { table, config, secret, workers, checksums };
-    Relay::new(stages, Reader { source, error: None }, InOrder { front, seen: Seen::default() }, workers)
+    let reading = if source.may_wait() { Reading::WhenDone } else { Reading::Ahead };
+    let order = InOrder { front, seen: Seen::default() };
+    Relay::new(stages, Reader { source, error: None }, order, workers, reading)
 }
 
 impl<'r> Stages for Decoding<'r> {

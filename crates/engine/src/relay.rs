@@ -75,6 +75,7 @@ struct State<S: Stages> {
     turned: u64,
     /// Number of the next batch of each worker.
     next: Vec<u64>,
+    reading: Reading,
     phase: Phase,
     parked: Parked,
     waits: Waits,
@@ -86,6 +87,15 @@ enum Slot<B> {
     /// It waits for its turn.
     Filled(Unique<Boxed<B>>),
     Ready(Shared<B>),
+}
+
+/// When a worker reads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Reading {
+    /// When the batch it needs is not ready: others are at it.
+    Ahead,
+    /// When it has taken every batch that was read. The source may wait, and what was read is not to wait with it.
+    WhenDone,
 }
 
 /// How far it has got: never back.
@@ -136,7 +146,7 @@ enum Step<S: Stages> {
 }
 
 impl<S: Stages> Relay<S> {
-    pub(crate) fn new(stages: S, source: S::Source, order: S::Order, workers: usize) -> Self {
+    pub(crate) fn new(stages: S, source: S::Source, order: S::Order, workers: usize, reading: Reading) -> Self {
         let state = State {
             source: Some(Box::new(source)),
             order: Some(Box::new(order)),
@@ -144,6 +154,7 @@ impl<S: Stages> Relay<S> {
             first: 0,
             turned: 0,
             next: vec![0; workers],
+            reading,
             phase: Phase::Reading,
             parked: Parked::default(),
             waits: Waits::default(),
@@ -344,6 +355,7 @@ impl<S: Stages> State<S> {
         }
         let all_turned = self.turned == self.first + self.ring.len() as u64;
         let step = match self.phase {
+            Phase::Reading if self.reading == Reading::WhenDone && ahead < self.ring.len() => None,
             Phase::Reading => self.source.take().map(Step::Read),
             Phase::Finishing if all_turned => self.order.take().map(Step::Finish),
             Phase::Ended if all_turned => Some(Step::End),
@@ -444,7 +456,11 @@ mod tests {
     }
 
     pub(super) fn relay(batches: u32, extra: u32, workers: usize) -> Relay<Numbers> {
-        Relay::new(Numbers, Source { next: 0, end: batches }, Order { turns: 0, extra: extra + 1 }, workers)
+        relay_reading(Reading::Ahead, batches, extra, workers)
+    }
+    pub(super) fn relay_reading(reading: Reading, batches: u32, extra: u32, workers: usize) -> Relay<Numbers> {
+        let order = Order { turns: 0, extra: extra + 1 };
+        Relay::new(Numbers, Source { next: 0, end: batches }, order, workers, reading)
     }
     /// Takes `most` batches at most; says how many came, all in order.
     pub(super) fn take(relay: &Relay<Numbers>, worker: usize, most: u32) -> u32 {
@@ -462,8 +478,8 @@ mod tests {
     #[cfg(not(loom))]
     #[test]
     fn every_worker_gets_every_batch_in_order_and_those_of_the_end() {
-        for workers in 1..5 {
-            let relay = relay(1000, 2, workers);
+        for (workers, reading) in (1..5).flat_map(|n| [(n, Reading::Ahead), (n, Reading::WhenDone)]) {
+            let relay = relay_reading(reading, 1000, 2, workers);
             std::thread::scope(|scope| {
                 for worker in 0..workers {
                     let relay = &relay;
@@ -473,6 +489,19 @@ mod tests {
             let left = relay.into_parts();
             assert_eq!((left.source.expect("is back").next, left.order.expect("is back").turns), (1001, 1003));
         }
+    }
+
+    #[cfg(not(loom))]
+    #[test]
+    fn source_that_may_wait_then_nobody_reads_who_has_something_to_come() {
+        let step = |reading| {
+            let relay = relay_reading(reading, 9, 0, 2);
+            let mut state = lock(&relay.state);
+            // The other worker has read a batch and decodes it.
+            state.issue();
+            matches!(state.step(1), Step::Read(_))
+        };
+        assert_eq!((step(Reading::WhenDone), step(Reading::Ahead)), (false, true));
     }
 
     #[cfg(not(loom))]

@@ -207,6 +207,10 @@ struct Watched {
 }
 
 impl PacketSource for Watched {
+    fn may_wait(&self) -> bool {
+        self.captures.may_wait()
+    }
+
     fn fill(&mut self, batch: &mut PacketBatch) -> Result<bool, SourceError> {
         let more = self.captures.fill(batch)?;
         self.packets += batch.len() as u64;

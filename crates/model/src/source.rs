@@ -20,6 +20,12 @@ pub trait PacketSource: Send {
     /// When the source cannot go on. Packets that were read before the error were delivered by earlier calls: an
     /// error comes alone, never instead of packets.
     fn fill(&mut self, batch: &mut PacketBatch) -> Result<bool, SourceError>;
+
+    /// Whether [`fill`](Self::fill) may wait for something outside, as a pipe does. Who still has packets to work on then
+    /// does not call it. Asked once, before the first call.
+    fn may_wait(&self) -> bool {
+        true
+    }
 }
 
 /// Why a source stopped, or what was wrong with its input.
