@@ -244,7 +244,7 @@ impl RowGuard<'_, '_> {
     #[inline(always)]
     fn own_packet(&mut self, key: &FlowKey, hash: FlowHash, view: &PacketView<'_>) -> Verdict {
         let mask = &self.lookup.table.mask;
-        // In a run of packets of one flow only the first looks for it, which is half of what is left to do for the others.
+        // In a run of packets of one flow only the first looks for it.
         let again = match self.recent {
             Some((recent, flow)) if recent == hash => {
                 direction_in(flow, &Probe::new(key, mask)).map(|direction| (flow, direction))
