@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use flumen_model::Timestamp;
-use flumen_table::{FlowHash, Message, PacketKey, PacketView};
+use flumen_table::{FlowHash, Message, PacketKey, PacketView, PlainPacket};
 use flumen_wire::{Macs, Role};
 
 /// Packets that a stage takes at a time.
@@ -150,6 +150,14 @@ impl Keyed {
         checksum_ok: false,
     };
 
+    /// The packet for the short way, if there is nothing about it that only few packets have.
+    #[inline(always)]
+    pub(crate) fn plain(&self) -> Option<PlainPacket<'_>> {
+        let Self { key: PacketKey::Own(key), hash, at, bytes, message, ttl, .. } = self else { return None };
+        let is_plain = !self.is_outside && !self.is_inside() && self.role.is_none() && self.checksum_ok;
+        let (hash, at, bytes, ttl) = (*hash, *at, u64::from(*bytes), *ttl);
+        is_plain.then_some(PlainPacket { key, hash, at, bytes, ttl, message })
+    }
     /// Whether the packet was in another.
     #[inline]
     pub(crate) const fn is_inside(&self) -> bool {

@@ -16,6 +16,7 @@ use flumen_model::{Direction, FlowKey, Timestamp};
 use crate::flow::Flow;
 use crate::hash::FlowHash;
 use crate::key::KeyMask;
+use crate::lanes::Lanes;
 use crate::prim::{AtomicU32, AtomicU64, Ordering, wait};
 use crate::storage::{FlowStore, Link, Probe, SlotId, direction_in};
 
@@ -57,6 +58,12 @@ impl Due {
     }
     pub(crate) const fn from_raw(raw: u32) -> Self {
         Self(raw)
+    }
+    /// Whether a moment comes before this second: then nothing that is due then has come yet.
+    #[inline]
+    pub(crate) const fn is_after(self, time: Timestamp) -> bool {
+        // Multiplied, since to divide takes longer.
+        time.nanos() < self.0 as u64 * 1_000_000_000
     }
     /// The second of a moment, rounded down, so that it is never too late.
     pub(crate) fn at(time: Timestamp) -> Self {
@@ -124,6 +131,13 @@ impl Bucket {
     /// Waits for the lock.
     #[inline]
     pub(crate) fn lock<'t>(&'t self, store: &'t FlowStore) -> Locked<'t> {
+        self.wait();
+        one_row::enter();
+        Locked { bucket: self, store }
+    }
+
+    /// Acquires the lock, when whoever has it lets go of it.
+    fn wait(&self) {
         let mut spins = 0;
         while !self.acquire() {
             while self.lock.load(Ordering::Relaxed) != 0 {
@@ -131,8 +145,6 @@ impl Bucket {
                 wait(spins);
             }
         }
-        one_row::enter();
-        Locked { bucket: self, store }
     }
 
     /// Acquires what the last holder's store released. A failure stores nothing, so that who waits disturbs nobody.
@@ -158,7 +170,7 @@ impl Bucket {
     }
 
     /// The first slot whose tag fits, for a prefetch: read without the lock.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn hint(&self, hash: FlowHash) -> Option<SlotId> {
         let lane = self.lanes(hash.tag()).next()?;
         SlotId::from_raw(self.slots[lane].load(Ordering::Relaxed))
@@ -169,27 +181,35 @@ impl Bucket {
         self.slots.iter().filter_map(|slot| SlotId::from_raw(slot.load(Ordering::Relaxed)))
     }
 
-    /// Places whose tag fits. May name a place too much behind one that fits; never one too few.
-    #[inline]
-    fn lanes(&self, tag: u16) -> impl Iterator<Item = usize> + use<> {
-        const LOW: u64 = 0x0001_0001_0001_0001;
-        const HIGH: u64 = 0x8000_8000_8000_8000;
-        let [low, high] = self.tags.each_ref().map(|tags| {
-            let differs = tags.load(Ordering::Relaxed) ^ LOW.wrapping_mul(u64::from(tag));
-            differs.wrapping_sub(LOW) & !differs & HIGH
-        });
-        // The highest bit of a lane stands for it in the second word, the one below in the first.
-        let mut fits = low >> 1 | high;
-        core::iter::from_fn(move || {
-            let bit = (fits != 0).then(|| fits.trailing_zeros() as usize)?;
-            fits &= fits - 1;
-            Some((bit & 1) * LANES + bit / 16)
-        })
+    /// Places whose tag fits; one may be free, and its tag left over.
+    #[inline(always)]
+    fn lanes(&self, tag: u16) -> Lanes {
+        let [low, high] = self.tags.each_ref().map(|tags| tags.load(Ordering::Relaxed));
+        Lanes::fitting(low, high, tag)
     }
 }
 
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
+        self.release();
+    }
+}
+
+impl<'t> Locked<'t> {
+    /// Lets go of the row and locks another. `must_wait` is told when another thread has that.
+    #[inline(always)]
+    pub(crate) fn go_to(&mut self, bucket: &'t Bucket, must_wait: impl FnOnce()) {
+        // Until the other is locked, this guard is of a row that it has no lock of: nothing here may panic.
+        self.release();
+        if !bucket.acquire() {
+            must_wait();
+            bucket.wait();
+        }
+        one_row::enter();
+        self.bucket = bucket;
+    }
+    #[inline(always)]
+    fn release(&self) {
         one_row::leave();
         self.bucket.lock.store(0, Ordering::Release);
     }
@@ -340,6 +360,7 @@ impl Locked<'_> {
         }
     }
 
+    #[inline(always)]
     fn inline(&self, lane: usize) -> Option<NonNull<Flow>> {
         SlotId::from_raw(self.bucket.slots[lane].load(Ordering::Relaxed)).map(|slot| self.store.flow_ptr(slot))
     }

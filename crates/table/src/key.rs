@@ -130,6 +130,8 @@ fn ports_of(transport: &Transport) -> Ports {
 pub(crate) struct KeyMask {
     pub(crate) scope: u64,
     pub(crate) tunnel_id: u32,
+    /// Ports and the tunnel's number as a flow keeps them, in one word.
+    pub(crate) rest: u64,
     /// As in Suricata, packets of protocols without ports all go to the server, whoever sends them.
     pub(crate) portless_to_server: bool,
 }
@@ -147,6 +149,7 @@ impl KeyMask {
                 | when(config.track_recursion, Scope::RECURSION)
                 | when(tracks_tunnel, Scope::TUNNEL),
             tunnel_id: if tracks_tunnel { u32::MAX } else { 0 },
+            rest: if tracks_tunnel { u64::MAX } else { u32::MAX as u64 },
             portless_to_server: matches!(config.compat, Compat::Suricata),
         }
     }

@@ -23,6 +23,7 @@ mod guard;
 mod hash;
 mod inspect;
 mod key;
+mod lanes;
 mod lookup;
 #[cfg(all(test, loom))]
 mod loom_tests;
@@ -36,6 +37,7 @@ mod storage;
 mod table;
 mod tcp;
 mod updates;
+mod usual;
 
 pub use config::{Compat, MemcapPolicy, RateTracking, StateTimeouts, TableConfig, TimeoutClass, Timeouts, TrackTunnel};
 pub use counters::{EndCounters, LookupCounters};
@@ -49,6 +51,7 @@ pub use hash::{FlowHash, HashSecret};
 pub use inspect::{Place, Resident};
 pub use key::{Message, PacketKey};
 pub use lookup::{FlowLookup, PacketView, RowGuard, Verdict};
+pub use usual::PlainPacket;
 pub use record::FlowIds;
 pub use storage::{EndedFlow, SlotId};
 pub use table::{FlowTable, SweepCounts, TableError};

@@ -21,7 +21,7 @@ use crate::guard::{FlowGuard, Parts, body_of, detail_of};
 use crate::hash::FlowHash;
 use crate::key::{Message, PacketKey};
 use crate::pool::{SpareQueue, Sync};
-use crate::storage::{EndedFlow, Probe, SpareFlow, Width, direction_in, slot_of};
+use crate::storage::{EndedFlow, SpareFlow, Width, slot_of};
 use crate::table::{FlowTable, SweepCounts, is_unreferenced};
 use crate::tcp::TcpPolicy;
 
@@ -30,7 +30,7 @@ use crate::tcp::TcpPolicy;
 pub struct FlowLookup<'t> {
     pub(crate) table: &'t FlowTable,
     pub(crate) worker: u8,
-    tcp: TcpPolicy,
+    pub(crate) tcp: TcpPolicy,
     pub(crate) spare: SpareQueue,
     pub(crate) work: Vec<EndedFlow>,
     /// Counters of this worker.
@@ -110,8 +110,6 @@ pub struct RowGuard<'w, 't> {
     pub(crate) locked: Locked<'t>,
     row: u32,
     counted_in: u64,
-    /// The flow that the last packet was counted in, by its hash, while it is sure to be in the row.
-    recent: Option<(FlowHash, NonNull<Flow>)>,
 }
 
 impl<'t> FlowLookup<'t> {
@@ -142,7 +140,7 @@ impl<'t> FlowLookup<'t> {
     /// Locks a row; see [`FlowTable::row`].
     #[inline]
     pub fn lock(&mut self, row: u32) -> RowGuard<'_, 't> {
-        RowGuard { locked: self.table.lock_row(row), lookup: self, row, counted_in: 0, recent: None }
+        RowGuard { locked: self.table.lock_row(row), lookup: self, row, counted_in: 0 }
     }
 
     /// Flows that have ended in this worker and wait to become records.
@@ -212,8 +210,6 @@ impl RowGuard<'_, '_> {
     ///
     /// The packet's own flow is held against the packet's time, its neighbours in the row against the time that all
     /// workers have reached: so what becomes of a flow does not depend on which others share its row.
-    // Inlined, with what every packet goes through, where rows are worked off: neither guard nor view goes through memory.
-    #[inline(always)]
     pub fn packet(&mut self, key: &PacketKey, hash: FlowHash, view: &PacketView<'_>) -> Verdict {
         let table = self.lookup.table;
         if self.locked.bucket.deadline().due() <= table.now_due() {
@@ -223,6 +219,15 @@ impl RowGuard<'_, '_> {
             PacketKey::Own(key) => self.own_packet(key, hash, view),
             PacketKey::About(key) => self.packet_about(key, hash, view),
             PacketKey::Nothing => Verdict::NonFlow(NonFlow::IcmpError),
+        }
+    }
+
+    /// Goes on to another row; see [`FlowTable::row`]. The one that it has now is not locked any more.
+    #[inline(always)]
+    pub fn go_to(&mut self, row: u32) {
+        if row != self.row {
+            self.lookup.table.change_row(&mut self.locked, row);
+            self.row = row;
         }
     }
 
@@ -241,43 +246,20 @@ impl RowGuard<'_, '_> {
         Some(unsafe { FlowGuard::new(found.flow, self.locked.store) })
     }
 
-    #[inline(always)]
     fn own_packet(&mut self, key: &FlowKey, hash: FlowHash, view: &PacketView<'_>) -> Verdict {
-        let mask = &self.lookup.table.mask;
-        // In a run of packets of one flow only the first looks for it.
-        let again = match self.recent {
-            Some((recent, flow)) if recent == hash => {
-                direction_in(flow, &Probe::new(key, mask)).map(|direction| (flow, direction))
-            }
-            _ => None,
-        };
-        // Not `or_else`, which is not inlined here.
-        let known = match again {
-            Some(again) => Some(again),
-            None => self.locked.find(key, hash, mask).map(|found| (found.flow, found.direction)),
-        };
-        match known {
-            Some((flow, direction)) if self.ends_with(flow, direction, view).is_none() => {
-                self.recent = Some((hash, flow));
-                self.count(flow, direction, view)
-            }
-            known => self.begin(known.is_some(), key, hash, view),
+        let known = self.locked.find(key, hash, &self.lookup.table.mask);
+        if let Some(Found { flow, direction, .. }) = known
+            && self.ends_with(flow, direction, view).is_none()
+        {
+            return self.count(flow, direction, view);
         }
-    }
-
-    /// Counts a packet that opens its flow, with or without one `before` it that is over.
-    #[inline(never)]
-    fn begin(&mut self, before: bool, key: &FlowKey, hash: FlowHash, view: &PacketView<'_>) -> Verdict {
-        self.recent = None;
-        let old = if before { self.locked.find(key, hash, &self.lookup.table.mask) } else { None };
-        match self.open(old, key, hash, view) {
+        match self.open(known, key, hash, view) {
             Ok(flow) => self.count(flow, Direction::ToServer, view),
             Err(verdict) => verdict,
         }
     }
 
     /// Counts a packet in its flow, which is one of the row's.
-    #[inline(always)]
     fn count(&mut self, flow: NonNull<Flow>, direction: Direction, view: &PacketView<'_>) -> Verdict {
         // SAFETY:
         // - The flow is in this guard's row, which is locked; no other guard of it exists.
@@ -424,7 +406,6 @@ impl RowGuard<'_, '_> {
     /// Ends the flows of the row that have timed out. A TCP flow of another worker is put aside for the manager.
     #[cold]
     fn expire(&mut self, now: Timestamp) {
-        self.recent = None;
         let Self { lookup, locked, row, .. } = self;
         let FlowLookup { table, worker, work, counters, .. } = &mut **lookup;
         let mut evicted = false;

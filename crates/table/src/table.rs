@@ -247,13 +247,20 @@ impl FlowTable {
     #[inline]
     pub(crate) fn lock_row(&self, row: u32) -> Locked<'_> {
         let bucket = self.rows.at(row);
-        bucket.try_lock(&self.store).unwrap_or_else(|| self.wait_for_row(bucket))
+        bucket.try_lock(&self.store).unwrap_or_else(|| {
+            self.note_row_wait();
+            bucket.lock(&self.store)
+        })
+    }
+    /// Has a guard go from its row to another.
+    #[inline(always)]
+    pub(crate) fn change_row<'t>(&'t self, locked: &mut Locked<'t>, row: u32) {
+        locked.go_to(self.rows.at(row), || self.note_row_wait());
     }
     #[cold]
-    fn wait_for_row<'t>(&'t self, bucket: &'t Bucket) -> Locked<'t> {
+    fn note_row_wait(&self) {
         // Relaxed: a count that stands for itself.
         self.row_waits.fetch_add(1, Ordering::Relaxed);
-        bucket.lock(&self.store)
     }
     /// How often a thread found the lock of a row taken.
     #[must_use]

@@ -28,14 +28,13 @@ pub(crate) struct StoredKey {
 #[repr(C)]
 pub(crate) struct Tails([[u32; 3]; 2]);
 
-/// A packet's key, ready to be held against those of flows. What is not tracked is zero.
+/// A packet's key, ready to be held against those of flows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Probe<'k> {
     ends: u64,
     rest: u64,
     turned: u64,
-    scope: u64,
-    /// For the tails, which are seldom asked for.
+    /// For the scope, and the tails, which are seldom asked for.
     key: &'k FlowKey,
     mask: &'k KeyMask,
 }
@@ -107,12 +106,10 @@ impl Tails {
 impl<'k> Probe<'k> {
     #[inline(always)]
     pub(crate) const fn new(key: &'k FlowKey, mask: &'k KeyMask) -> Self {
-        let tunnel_id = key.tunnel_id & mask.tunnel_id;
         Self {
             ends: StoredKey::of(key).0.ends,
-            rest: rest_of(key.ports, tunnel_id),
-            turned: rest_of(Ports { src: key.ports.dst, dst: key.ports.src }, tunnel_id),
-            scope: key.scope.bits() & mask.scope,
+            rest: rest_of(key.ports, key.tunnel_id),
+            turned: rest_of(Ports { src: key.ports.dst, dst: key.ports.src }, key.tunnel_id),
             key,
             mask,
         }
@@ -123,30 +120,34 @@ impl<'k> Probe<'k> {
     /// security association.
     #[inline(always)]
     pub(crate) fn direction(&self, flow: &StoredKey, tails: impl FnOnce() -> Tails) -> Option<Direction> {
-        let rest = flow.rest & (u64::from(u32::MAX) | u64::from(self.mask.tunnel_id) << 32);
-        let elsewhere = (flow.scope.bits() & self.mask.scope) ^ self.scope;
-        let mut forward = elsewhere | (flow.ends ^ self.ends) | (rest ^ self.rest);
-        let mut backward = elsewhere | (flow.ends ^ self.ends.rotate_left(32)) | (rest ^ self.turned);
-        if forward != 0 && backward != 0 {
+        let elsewhere = (flow.scope.bits() ^ self.key.scope.bits()) & self.mask.scope;
+        let forward = elsewhere | (flow.ends ^ self.ends) | (flow.rest ^ self.rest) & self.mask.rest;
+        let backward = elsewhere | (flow.ends ^ self.ends.rotate_left(32)) | (flow.rest ^ self.turned) & self.mask.rest;
+        let (mut goes, mut comes) = (forward == 0, backward == 0);
+        if !goes && !comes {
             return None;
         }
-        if has_tails(self.key.scope)
-            && let (_, Some(own)) = StoredKey::of(self.key)
-        {
-            let flows = tails();
-            forward |= u64::from(flows != own);
-            backward |= u64::from(flows != own.turned());
+        if has_tails(self.key.scope) {
+            (goes, comes) = self.with_tails(goes, comes, tails());
         }
-        if forward == 0 {
+        if goes {
             return Some(Direction::ToServer);
         }
         let protocol = flow.scope.protocol();
-        if backward != 0 || protocol == PROTO_ESP {
+        if !comes || protocol == PROTO_ESP {
             return None;
         }
         // As in Suricata, packets of protocols without ports all go to the server, whoever sends them.
         let has_sides = matches!(protocol, PROTO_TCP | PROTO_UDP | PROTO_SCTP | PROTO_ICMP | PROTO_ICMPV6);
         Some(if has_sides || !self.mask.portless_to_server { Direction::ToClient } else { Direction::ToServer })
+    }
+
+    /// Which ways are left when the tails are held against each other too.
+    // Not inlined: so the others keep no registers for it.
+    #[inline(never)]
+    fn with_tails(&self, goes: bool, comes: bool, flow: Tails) -> (bool, bool) {
+        let (_, Some(own)) = StoredKey::of(self.key) else { return (goes, comes) };
+        (goes && flow == own, comes && flow == own.turned())
     }
 }
 
