@@ -32,41 +32,182 @@ impl Direction {
 
 /// What makes two packets belong to one flow. The two ends are as the first packet had them: the sender is the client.
 ///
-/// `ports` holds what tells conversations of one host pair apart: ports for TCP, UDP and SCTP; the type and the type
+/// The ports hold what tells conversations of one host pair apart: ports for TCP, UDP and SCTP; the type and the type
 /// that answers it for ICMP; the two halves of the SPI for ESP, which goes one way only; zero for the rest.
 ///
 /// The scope is that of the first packet, also when a table is told not to tell flows apart by a part of it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+///
+/// It is kept in words, as a table compares and hashes it: so a key with IPv4 addresses is three of them, its [head](Self::head), and
+/// nothing has to be put together for each packet.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(C)]
 pub struct FlowKey {
-    /// Address of the client.
-    pub client: Address,
-    /// Address of the server.
-    pub server: Address,
-    /// Ports, or what stands for them.
-    pub ports: Ports,
-    /// Number of the tunnel, of the kind that the scope says; 0 where there is none.
-    pub tunnel_id: u32,
+    head: KeyHead,
+    tails: KeyTails,
+}
+
+/// A key without what IPv6 addresses have beyond four bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(C)]
+pub struct KeyHead {
+    /// First four bytes of the client's address, and above them of the server's.
+    pub ends: u64,
+    /// From the low end on: the port of the client, that of the server, the number of the tunnel.
+    pub rest: u64,
     /// Where the conversation takes place.
     pub scope: Scope,
 }
 
+/// What IPv6 addresses have beyond four bytes: the client's, then the server's. Zero for IPv4.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(C)]
+pub struct KeyTails(pub [[u32; 3]; 2]);
+
+impl KeyHead {
+    /// The first four bytes of the ends the other way round.
+    #[must_use]
+    #[inline]
+    pub const fn ends_turned(&self) -> u64 {
+        self.ends.rotate_left(32)
+    }
+    /// The ports the other way round, with the number of the tunnel.
+    #[must_use]
+    #[inline]
+    pub const fn rest_turned(&self) -> u64 {
+        const TUNNEL: u64 = 0xffff_ffff << 32;
+        self.rest & TUNNEL | (self.rest as u32).rotate_left(16) as u64
+    }
+    /// Whether the key has tails: its addresses are of IPv6.
+    #[must_use]
+    #[inline]
+    pub const fn has_tails(&self) -> bool {
+        matches!(self.scope.ip_version(), IpVersion::V6)
+    }
+}
+
+impl KeyTails {
+    /// Those of IPv4 addresses.
+    pub const NONE: Self = Self([[0; 3]; 2]);
+
+    /// The other way round.
+    #[must_use]
+    pub const fn turned(self) -> Self {
+        let Self([client, server]) = self;
+        Self([server, client])
+    }
+    /// In words.
+    #[must_use]
+    #[inline]
+    pub const fn words(&self) -> [u64; 3] {
+        let Self([[a, b, c], [d, e, f]]) = *self;
+        [a as u64 | (b as u64) << 32, c as u64 | (d as u64) << 32, e as u64 | (f as u64) << 32]
+    }
+}
+
+/// The first four bytes of an address, and the others.
+#[inline(always)]
+const fn parts(address: &Address) -> (u32, [u32; 3]) {
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = address.0;
+    let tail = [u32::from_ne_bytes([e, f, g, h]), u32::from_ne_bytes([i, j, k, l]), u32::from_ne_bytes([m, n, o, p])];
+    (u32::from_ne_bytes([a, b, c, d]), tail)
+}
+
+fn address(head: u32, tail: [u32; 3]) -> Address {
+    let mut bytes = [0; 16];
+    for (place, word) in bytes.chunks_exact_mut(4).zip([head, tail[0], tail[1], tail[2]]) {
+        place.copy_from_slice(&word.to_ne_bytes());
+    }
+    Address(bytes)
+}
+
 impl FlowKey {
     /// A key of zeros: that of no conversation.
-    pub const NONE: Self = Self {
-        client: Address([0; 16]),
-        server: Address([0; 16]),
-        ports: Ports { src: 0, dst: 0 },
-        tunnel_id: 0,
-        scope: Scope::of(Place::NOWHERE),
-    };
+    pub const NONE: Self =
+        Self { head: KeyHead { ends: 0, rest: 0, scope: Scope::of(Place::NOWHERE) }, tails: KeyTails::NONE };
 
+    /// The key of a packet from `client` to `server`. Of an address of IPv4, as the scope says, only four bytes count.
+    #[must_use]
+    #[inline(always)]
+    pub const fn new(client: Address, server: Address, ports: Ports, tunnel_id: u32, scope: Scope) -> Self {
+        let ((client, client_tail), (server, server_tail)) = (parts(&client), parts(&server));
+        let head = KeyHead {
+            ends: client as u64 | (server as u64) << 32,
+            rest: ports.src as u64 | (ports.dst as u64) << 16 | (tunnel_id as u64) << 32,
+            scope,
+        };
+        Self { head, tails: if head.has_tails() { KeyTails([client_tail, server_tail]) } else { KeyTails::NONE } }
+    }
+    /// The key that has these parts.
+    #[must_use]
+    #[inline]
+    pub const fn of(head: KeyHead, tails: KeyTails) -> Self {
+        Self { head, tails }
+    }
+
+    /// All there is of a key of IPv4.
+    #[must_use]
+    #[inline]
+    pub const fn head(&self) -> &KeyHead {
+        &self.head
+    }
+    /// What an IPv6 key has more.
+    #[must_use]
+    #[inline]
+    pub const fn tails(&self) -> &KeyTails {
+        &self.tails
+    }
+    /// Address of the client.
+    #[must_use]
+    pub fn client(&self) -> Address {
+        address(self.head.ends as u32, self.tails.0[0])
+    }
+    /// Address of the server.
+    #[must_use]
+    pub fn server(&self) -> Address {
+        address((self.head.ends >> 32) as u32, self.tails.0[1])
+    }
+    /// Ports, or what stands for them.
+    #[must_use]
+    pub const fn ports(&self) -> Ports {
+        Ports { src: self.head.rest as u16, dst: (self.head.rest >> 16) as u16 }
+    }
+    /// Number of the tunnel, of the kind that the scope says; 0 where there is none.
+    #[must_use]
+    pub const fn tunnel_id(&self) -> u32 {
+        (self.head.rest >> 32) as u32
+    }
+    /// Where the conversation takes place.
+    #[must_use]
+    #[inline]
+    pub const fn scope(&self) -> Scope {
+        self.head.scope
+    }
     /// The tunnel that the conversation goes through.
     #[must_use]
     pub const fn tunnel(&self) -> Tunnel {
-        Tunnel { kind: self.scope.tunnel_kind(), id: self.tunnel_id }
+        Tunnel { kind: self.head.scope.tunnel_kind(), id: self.tunnel_id() }
+    }
+    /// The key of a packet that goes the other way.
+    #[must_use]
+    pub const fn turned(&self) -> Self {
+        let head = KeyHead { ends: self.head.ends_turned(), rest: self.head.rest_turned(), scope: self.head.scope };
+        Self { head, tails: self.tails.turned() }
     }
 }
+
+impl fmt::Debug for FlowKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FlowKey")
+            .field("client", &self.client())
+            .field("server", &self.server())
+            .field("ports", &self.ports())
+            .field("tunnel_id", &self.tunnel_id())
+            .field("scope", &self.scope())
+            .finish()
+    }
+}
+
+const _: () = assert!(size_of::<KeyHead>() == 24 && size_of::<FlowKey>() == 48);
 
 /// What of a key is not an end of the conversation, field by field; [`Scope`] is the same in one word.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -217,6 +358,35 @@ impl fmt::Debug for Scope {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_put_into_words_comes_out_as_it_was_either_way_round() {
+        for ip_version in [IpVersion::V4, IpVersion::V6] {
+            let bytes = if ip_version == IpVersion::V4 { 4 } else { 16 };
+            let ends =
+                [1, 101].map(|first| Address(core::array::from_fn(|n| if n < bytes { first + n as u8 } else { 0 })));
+            let (ports, scope) =
+                (Ports { src: 0x1234, dst: 0xfedc }, Scope::of(Place { ip_version, ..Place::NOWHERE }));
+            let key = FlowKey::new(ends[0], ends[1], ports, 0x89ab_cdef, scope);
+            assert_eq!((key.client(), key.server(), key.ports()), (ends[0], ends[1], ports));
+            assert_eq!((key.tunnel_id(), key.scope()), (0x89ab_cdef, scope));
+            let other_way = Ports { src: ports.dst, dst: ports.src };
+            assert_eq!(key.turned(), FlowKey::new(ends[1], ends[0], other_way, 0x89ab_cdef, scope));
+            assert_eq!(key.turned().turned(), key);
+            assert_eq!(FlowKey::of(*key.head(), *key.tails()), key);
+        }
+    }
+
+    #[test]
+    fn an_ipv4_key_then_only_four_bytes_of_an_address_count() {
+        let scope = Scope::of(Place::NOWHERE);
+        let key = |last| FlowKey::new(Address([last; 16]), Address([1; 16]), Ports::default(), 0, scope);
+        let short = Address([7, 7, 7, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(
+            (key(7).client(), key(7) == FlowKey::new(short, key(1).server(), Ports::default(), 0, scope)),
+            (short, true)
+        );
+    }
 
     #[test]
     fn a_place_put_into_a_word_comes_out_as_it_was() {

@@ -19,19 +19,19 @@ use core::marker::PhantomPinned;
 use core::ptr::NonNull;
 
 use flumen_kref::Refcount;
+use flumen_model::key::KeyHead;
 use flumen_model::record::{Endpoint, TcpRecord, Traffic};
 use flumen_model::{Direction, FlowKey, FlowState, Ports, Span, TcpState, Timestamp};
 
 use crate::config::{Compat, TimeoutClass};
 use crate::prim::{AtomicU32, Witness};
-use crate::storage::StoredKey;
 use crate::tcp::TcpSession;
 
 /// A flow. Reached through [`FlowGuard`](crate::FlowGuard), [`FlowRef`](crate::FlowRef) or an ended flow.
 #[repr(C, align(32))]
 #[derive(Debug)]
 pub struct Flow {
-    pub(crate) key: UnsafeCell<StoredKey>,
+    pub(crate) key: UnsafeCell<KeyHead>,
     pub(crate) count: Refcount,
     /// The next flow of an overflow chain or evicted list; see [`Link`](crate::storage::Link).
     pub(crate) next: AtomicU32,
@@ -250,14 +250,14 @@ impl FlowBody {
         Traffic { packets: self.packets[i], bytes: self.bytes[i], ttl: self.ttl[i].pair() }
     }
     pub(crate) fn endpoint(&self, key: &FlowKey, detail: Option<&Detail>) -> Endpoint {
-        match (detail, key.scope.protocol()) {
+        match (detail, key.scope().protocol()) {
             (Some(Detail::Icmp { request, response }), _) => Endpoint::Icmp { request: *request, response: *response },
             (_, PROTO_TCP | PROTO_UDP | PROTO_SCTP) => Endpoint::Ports(if self.marks.has(Marks::REVERSED) {
-                Ports { src: key.ports.dst, dst: key.ports.src }
+                Ports { src: key.ports().dst, dst: key.ports().src }
             } else {
-                key.ports
+                key.ports()
             }),
-            (_, PROTO_ESP) => Endpoint::Spi(u32::from(key.ports.src) << 16 | u32::from(key.ports.dst)),
+            (_, PROTO_ESP) => Endpoint::Spi(u32::from(key.ports().src) << 16 | u32::from(key.ports().dst)),
             _ => Endpoint::None,
         }
     }
@@ -288,7 +288,7 @@ pub(crate) const PROTO_SCTP: u8 = 132;
 
 #[cfg(not(loom))]
 const _: () = {
-    assert!(size_of::<StoredKey>() == 24 && size_of::<FlowBody>() == 64);
+    assert!(size_of::<KeyHead>() == 24 && size_of::<FlowBody>() == 64);
     assert!(size_of::<Flow>() == 96, "one line and a half: two lines, wherever it begins");
     assert!(size_of::<Detail>() <= 64, "a session and its tag fit a line");
 };

@@ -3,7 +3,8 @@
 //! Both directions of a conversation hash alike, and whoever does not know the secret cannot choose keys that meet.
 //! The key's six words go through NH, the universal hash of UMAC (RFC 4418 §5.2): for any two keys the chance over the
 //! secret that they collide is 2^-64, whatever the keys are. A multiplication by two more secret words then folds the
-//! sum of 128 bits to 64. Three plus two multiplications, no branch on the key but the one that puts the ends in order.
+//! sum of 128 bits to 64. The last two words of an IPv4 key are zero, and what they add is known beforehand: two
+//! multiplications and one to fold, and three and one for IPv6.
 
 use flumen_model::FlowKey;
 
@@ -17,6 +18,8 @@ pub struct FlowHash(u64);
 pub struct HashSecret {
     words: [u64; 6],
     fold: [u64; 2],
+    /// What the last two words of a key add that has no tails, where they are zero.
+    without_tails: u128,
 }
 
 impl core::fmt::Debug for HashSecret {
@@ -35,29 +38,45 @@ impl HashSecret {
             state = mix(state.wrapping_add(0x9e37_79b9_7f4a_7c15), seed[1] ^ 0xd6e8_feb8_6659_fd93);
             state
         };
-        Self { words: core::array::from_fn(|_| next()), fold: core::array::from_fn(|_| next() | 1) }
+        let words: [u64; 6] = core::array::from_fn(|_| next());
+        let without_tails = nh(0, words[4], 0, words[5]);
+        Self { words, fold: core::array::from_fn(|_| next() | 1), without_tails }
     }
 
     /// Hash of `key`, the same for both orientations of its two ends.
     ///
-    /// Inlined where it is called: the key is in registers there, and of IPv4 half of the words are known to be zero.
+    /// Inlined where it is called: the key is in registers there, and whether it is one of IPv4 is known.
     #[inline(always)]
     #[must_use]
     pub fn hash(&self, key: &FlowKey) -> FlowHash {
-        let (a, b) = (u128::from_ne_bytes(key.client.0), u128::from_ne_bytes(key.server.0));
-        let (a_port, b_port) = (key.ports.src, key.ports.dst);
-        let in_order = (a, a_port) <= (b, b_port);
-        let (a, b) = if in_order { (a, b) } else { (b, a) };
-        let (a_port, b_port) = if in_order { (a_port, b_port) } else { (b_port, a_port) };
-        let rest = u64::from(a_port) | u64::from(b_port) << 16 | u64::from(key.tunnel_id) << 32;
-        self.hash_words([a as u64, (a >> 64) as u64, b as u64, (b >> 64) as u64, rest, key.scope.bits()])
+        let head = key.head();
+        // First four bytes of an address, and its port.
+        let end = |at: u32| head.ends >> (32 * at) << 32 | (head.rest >> (16 * at) & 0xffff);
+        let (client, server) = (end(0), end(1));
+        let (in_order, turned) = ((head.ends, head.rest), (head.ends_turned(), head.rest_turned()));
+        if !head.has_tails() {
+            let (ends, rest) = if client <= server { in_order } else { turned };
+            return self.folded(self.first_words(ends, rest, head.scope.bits(), 0).wrapping_add(self.without_tails));
+        }
+        let tails = key.tails();
+        let is_turned = client > server || client == server && tails.0[0] > tails.0[1];
+        let ((ends, rest), [a, b, c]) =
+            if is_turned { (turned, tails.turned().words()) } else { (in_order, tails.words()) };
+        self.hash_words([ends, rest, head.scope.bits(), a, b, c])
     }
 
     /// Hash of six words, whatever they mean.
     #[inline(always)]
     pub(crate) fn hash_words(&self, [a, b, c, d, e, f]: [u64; 6]) -> FlowHash {
+        self.folded(self.first_words(a, b, c, d).wrapping_add(nh(e, self.words[4], f, self.words[5])))
+    }
+    #[inline(always)]
+    const fn first_words(&self, a: u64, b: u64, c: u64, d: u64) -> u128 {
         let w = &self.words;
-        let sum = nh(a, w[0], b, w[1]).wrapping_add(nh(c, w[2], d, w[3])).wrapping_add(nh(e, w[4], f, w[5]));
+        nh(a, w[0], b, w[1]).wrapping_add(nh(c, w[2], d, w[3]))
+    }
+    #[inline(always)]
+    const fn folded(&self, sum: u128) -> FlowHash {
         FlowHash(mix(sum as u64 ^ self.fold[0], (sum >> 64) as u64 ^ self.fold[1]))
     }
 
@@ -119,16 +138,35 @@ mod tests {
 
     fn key(n: u64) -> FlowKey {
         let spread = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        FlowKey {
-            client: Address::v4((n as u32).to_be_bytes()),
-            server: Address::v4([10, 0, 0, 1]),
-            ports: Ports { src: (spread >> 48) as u16, dst: 80 },
-            tunnel_id: 0,
-            scope: Scope::of(Place { protocol: 6, ..Place::NOWHERE }),
+        FlowKey::new(
+            Address::v4((n as u32).to_be_bytes()),
+            Address::v4([10, 0, 0, 1]),
+            Ports { src: (spread >> 48) as u16, dst: 80 },
+            0,
+            Scope::of(Place { protocol: 6, ..Place::NOWHERE }),
+        )
+    }
+
+    #[test]
+    fn an_ipv4_key_hashes_as_its_six_words_do() {
+        let secret = HashSecret::from_seed([5, 6]);
+        for n in 0..100 {
+            let head = *key(n).head();
+            let words = |ends, rest| secret.hash_words([ends, rest, head.scope.bits(), 0, 0, 0]);
+            let either = [words(head.ends, head.rest), words(head.ends_turned(), head.rest_turned())];
+            assert!(either.contains(&secret.hash(&key(n))), "{n}");
         }
     }
-    fn turned(k: &FlowKey) -> FlowKey {
-        FlowKey { client: k.server, server: k.client, ports: Ports { src: k.ports.dst, dst: k.ports.src }, ..*k }
+
+    #[test]
+    fn both_directions_of_ipv6_that_differ_in_a_tail_alone_hash_alike() {
+        let secret = HashSecret::from_seed([5, 6]);
+        let scope = Scope::of(Place { ip_version: IpVersion::V6, ..Place::NOWHERE });
+        for (a, b) in [(1, 2), (2, 1), (3, 3)] {
+            let ends = [a, b].map(|last| Address([7, 7, 7, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last]));
+            let key = FlowKey::new(ends[0], ends[1], Ports { src: 9, dst: 9 }, 0, scope);
+            assert_eq!(secret.hash(&key), secret.hash(&key.turned()));
+        }
     }
 
     #[test]
@@ -136,7 +174,7 @@ mod tests {
         for seed in 0..if cfg!(miri) { 2 } else { 50 } {
             let secret = HashSecret::from_seed([seed, !seed]);
             for n in 0..200 {
-                assert_eq!(secret.hash(&key(n)), secret.hash(&turned(&key(n))), "seed {seed} key {n}");
+                assert_eq!(secret.hash(&key(n)), secret.hash(&key(n).turned()), "seed {seed} key {n}");
             }
         }
     }
@@ -145,14 +183,19 @@ mod tests {
     fn every_field_of_the_key_changes_the_hash() {
         let secret = HashSecret::from_seed([1, 2]);
         let k = key(7);
-        let place = k.scope.place();
-        let scoped = |place| FlowKey { scope: Scope::of(place), ..k };
+        let place = k.scope().place();
+        let (client, server, ports) = (k.client(), k.server(), k.ports());
+        let scoped = |place| FlowKey::new(client, server, ports, 0, Scope::of(place));
+        let v6 = Scope::of(Place { ip_version: IpVersion::V6, ..place });
+        let mut other_tail = server;
+        other_tail.0[15] = 1;
         let variants = [
-            FlowKey { client: Address::v4([1, 2, 3, 4]), ..k },
-            FlowKey { server: Address([9; 16]), ..k },
-            FlowKey { ports: Ports { src: 1, dst: 2 }, ..k },
-            FlowKey { tunnel_id: 1, ..k },
-            FlowKey { scope: k.scope.with_protocol(17), ..k },
+            FlowKey::new(Address::v4([1, 2, 3, 4]), server, ports, 0, k.scope()),
+            FlowKey::new(client, Address([9; 16]), ports, 0, k.scope()),
+            FlowKey::new(client, server, Ports { src: 1, dst: 2 }, 0, k.scope()),
+            FlowKey::new(client, server, Ports { src: ports.dst, dst: ports.src }, 0, k.scope()),
+            FlowKey::new(client, server, ports, 1, k.scope()),
+            scoped(Place { protocol: 17, ..place }),
             scoped(Place { vlan: VlanTags { ids: [1, 0, 0], count: 1 }, ..place }),
             scoped(Place { vlan: VlanTags { ids: [0, 1, 0], count: 1 }, ..place }),
             scoped(Place { vlan: VlanTags { ids: [0, 0, 1], count: 1 }, ..place }),
@@ -160,10 +203,11 @@ mod tests {
             scoped(Place { ip_version: IpVersion::V6, ..place }),
             scoped(Place { recursion: 1, ..place }),
             scoped(Place { tunnel: TunnelKind::Vni, ..place }),
+            FlowKey::new(client, other_tail, ports, 0, v6),
+            FlowKey::new(other_tail, client, ports, 0, v6),
         ];
-        for v in variants {
-            assert_ne!(secret.hash(&v), secret.hash(&k), "{v:?}");
-        }
+        let hashes: std::collections::HashSet<_> = variants.iter().chain([&k]).map(|key| secret.hash(key)).collect();
+        assert_eq!(hashes.len(), variants.len() + 1);
     }
 
     #[test]

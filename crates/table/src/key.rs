@@ -1,6 +1,6 @@
 //! From a packet to the key by which its flow is found, and from a flow's key back to the packet's direction.
 
-use flumen_model::key::{Place, Scope};
+use flumen_model::key::{KeyHead, Place, Scope};
 use flumen_model::{Address, FlowKey, Ports};
 use flumen_wire::{FlowPacket, Icmp, Quoted, TcpSegment, Transport, Tunnel};
 
@@ -29,20 +29,15 @@ impl PacketKey {
             TrackTunnel::TwoWay if packet.tunnel.kind.is_one_way() => Tunnel::NONE,
             _ => packet.tunnel,
         };
-        let key = FlowKey {
-            client: packet.src,
-            server: packet.dst,
-            ports: ports_of(&packet.transport),
-            tunnel_id: tunnel.id,
-            scope: Scope::of(Place {
-                protocol: packet.protocol,
-                ip_version: packet.ip_version,
-                vlan: packet.vlan,
-                device,
-                recursion: packet.recursion,
-                tunnel: tunnel.kind,
-            }),
-        };
+        let scope = Scope::of(Place {
+            protocol: packet.protocol,
+            ip_version: packet.ip_version,
+            vlan: packet.vlan,
+            device,
+            recursion: packet.recursion,
+            tunnel: tunnel.kind,
+        });
+        let key = FlowKey::new(packet.src, packet.dst, ports_of(&packet.transport), tunnel.id, scope);
         match &packet.transport {
             Transport::Icmp4(icmp) if icmp.is_error => match usable_quote(icmp, config.compat) {
                 Some(quoted) => Self::About(quoted_key(&key, &quoted)),
@@ -104,8 +99,8 @@ fn usable_quote(icmp: &Icmp, compat: Compat) -> Option<Quoted> {
 }
 
 const fn quoted_key(key: &FlowKey, quoted: &Quoted) -> FlowKey {
-    let scope = key.scope.with_protocol(quoted.protocol);
-    FlowKey { client: quoted.src, server: quoted.dst, ports: quoted.ports, scope, ..*key }
+    let scope = key.scope().with_protocol(quoted.protocol);
+    FlowKey::new(quoted.src, quoted.dst, quoted.ports, key.tunnel_id(), scope)
 }
 
 #[inline(always)]
@@ -129,7 +124,6 @@ fn ports_of(transport: &Transport) -> Ports {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct KeyMask {
     pub(crate) scope: u64,
-    pub(crate) tunnel_id: u32,
     /// Ports and the tunnel's number as a flow keeps them, in one word.
     pub(crate) rest: u64,
     /// As in Suricata, packets of protocols without ports all go to the server, whoever sends them.
@@ -148,7 +142,6 @@ impl KeyMask {
                 | when(config.track_device, Scope::DEVICE)
                 | when(config.track_recursion, Scope::RECURSION)
                 | when(tracks_tunnel, Scope::TUNNEL),
-            tunnel_id: if tracks_tunnel { u32::MAX } else { 0 },
             rest: if tracks_tunnel { u64::MAX } else { u32::MAX as u64 },
             portless_to_server: matches!(config.compat, Compat::Suricata),
         }
@@ -156,6 +149,7 @@ impl KeyMask {
     /// The key as it is hashed: what is not tracked is zero.
     #[inline(always)]
     pub(crate) const fn apply(self, key: &FlowKey) -> FlowKey {
-        FlowKey { scope: key.scope.masked(self.scope), tunnel_id: key.tunnel_id & self.tunnel_id, ..*key }
+        let &KeyHead { ends, rest, scope } = key.head();
+        FlowKey::of(KeyHead { ends, rest: rest & self.rest, scope: scope.masked(self.scope) }, *key.tails())
     }
 }

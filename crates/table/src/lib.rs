@@ -51,7 +51,7 @@ pub use hash::{FlowHash, HashSecret};
 pub use inspect::{Place, Resident};
 pub use key::{Message, PacketKey};
 pub use lookup::{FlowLookup, PacketView, RowGuard, Verdict};
-pub use usual::PlainPacket;
 pub use record::FlowIds;
 pub use storage::{EndedFlow, SlotId};
 pub use table::{FlowTable, SweepCounts, TableError};
+pub use usual::PlainPacket;

@@ -323,7 +323,7 @@ impl RowGuard<'_, '_> {
         // - The flow is in this guard's row, which is locked; no other guard of it exists.
         let mut flow = unsafe { FlowGuard::new(found.flow, self.locked.store) };
         let reversed = flow.body().marks.has(Marks::REVERSED);
-        let client = if reversed { flow.key().server } else { flow.key().client };
+        let client = if reversed { flow.key().server() } else { flow.key().client() };
         let from_client = matches!(view.message, Message::Icmp { src, .. } if *src == client);
         let direction = if from_client { Direction::ToServer } else { Direction::ToClient };
         let Parts { body, side, .. } = flow.parts();
@@ -374,7 +374,7 @@ impl RowGuard<'_, '_> {
             &Message::Icmp { kind, code, .. } => Detail::Icmp { request: (kind, code), response: None },
             Message::Other => Detail::None,
         };
-        let body = FlowBody::begin(view.at, view.origin, lookup.worker, TimeoutClass::of(key.scope.protocol()));
+        let body = FlowBody::begin(view.at, view.origin, lookup.worker, TimeoutClass::of(key.scope().protocol()));
         let due = Due::at(lookup.table.deadline(&body, emergency));
         let slot = spare.slot();
         let flow = spare.begin(key, body, detail, view.parent, self.locked.store);
@@ -382,7 +382,7 @@ impl RowGuard<'_, '_> {
         lookup.table.note_deadline(self.row, due);
         lookup.table.note_update(self.row, view.at);
         lookup.counters.total += 1;
-        match key.scope.protocol() {
+        match key.scope().protocol() {
             PROTO_TCP => lookup.counters.tcp += 1,
             PROTO_UDP => lookup.counters.udp += 1,
             PROTO_ICMP => lookup.counters.icmpv4 += 1,

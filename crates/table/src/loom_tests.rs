@@ -181,9 +181,9 @@ fn a_reference_and_the_sweep_then_the_flow_ends_before_or_after_it_and_never_mea
         };
         if let Some(held) = find(&table, 1) {
             let guard = table.lock(&held).expect("a referenced flow does not end");
-            assert_eq!((guard.body().first_seen(), guard.key().scope.protocol()), (at(0), 17));
+            assert_eq!((guard.body().first_seen(), guard.key().scope().protocol()), (at(0), 17));
             drop(guard);
-            assert_eq!(held.key().ports.src, 1);
+            assert_eq!(held.key().ports().src, 1);
         }
         let first = sweeper.join().expect("no panic");
         assert_eq!(first + sweep(&table, at(30)), 1, "found once");
@@ -217,7 +217,7 @@ fn a_reference_and_forced_reuse_then_the_flow_is_taken_before_or_after_it_and_ne
             let guard = table.lock(&held).expect("a referenced flow does not end");
             assert_eq!(guard.body().first_seen(), at(0));
             drop(guard);
-            assert_eq!(held.key().ports.src, 1, "its slot is not used for another flow");
+            assert_eq!(held.key().ports().src, 1, "its slot is not used for another flow");
         }
         let taken = taker.join().expect("no panic");
         assert_eq!(table.count_flows(), 2);
@@ -262,7 +262,7 @@ fn the_last_reference_and_recycling_then_the_slot_comes_home_once() {
         let mut ended = Vec::new();
         table.drain(at(1), &mut ended);
         let holder = thread::spawn(move || {
-            assert_eq!(held.key().ports.src, 1);
+            assert_eq!(held.key().ports().src, 1);
             drop(held);
         });
         table.recycle(ended);

@@ -73,17 +73,17 @@ pub(crate) struct Known<'f> {
 pub(crate) fn record(known: Known<'_>, reason: EndReason, logged: Timestamp, ids: FlowIds) -> FlowRecord {
     let Known { key, body, detail, parent } = known;
     let reversed = body.marks.has(Marks::REVERSED);
-    let (client, server) = if reversed { (key.server, key.client) } else { (key.client, key.server) };
+    let (client, server) = if reversed { (key.server(), key.client()) } else { (key.client(), key.server()) };
     FlowRecord {
         flow_id: ids.id(body.origin),
         logged,
         nesting: nesting(key, body, parent, ids),
-        device: key.scope.device(),
-        vlan: key.scope.vlan(),
-        ip_version: key.scope.ip_version(),
+        device: key.scope().device(),
+        vlan: key.scope().vlan(),
+        ip_version: key.scope().ip_version(),
         client,
         server,
-        protocol: key.scope.protocol(),
+        protocol: key.scope().protocol(),
         endpoint: body.endpoint(key, detail),
         to_server: body.traffic(Direction::ToServer),
         to_client: body.traffic(Direction::ToClient),
@@ -102,7 +102,7 @@ pub(crate) fn record(known: Known<'_>, reason: EndReason, logged: Timestamp, ids
 }
 
 fn nesting(key: &FlowKey, body: &FlowBody, parent: Option<u64>, ids: FlowIds) -> Option<Nesting> {
-    let (depth, is_outside) = (key.scope.recursion(), body.marks.has(Marks::OUTSIDE));
+    let (depth, is_outside) = (key.scope().recursion(), body.marks.has(Marks::OUTSIDE));
     (depth > 0 || is_outside).then(|| Nesting {
         depth,
         tunnel: key.tunnel(),

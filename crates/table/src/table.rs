@@ -224,10 +224,10 @@ impl FlowTable {
             let flow = self.store.flow_hint(slot);
             prefetch_flow(flow);
             let PacketKey::Own(key) = key else { return };
-            if TimeoutClass::of(key.scope.protocol()) != TimeoutClass::Udp {
+            if TimeoutClass::of(key.scope().protocol()) != TimeoutClass::Udp {
                 prefetch(detail_place(flow).cast());
             }
-            if key.scope.ip_version() == IpVersion::V6 {
+            if key.scope().ip_version() == IpVersion::V6 {
                 prefetch(self.store.annex_hint(slot));
             }
         }

@@ -188,7 +188,7 @@ impl World<'_> {
         let at = self.packets[n].at;
         let needs_wide = match self.keyed[n].key {
             PacketKey::Own(key) => {
-                key.scope.ip_version() == IpVersion::V6
+                key.scope().ip_version() == IpVersion::V6
                     || view(self.packets, n, &Message::of(&self.packets[n].packet)).parent != 0
             }
             _ => false,
@@ -271,7 +271,7 @@ impl World<'_> {
             in_row = if in_row.0 == flow.row { (flow.row, in_row.1 + 1) } else { (flow.row, 1) };
             kept += u64::from(in_row.1 == 9) << 32;
             let timeouts = &self.table.config().timeouts;
-            let timeout = timeouts.of(TimeoutClass::of(flow.key.scope.protocol()), flow.body.state(), emergency);
+            let timeout = timeouts.of(TimeoutClass::of(flow.key.scope().protocol()), flow.body.state(), emergency);
             if flow.place == Place::Evicted {
                 late.get_or_insert_with(|| format!("still put aside: {:?}", flow.key));
             } else if flow.body.last_seen() + timeout <= now {

@@ -127,12 +127,9 @@ impl Book {
 /// A key that all packets of a conversation have, whichever way they go.
 fn conversation(key: &FlowKey, config: &TableConfig) -> FlowKey {
     const ESP: u8 = 50;
-    let mut key = tracked(key, config);
-    if key.scope.protocol() != ESP && (key.client, key.ports.src) > (key.server, key.ports.dst) {
-        core::mem::swap(&mut key.client, &mut key.server);
-        core::mem::swap(&mut key.ports.src, &mut key.ports.dst);
-    }
-    key
+    let key = tracked(key, config);
+    let (client, server) = ((key.client(), key.ports().src), (key.server(), key.ports().dst));
+    if key.scope().protocol() != ESP && client > server { key.turned() } else { key }
 }
 
 /// A key without what tells nothing apart: tags that are not tracked, and how many there were.
@@ -145,8 +142,9 @@ pub(crate) fn tracked(key: &FlowKey, config: &TableConfig) -> FlowKey {
         (config.track_recursion, Scope::RECURSION),
         (tracks_tunnel, Scope::TUNNEL),
     ];
-    let scope = key.scope.masked(bits.iter().filter(|(tracked, _)| *tracked).map(|(_, bits)| bits).sum());
-    FlowKey { scope, tunnel_id: if tracks_tunnel { key.tunnel_id } else { 0 }, ..*key }
+    let scope = key.scope().masked(bits.iter().filter(|(tracked, _)| *tracked).map(|(_, bits)| bits).sum());
+    let tunnel_id = if tracks_tunnel { key.tunnel_id() } else { 0 };
+    FlowKey::new(key.client(), key.server(), key.ports(), tunnel_id, scope)
 }
 
 /// A number that changes with everything that a packet may change in a flow, wherever the flow is.

@@ -6,7 +6,7 @@ use flumen_model::{Address, FlowKey, FlowRecord, Timestamp};
 use flumen_table::{Compat, FlowIds, PacketKey, TableConfig, TimeoutClass};
 
 use crate::book::tracked;
-use flumen_wire::{Ports, Transport};
+use flumen_wire::Transport;
 
 use crate::packets::{SimPacket, origin};
 
@@ -47,7 +47,7 @@ pub(crate) fn records(packets: &[SimPacket], config: &TableConfig) -> Vec<Expect
             PacketKey::Nothing => continue,
         };
         let key = tracked(&key, config);
-        if key.scope.protocol() == TCP {
+        if key.scope().protocol() == TCP {
             continue;
         }
         let mut found = flows.iter().position(|flow| way(&flow.key, &key, config).is_some());
@@ -100,16 +100,10 @@ pub(crate) fn seen(records: &[FlowRecord]) -> Vec<Expected> {
 /// one that goes the other way.
 fn way(flow: &FlowKey, packet: &FlowKey, config: &TableConfig) -> Option<usize> {
     const WITH_SIDES: [u8; 5] = [1, TCP, 17, 58, 132];
-    let turned = FlowKey {
-        client: packet.server,
-        server: packet.client,
-        ports: Ports { src: packet.ports.dst, dst: packet.ports.src },
-        ..*packet
-    };
     if flow == packet {
         Some(0)
-    } else if *flow == turned && flow.scope.protocol() != ESP {
-        let has_sides = config.compat == Compat::Flumen || WITH_SIDES.contains(&flow.scope.protocol());
+    } else if *flow == packet.turned() && flow.scope().protocol() != ESP {
+        let has_sides = config.compat == Compat::Flumen || WITH_SIDES.contains(&flow.scope().protocol());
         Some(usize::from(has_sides))
     } else {
         None
@@ -119,9 +113,9 @@ fn way(flow: &FlowKey, packet: &FlowKey, config: &TableConfig) -> Option<usize> 
 fn begin(flow_id: u64, key: FlowKey, at: Timestamp) -> Flow {
     let record = Expected {
         flow_id,
-        client: key.client,
-        server: key.server,
-        protocol: key.scope.protocol(),
+        client: key.client(),
+        server: key.server(),
+        protocol: key.scope().protocol(),
         traffic: [Traffic::default(); 2],
         start: at,
         end: at,
@@ -133,8 +127,11 @@ fn begin(flow_id: u64, key: FlowKey, at: Timestamp) -> Flow {
 }
 
 fn count(flow: &mut Flow, key: &FlowKey, own: bool, packet: &SimPacket, config: &TableConfig) {
-    let sent =
-        if own { way(&flow.key, key, config).unwrap_or(0) } else { usize::from(packet.packet.src != flow.key.client) };
+    let sent = if own {
+        way(&flow.key, key, config).unwrap_or(0)
+    } else {
+        usize::from(packet.packet.src != flow.key.client())
+    };
     let traffic = &mut flow.record.traffic[sent];
     traffic.packets += 1;
     traffic.bytes += packet.bytes;

@@ -49,15 +49,9 @@ pub(crate) fn packet(id: u32, ip_version: IpVersion, server_port: u16, back: boo
 pub(crate) fn ordered(id: u32, server_port: u16, back: bool) -> FlowKey {
     let packet = packet(id, IpVersion::V4, server_port, back);
     let Transport::Udp(ports) = packet.transport else { unreachable!("all packets are UDP") };
-    let in_order = (packet.src, ports.src) <= (packet.dst, ports.dst);
-    let turned = Ports { src: ports.dst, dst: ports.src };
-    FlowKey {
-        client: if in_order { packet.src } else { packet.dst },
-        server: if in_order { packet.dst } else { packet.src },
-        ports: if in_order { ports } else { turned },
-        tunnel_id: 0,
-        scope: Scope::of(Place { protocol: packet.protocol, ip_version: packet.ip_version, ..Place::NOWHERE }),
-    }
+    let scope = Scope::of(Place { protocol: packet.protocol, ip_version: packet.ip_version, ..Place::NOWHERE });
+    let key = FlowKey::new(packet.src, packet.dst, ports, 0, scope);
+    if (packet.src, ports.src) <= (packet.dst, ports.dst) { key } else { key.turned() }
 }
 
 /// [`PACKETS`] packets of `flows` flows, each as likely as the others.

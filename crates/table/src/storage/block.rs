@@ -19,8 +19,9 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use flumen_kref::Boxed;
 use flumen_model::FlowKey;
+use flumen_model::key::KeyTails;
 
-use super::identity::{Probe, Tails};
+use super::identity::Probe;
 use super::{FlowStore, SlotId};
 use crate::flow::{Detail, Flow};
 
@@ -55,7 +56,7 @@ struct DetailPlace(UnsafeCell<MaybeUninit<Detail>>);
 #[repr(C)]
 struct AnnexEntry {
     /// Valid for IPv6 flows; changes with the flow's key.
-    tails: UnsafeCell<Tails>,
+    tails: UnsafeCell<KeyTails>,
     /// Origin of the flow that has the outsides of this flow's packets; 0 for none. Written and read as the flow's body
     /// is, and only of flows that have an outside.
     parent: AtomicU64,
@@ -164,8 +165,8 @@ pub(crate) fn key_of(flow: NonNull<Flow>) -> FlowKey {
     this.key_use.read();
     // SAFETY:
     // - A key is written only while its flow is spare.
-    let stored = unsafe { &*this.key.get() };
-    stored.with(if stored.has_tails() { tails_of(flow) } else { Tails::NONE })
+    let head = unsafe { &*this.key.get() };
+    FlowKey::of(*head, if head.has_tails() { tails_of(flow) } else { KeyTails::NONE })
 }
 
 /// The direction in which a packet goes in a flow of a locked row; `None` when it belongs to another.
@@ -182,7 +183,7 @@ pub(crate) fn direction_in(flow: NonNull<Flow>, probe: &Probe<'_>) -> Option<flu
 
 /// Tails of an IPv6 flow in use.
 #[inline]
-fn tails_of(flow: NonNull<Flow>) -> Tails {
+fn tails_of(flow: NonNull<Flow>) -> KeyTails {
     // SAFETY:
     // - Tails are written together with the key, hence only while the flow is spare.
     unsafe { *annex_of(flow).tails.get() }
@@ -192,7 +193,7 @@ fn tails_of(flow: NonNull<Flow>) -> Tails {
 ///
 /// # Safety
 /// The caller owns the flow alone, and it lies in a wide block.
-pub(super) unsafe fn set_tails(flow: NonNull<Flow>, tails: Tails) {
+pub(super) unsafe fn set_tails(flow: NonNull<Flow>, tails: KeyTails) {
     // SAFETY:
     // - The caller owns the flow, and with it its part of the annex.
     unsafe { *annex_of(flow).tails.get() = tails };
@@ -200,7 +201,7 @@ pub(super) unsafe fn set_tails(flow: NonNull<Flow>, tails: Tails) {
 
 /// Origin of the flow that has the outsides of a flow's packets.
 pub(crate) fn parent_of(flow: NonNull<Flow>, key: &FlowKey) -> Option<u64> {
-    let has_outside = key.scope.recursion() > 0 && is_wide(flow);
+    let has_outside = key.scope().recursion() > 0 && is_wide(flow);
     has_outside.then(|| annex_of(flow).parent.load(Ordering::Relaxed)).filter(|&origin| origin != 0)
 }
 

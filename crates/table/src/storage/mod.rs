@@ -24,7 +24,7 @@ mod pages;
 mod store;
 
 pub(crate) use block::{BLOCK_BYTES, BLOCK_FLOWS, detail_place, direction_in, is_wide, key_of, parent_of, slot_of};
-pub(crate) use identity::{Probe, StoredKey};
+pub(crate) use identity::Probe;
 pub(crate) use pages::Pages;
 pub(crate) use store::FlowStore;
 
@@ -52,7 +52,7 @@ impl Width {
     /// What a new flow needs, of which `parent` is the origin of the flow around it; 0 for none.
     #[inline]
     pub(crate) fn needed(key: &FlowKey, parent: u64) -> Self {
-        if key.scope.ip_version() == IpVersion::V6 || parent != 0 { Self::Wide } else { Self::Narrow }
+        if key.scope().ip_version() == IpVersion::V6 || parent != 0 { Self::Wide } else { Self::Narrow }
     }
     pub(crate) fn of(flow: NonNull<Flow>) -> Self {
         if is_wide(flow) { Self::Wide } else { Self::Narrow }
@@ -148,16 +148,15 @@ impl SpareFlow {
         let flow = self.0.as_ptr();
         self.0.key_use.write();
         self.0.body_use.write();
-        let (stored, tails) = StoredKey::of(key);
         // SAFETY:
         // - A spare flow is owned alone: nobody else reads or writes its key.
-        unsafe { self.0.key.get().write(stored) };
-        if let Some(tails) = tails {
+        unsafe { self.0.key.get().write(*key.head()) };
+        if key.head().has_tails() {
             // SAFETY:
             // - Likewise; the slot is wide enough.
-            unsafe { block::set_tails(flow, tails) };
+            unsafe { block::set_tails(flow, *key.tails()) };
         }
-        if key.scope.recursion() > 0 && is_wide(flow) {
+        if key.scope().recursion() > 0 && is_wide(flow) {
             block::set_parent(flow, parent);
         }
         if body.has_detail() {

@@ -5,13 +5,14 @@ use core::ptr::NonNull;
 use core::sync::atomic::AtomicPtr;
 
 use flumen_kref::{Boxed, CountOffset, Ref, RefCounted, Refcount, Unique, count_offset};
+use flumen_model::FlowKey;
 
 use super::block::{
     self, ANNEX_BYTES, BLOCK_BYTES, BLOCK_FLOWS, HEAD_BYTES, SLAB_BLOCKS, SLAB_BYTES, SlabHead, annex_offset_of,
     offset_of, slot_of,
 };
 use super::pages::PageSize;
-use super::{Link, Pages, SlotId, SpareFlow, StoredKey, Width};
+use super::{Link, Pages, SlotId, SpareFlow, Width};
 use crate::flow::{Flow, FlowBody};
 use crate::memcap::Memcap;
 use crate::prim::{AtomicU32, Mutex, Ordering, Witness, lock};
@@ -325,7 +326,7 @@ impl FlowStore {
 impl Flow {
     fn vacant() -> Self {
         Self {
-            key: core::cell::UnsafeCell::new(StoredKey::NONE),
+            key: core::cell::UnsafeCell::new(*FlowKey::NONE.head()),
             count: Refcount::new(0),
             next: AtomicU32::new(Link::UNLINKED),
             body: core::cell::UnsafeCell::new(FlowBody::VACANT),

@@ -9,6 +9,7 @@ mod bed;
 mod model;
 mod references;
 mod rows;
+mod short;
 mod threads;
 
 // These take the same ways through the storage as those above, again and again: Miri need not.

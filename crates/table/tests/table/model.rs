@@ -254,7 +254,7 @@ impl Pair<'_> {
             let held = &flow.held[0];
             assert_eq!(held.count() as usize, flow.held.len() + 1, "{}: counts", self.label);
             let guard = table.lock(held).unwrap_or_else(|| panic!("{}: ended early: {flow:?}", self.label));
-            assert_eq!((guard.key().client, guard.body().last_seen()), (flow.client, flow.last), "{}", self.label);
+            assert_eq!((guard.key().client(), guard.body().last_seen()), (flow.client, flow.last), "{}", self.label);
         }
         let [in_flows, in_bytes] = self.flows.iter().fold([0, 0], |[packets, bytes], flow| {
             [packets + flow.packets.iter().sum::<u64>(), bytes + flow.bytes.iter().sum::<u64>()]

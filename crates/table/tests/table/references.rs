@@ -70,7 +70,7 @@ fn taking_a_reference_counts_up_and_sets_the_place_where_it_is_kept() {
     assert!(kept.is_none());
     kept.replace(hold(&mut worker, &query()));
     let first = kept.as_ref().expect("set");
-    assert_eq!((first.count(), first.key().client), (2, A), "the table's and ours");
+    assert_eq!((first.count(), first.key().client()), (2, A), "the table's and ours");
     let second = first.clone();
     assert_eq!((first.count(), second.count()), (3, 3));
 }
@@ -155,7 +155,7 @@ fn a_flow_that_the_end_of_the_run_took_is_not_recycled_before_its_reference_is_d
     table.maintain();
     assert_eq!(table.spare() as u64, table.slots() - 1, "one slot waits");
     assert!(table.lock(&held).is_none());
-    assert_eq!((held.key().client, held.count()), (A, 1), "who it was can still be read");
+    assert_eq!((held.key().client(), held.count()), (A, 1), "who it was can still be read");
     drop(held);
     assert_all_home(&table);
 }
@@ -189,10 +189,10 @@ fn a_reference_outlives_the_table() {
         worker.count(at(0), &query());
         hold(&mut worker, &query())
     };
-    assert_eq!((held.key().client, held.count()), (A, 1));
+    assert_eq!((held.key().client(), held.count()), (A, 1));
     let other = held.clone();
     drop(held);
-    assert_eq!(other.key().server, B);
+    assert_eq!(other.key().server(), B);
 }
 
 #[test]
@@ -231,7 +231,7 @@ fn an_ended_flow_that_was_dropped_and_its_reference_outlive_the_table() {
         table.drain(at(1), &mut Vec::new());
         held
     };
-    assert_eq!((held.count(), held.key().client), (1, A));
+    assert_eq!((held.count(), held.key().client()), (1, A));
 }
 
 #[test]

@@ -125,7 +125,7 @@ fn a_reused_flow_that_is_referenced_ends_all_the_same_and_its_slot_waits() {
     let held = crate::references::hold(&mut worker, &c("S", 0, 0, 0));
     worker.count(ms(50), &syn());
     assert_eq!((worker.records.len(), worker.records[0].reason), (1, EndReason::TcpReuse));
-    assert_eq!(held.key().client, A);
+    assert_eq!(held.key().client(), A);
     assert!(table.lock(&held).is_none(), "what it refers to has ended");
     drop(held);
     worker.finish();

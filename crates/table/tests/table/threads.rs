@@ -36,7 +36,7 @@ fn work(table: &FlowTable, number: u8, clock: &AtomicU64) -> (u64, u64, u64) {
             && let Some(flow) = held.last()
             && let Some(guard) = table.lock(flow)
         {
-            assert_eq!(guard.key().client, flow.key().client);
+            assert_eq!(guard.key().client(), flow.key().client());
             assert!(guard.body().first_seen() <= guard.body().last_seen());
         }
         if held.len() > 12 {
