@@ -108,19 +108,19 @@ impl<'t> Worker<'t> {
             match guard.packet(&packet.key, packet.hash, &view) {
                 Verdict::Counted => {
                     counted.add(bytes);
-                    vector.was_counted_in(index, guard.counted_in());
+                    vector.was_counted_in(index, || guard.counted_in());
                 }
                 Verdict::NonFlow(reason) => {
-                    vector.was_counted_in(index, 0);
+                    vector.was_counted_in(index, || 0);
                     ledger.non_flow(reason, bytes);
                 }
                 Verdict::NoSpare => {
                     drop(guard);
                     let counted_in = under_pressure.packet(table, lookup, packet, &view, ledger, out);
-                    if counted_in != 0 {
+                    if counted_in.is_some() {
                         counted.add(bytes);
                     }
-                    vector.was_counted_in(index, counted_in);
+                    vector.was_counted_in(index, || counted_in.unwrap_or(0));
                     in_flows.merge(counted);
                     return place + 1;
                 }
@@ -236,7 +236,7 @@ pub(crate) struct Pressure {
 const HANDED_ON: usize = 256;
 
 impl Pressure {
-    /// Takes a packet for which no spare flow was left, and says in which flow it was counted; 0 in none.
+    /// Takes a packet for which no spare flow was left, and says in which flow it was counted, if in any.
     #[cold]
     fn packet(
         &mut self,
@@ -246,7 +246,7 @@ impl Pressure {
         view: &PacketView<'_>,
         ledger: &mut Ledger,
         out: &mut Outlet<'_>,
-    ) -> u64 {
+    ) -> Option<u64> {
         let give = |lookup: &mut FlowLookup<'_>| {
             let mut guard = lookup.lock(table.row(packet.hash));
             let verdict = guard.packet(&packet.key, packet.hash, view);
@@ -254,14 +254,14 @@ impl Pressure {
         };
         let (verdict, counted_in) = self.with_room(lookup, packet.at, out, give);
         match verdict {
-            Verdict::Counted => return counted_in,
+            Verdict::Counted => return Some(counted_in),
             Verdict::NonFlow(reason) => ledger.non_flow(reason, view.bytes),
             Verdict::NoSpare => {
                 lookup.counters.memcap += 1;
                 ledger.non_flow(NonFlow::Memcap, view.bytes);
             }
         }
-        0
+        None
     }
 
     /// Gives the packet to the table once there is room: flows that have ended anyway are finished first, then one is

@@ -7,14 +7,14 @@ use flumen_wire::{Role, TcpFlags, TcpSegment};
 
 use crate::config::Compat;
 use crate::counters::LookupCounters;
-use crate::flow::{Detail, FlowBody, Marks};
+use crate::flow::{Beginning, Detail, FlowBody, Marks};
 use crate::key::Message;
 use crate::lookup::PacketView;
 use crate::tcp::{TcpPolicy, TcpSession};
 
 /// The way a packet goes for the client and server as they are now known.
 pub(crate) const fn oriented(body: &FlowBody, by_key: Direction) -> Direction {
-    if body.marks.has(Marks::REVERSED) { by_key.opposite() } else { by_key }
+    body.by_key(by_key)
 }
 
 /// What the payload says of its sender decides who is client and who is server, once, where a session was met in its
@@ -38,9 +38,10 @@ fn believe(body: &mut FlowBody, session: Option<&mut TcpSession>, role: Role, by
 }
 
 /// Counts a packet in its flow and moves the flow's state.
-#[inline(always)]
+#[allow(clippy::too_many_arguments)]
 pub(crate) fn account(
     body: &mut FlowBody,
+    beginning: &mut Beginning,
     detail: Option<&mut Detail>,
     by_key: Direction,
     view: &PacketView<'_>,
@@ -50,7 +51,7 @@ pub(crate) fn account(
 ) {
     let direction = oriented(body, by_key);
     let idle = body.idle(view.at);
-    body.count(view.at, direction, view.bytes, view.ttl, true);
+    body.count(view.at, direction, view.bytes, view.ttl, true, |by_key| beginning.turn(by_key));
     if view.is_outside {
         body.marks.set(Marks::OUTSIDE);
     }

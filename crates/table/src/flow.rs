@@ -1,9 +1,10 @@
 //! A flow: who talks to whom, a count, and what is known of the conversation.
 //!
-//! A flow is in two pieces, each in an array of its block (see `storage::block`). The [`Flow`] itself is what every packet
-//! reads or writes: 96 bytes that never touch more than two cache lines. Its [`Detail`], a line of its own, is the TCP
-//! session or what is known of ICMP; a UDP packet does not touch it. IPv4 addresses take four bytes each; what IPv6
-//! addresses have more than that is in the block's annex, as is what only flows inside of others have.
+//! A flow is in three pieces, each in an array of its block (see `storage::block`), by who touches them. Its [`FlowLine`] is
+//! what every packet reads or writes: one cache line. Its [`Detail`], another, is the TCP session or what is known of ICMP; a
+//! UDP packet does not touch it. The [`Flow`] itself, by which it is held, is half a line with its count, its link and how
+//! it began: touched when it begins, ends or is referred to. IPv4 addresses take four bytes each; what IPv6 addresses have
+//! more than that is in the block's annex, as is what only flows inside of others have.
 //!
 //! The flow's number and its store are not in the flow: its address says where they are.
 //!
@@ -16,7 +17,6 @@
 
 use core::cell::UnsafeCell;
 use core::marker::PhantomPinned;
-use core::ptr::NonNull;
 
 use flumen_kref::Refcount;
 use flumen_model::key::KeyHead;
@@ -31,35 +31,44 @@ use crate::tcp::TcpSession;
 #[repr(C, align(32))]
 #[derive(Debug)]
 pub struct Flow {
-    pub(crate) key: UnsafeCell<KeyHead>,
     pub(crate) count: Refcount,
     /// The next flow of an overflow chain or evicted list; see [`Link`](crate::storage::Link).
     pub(crate) next: AtomicU32,
-    pub(crate) body: UnsafeCell<FlowBody>,
+    pub(crate) beginning: UnsafeCell<Beginning>,
     pub(crate) key_use: Witness,
     pub(crate) body_use: Witness,
     /// A flow knows its place by its address: it is not to be swapped with another.
     pub(crate) pinned: PhantomPinned,
 }
 
-impl Flow {
-    /// Place of a flow's body: only the address, with what `this` may reach.
-    pub(crate) const fn body_ptr(this: NonNull<Self>) -> *mut FlowBody {
-        this.as_ptr().wrapping_byte_add(core::mem::offset_of!(Self, body)).cast()
-    }
+/// What every packet of a flow touches.
+#[repr(C, align(64))]
+#[derive(Debug)]
+pub(crate) struct FlowLine {
+    pub(crate) key: UnsafeCell<KeyHead>,
+    pub(crate) body: UnsafeCell<FlowBody>,
 }
 
-/// What is known of a conversation. Changes only under the row's lock.
-#[repr(C)]
+/// How a flow began, and what else few packets ask for. Read and written as the body is.
 #[derive(Clone, Debug)]
-pub struct FlowBody {
-    /// Time of the latest packet; never moves back.
-    pub(crate) last_seen: Timestamp,
+pub(crate) struct Beginning {
     /// Time of the first packet.
     pub(crate) first_seen: Timestamp,
     /// Number of the frame that opened the flow, with its depth of tunnels: what the flow's id is made from.
     pub(crate) origin: u64,
-    pub(crate) packets: [u64; 2],
+    /// How often the packets of a direction have gone beyond 32 bits. The directions are those of the key, not those that turn
+    /// with client and server.
+    turns: [u32; 2],
+}
+
+/// What is known of a conversation besides its beginning. Changes only under the row's lock.
+#[repr(C)]
+#[derive(Clone, Debug)]
+pub(crate) struct FlowBody {
+    /// Time of the latest packet; never moves back.
+    pub(crate) last_seen: Timestamp,
+    /// Packets, the low 32 bits: [`Beginning`] has the others.
+    packets: [u32; 2],
     pub(crate) bytes: [u64; 2],
     /// Lowest and highest time to live of each direction.
     pub(crate) ttl: [TtlRange; 2],
@@ -151,12 +160,31 @@ impl TtlRange {
     }
 }
 
+/// What is known of a conversation.
+#[derive(Clone, Copy, Debug)]
+pub struct FlowView<'f> {
+    pub(crate) body: &'f FlowBody,
+    pub(crate) beginning: &'f Beginning,
+}
+
+impl Beginning {
+    /// That of no conversation.
+    pub(crate) const NONE: Self = Self::new(Timestamp::ZERO, 0);
+
+    pub(crate) const fn new(at: Timestamp, origin: u64) -> Self {
+        Self { first_seen: at, origin, turns: [0; 2] }
+    }
+    /// The packets of a direction of the key have begun anew at zero.
+    #[cold]
+    pub(crate) const fn turn(&mut self, by_key: Direction) {
+        self.turns[by_key.index()] += 1;
+    }
+}
+
 impl FlowBody {
     /// A body without a conversation.
     pub(crate) const VACANT: Self = Self {
         last_seen: Timestamp::ZERO,
-        first_seen: Timestamp::ZERO,
-        origin: 0,
         packets: [0; 2],
         bytes: [0; 2],
         ttl: [TtlRange::EMPTY; 2],
@@ -166,22 +194,37 @@ impl FlowBody {
     };
 
     /// A new conversation of which the first packet has not been counted yet.
-    pub(crate) const fn begin(at: Timestamp, origin: u64, owner: u8, class: TimeoutClass) -> Self {
-        Self { last_seen: at, first_seen: at, origin, owner, marks: Marks::of(class), ..Self::VACANT }
+    pub(crate) const fn begin(at: Timestamp, owner: u8, class: TimeoutClass) -> Self {
+        Self { last_seen: at, owner, marks: Marks::of(class), ..Self::VACANT }
     }
 
     /// Counts a packet. Its direction is seen from now on, unless the packet only speaks about the flow (an ICMP
-    /// error), which says nothing about who has spoken.
-    #[inline]
-    pub(crate) fn count(&mut self, at: Timestamp, dir: Direction, bytes: u64, ttl: u8, speaks: bool) {
+    /// error), which says nothing about who has spoken. `turn` is told when the packets begin anew at zero.
+    #[inline(always)]
+    pub(crate) fn count(
+        &mut self,
+        at: Timestamp,
+        dir: Direction,
+        bytes: u64,
+        ttl: u8,
+        speaks: bool,
+        turn: impl FnOnce(Direction),
+    ) {
         self.last_seen = self.last_seen.max(at);
         let i = dir.index();
-        self.packets[i] += 1;
+        self.packets[i] = self.packets[i].wrapping_add(1);
+        if self.packets[i] == 0 {
+            turn(self.by_key(dir));
+        }
         self.bytes[i] += bytes;
         self.ttl[i].add(ttl);
         if speaks {
             self.marks.set(Marks::SEEN_TO_SERVER << i);
         }
+    }
+    /// The direction of the key that is `dir` for the client and server as they are now known, and the other way round.
+    pub(crate) const fn by_key(&self, dir: Direction) -> Direction {
+        if self.marks.has(Marks::REVERSED) { dir.opposite() } else { dir }
     }
     /// Whether both ends have spoken.
     pub(crate) const fn both_seen(&self) -> bool {
@@ -194,11 +237,6 @@ impl FlowBody {
     /// Whether packets are only counted.
     pub(crate) const fn is_bypassed(&self) -> bool {
         matches!(self.state, FlowState::LocalBypassed)
-    }
-    /// Whether the capture has lost packets of the TCP session.
-    #[must_use]
-    pub const fn is_tcp_liberal(&self) -> bool {
-        self.marks.has(Marks::TCP_LIBERAL)
     }
     /// Whether the flow has a [`Detail`] that may be looked at.
     pub(crate) const fn has_detail(&self) -> bool {
@@ -223,32 +261,6 @@ impl FlowBody {
         self.marks.0 = self.marks.0 & !(TO_SERVER | TO_CLIENT) | to_server << 1 | to_client >> 1;
     }
 
-    /// Time of the first packet.
-    #[must_use]
-    pub const fn first_seen(&self) -> Timestamp {
-        self.first_seen
-    }
-    /// Time of the latest packet.
-    #[must_use]
-    pub const fn last_seen(&self) -> Timestamp {
-        self.last_seen
-    }
-    /// The number by which the first packet is known: no other flow of the run has it.
-    #[must_use]
-    pub const fn origin(&self) -> u64 {
-        self.origin
-    }
-    /// State of the flow.
-    #[must_use]
-    pub const fn state(&self) -> FlowState {
-        self.state
-    }
-    /// What one direction carried so far.
-    #[must_use]
-    pub const fn traffic(&self, dir: Direction) -> Traffic {
-        let i = dir.index();
-        Traffic { packets: self.packets[i], bytes: self.bytes[i], ttl: self.ttl[i].pair() }
-    }
     pub(crate) fn endpoint(&self, key: &FlowKey, detail: Option<&Detail>) -> Endpoint {
         match (detail, key.scope().protocol()) {
             (Some(Detail::Icmp { request, response }), _) => Endpoint::Icmp { request: *request, response: *response },
@@ -260,6 +272,41 @@ impl FlowBody {
             (_, PROTO_ESP) => Endpoint::Spi(u32::from(key.ports().src) << 16 | u32::from(key.ports().dst)),
             _ => Endpoint::None,
         }
+    }
+}
+
+impl FlowView<'_> {
+    /// Time of the first packet.
+    #[must_use]
+    pub const fn first_seen(&self) -> Timestamp {
+        self.beginning.first_seen
+    }
+    /// Time of the latest packet.
+    #[must_use]
+    pub const fn last_seen(&self) -> Timestamp {
+        self.body.last_seen
+    }
+    /// The number by which the first packet is known: no other flow of the run has it.
+    #[must_use]
+    pub const fn origin(&self) -> u64 {
+        self.beginning.origin
+    }
+    /// State of the flow.
+    #[must_use]
+    pub const fn state(&self) -> FlowState {
+        self.body.state
+    }
+    /// What one direction carried so far.
+    #[must_use]
+    pub const fn traffic(&self, dir: Direction) -> Traffic {
+        let (i, turns) = (dir.index(), self.beginning.turns[self.body.by_key(dir).index()]);
+        let packets = self.body.packets[i] as u64 | (turns as u64) << 32;
+        Traffic { packets, bytes: self.body.bytes[i], ttl: self.body.ttl[i].pair() }
+    }
+    /// Whether the capture has lost packets of the TCP session.
+    #[must_use]
+    pub const fn is_tcp_liberal(&self) -> bool {
+        self.body.marks.has(Marks::TCP_LIBERAL)
     }
 }
 
@@ -288,7 +335,7 @@ pub(crate) const PROTO_SCTP: u8 = 132;
 
 #[cfg(not(loom))]
 const _: () = {
-    assert!(size_of::<KeyHead>() == 24 && size_of::<FlowBody>() == 64);
-    assert!(size_of::<Flow>() == 96, "one line and a half: two lines, wherever it begins");
+    assert!(size_of::<FlowLine>() == 64, "what a packet touches is one line");
+    assert!(size_of::<Flow>() == 32, "half a line");
     assert!(size_of::<Detail>() <= 64, "a session and its tag fit a line");
 };

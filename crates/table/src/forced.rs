@@ -191,5 +191,5 @@ fn is_alive(body: &FlowBody, now: Timestamp) -> bool {
         FlowState::Closed => 3,
         FlowState::LocalBypassed => 30,
     };
-    now.since(body.last_seen()) < Span::from_secs(secs)
+    now.since(body.last_seen) < Span::from_secs(secs)
 }

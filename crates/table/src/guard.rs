@@ -12,10 +12,10 @@ use flumen_kref::Ref;
 use flumen_model::FlowKey;
 
 use crate::bucket::Locked;
-use crate::flow::{Detail, Flow, FlowBody};
+use crate::flow::{Beginning, Detail, Flow, FlowBody, FlowView};
 use crate::prim::{Ordering, Witness};
 use crate::side::Side;
-use crate::storage::{FlowStore, Link, detail_place, key_of, parent_of};
+use crate::storage::{FlowStore, Link, beginning_place, body_place, detail_place, key_of, parent_of, view};
 
 /// A reference to a flow: it is not ended by timeout or forced reuse while one exists, and its slot is not used again.
 /// One pointer wide; `Clone` counts up, `Drop` counts down.
@@ -74,11 +74,11 @@ impl<'g> FlowGuard<'g> {
     }
     /// What is known of the conversation.
     #[must_use]
-    pub fn body(&self) -> &FlowBody {
+    pub fn body(&self) -> FlowView<'_> {
         self.witness().read();
         // SAFETY:
         // - The row is locked (`new`, `of_reference`), and this guard is the only access under that lock.
-        unsafe { &*Flow::body_ptr(self.flow) }
+        unsafe { view(self.flow) }
     }
     /// Origin of the flow that has the outsides of its packets.
     pub(crate) fn parent(&self) -> Option<u64> {
@@ -91,7 +91,10 @@ impl<'g> FlowGuard<'g> {
         self.witness().write();
         // SAFETY:
         // - As in `body`; `&mut self`, borrowed as long as the parts, makes it the only borrow.
-        let body = unsafe { &mut *Flow::body_ptr(self.flow) };
+        let body = unsafe { &mut *body_place(self.flow) };
+        // SAFETY:
+        // - Likewise the beginning, which goes with the body.
+        let beginning = unsafe { &mut *beginning_place(self.flow) };
         // SAFETY:
         // - Likewise the detail, which goes with the body and was written when the flow began.
         let detail = body.has_detail().then(|| unsafe { &mut *detail_place(self.flow) });
@@ -100,7 +103,7 @@ impl<'g> FlowGuard<'g> {
             // - The side goes with the body: under this lock, this guard is the only access to it.
             Side::new(layout, unsafe { words.as_mut() })
         });
-        Parts { body, detail, side }
+        Parts { body, beginning, detail, side }
     }
     fn witness(&self) -> &Witness {
         // SAFETY:
@@ -123,6 +126,7 @@ impl<'g> FlowGuard<'g> {
 #[derive(Debug)]
 pub(crate) struct Parts<'g> {
     pub(crate) body: &'g mut FlowBody,
+    pub(crate) beginning: &'g mut Beginning,
     /// `None` for UDP.
     pub(crate) detail: Option<&'g mut Detail>,
     /// `None` when the configuration asks for none.
@@ -131,7 +135,7 @@ pub(crate) struct Parts<'g> {
 
 impl fmt::Debug for FlowGuard<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FlowGuard").field("key", &self.key()).field("body", self.body()).finish()
+        f.debug_struct("FlowGuard").field("key", &self.key()).field("body", &self.body()).finish()
     }
 }
 
@@ -150,5 +154,13 @@ pub(crate) fn body_of<'l>(_locked: &'l Locked<'_>, flow: NonNull<Flow>) -> &'l F
     unsafe { flow.as_ref() }.body_use.read();
     // SAFETY:
     // - The flow is in the locked row; a guard of it would borrow the row guard that owns `_locked` exclusively.
-    unsafe { &*Flow::body_ptr(flow) }
+    unsafe { &*body_place(flow) }
+}
+
+/// The same with how the flow began.
+pub(crate) fn view_of<'l>(locked: &'l Locked<'_>, flow: NonNull<Flow>) -> FlowView<'l> {
+    let body = body_of(locked, flow);
+    // SAFETY:
+    // - The beginning goes with the body.
+    FlowView { body, beginning: unsafe { &*beginning_place(flow) } }
 }

@@ -6,8 +6,8 @@
 use flumen_kref::Ref;
 use flumen_model::{EndReason, FlowKey, FlowRecord};
 
-use crate::flow::FlowBody;
-use crate::guard::{FlowRef, body_of, detail_of};
+use crate::flow::FlowView;
+use crate::guard::{FlowRef, detail_of, view_of};
 use crate::lookup::FlowLookup;
 use crate::record::{FlowIds, Known, record};
 use crate::storage::{BLOCK_FLOWS, EndedFlow, SlotId, key_of, parent_of, slot_of};
@@ -36,7 +36,7 @@ pub struct Resident<'a> {
     /// Who talks to whom.
     pub key: &'a FlowKey,
     /// What is known of the conversation.
-    pub body: &'a FlowBody,
+    pub body: FlowView<'a>,
 }
 
 impl FlowTable {
@@ -48,11 +48,11 @@ impl FlowTable {
         for row in 0..self.rows() {
             let locked = self.lock_row(row);
             locked.for_each(|flow, _| {
-                let body = body_of(&locked, flow);
-                if ids.id(body.origin) == id {
+                let view = view_of(&locked, flow);
+                if ids.id(view.origin()) == id {
                     let (key, detail) = (key_of(flow), detail_of(&locked, flow));
-                    let known = Known { key: &key, body, detail, parent: parent_of(flow, &key) };
-                    found = Some(record(known, EndReason::Unknown, body.last_seen(), ids));
+                    let known = Known { key: &key, view, detail, parent: parent_of(flow, &key) };
+                    found = Some(record(known, EndReason::Unknown, view.last_seen(), ids));
                 }
             });
         }
@@ -67,7 +67,7 @@ impl FlowTable {
                 // SAFETY:
                 // - The flow is in the locked row or its evicted list, hence in use.
                 let references = unsafe { flow.as_ref() }.count.read();
-                let (key, body) = (key_of(flow), body_of(&locked, flow));
+                let (key, body) = (key_of(flow), view_of(&locked, flow));
                 visit(&Resident { place, row, slot: slot_of(flow), references, key: &key, body });
             };
             locked.for_each(|flow, _| show(Place::Row, flow));

@@ -45,7 +45,7 @@ pub use defrag::{
     Datagram, Defrag, DefragConfig, DefragCounters, DropReason, HostPolicies, Incomplete, Network, Outcome,
     OverlapPolicy,
 };
-pub use flow::{Flow, FlowBody};
+pub use flow::{Flow, FlowView};
 pub use guard::{FlowGuard, FlowRef};
 pub use hash::{FlowHash, HashSecret};
 pub use inspect::{Place, Resident};

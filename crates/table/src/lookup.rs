@@ -16,8 +16,8 @@ use crate::account::{account, oriented};
 use crate::bucket::{Due, Found, Locked};
 use crate::config::TimeoutClass;
 use crate::counters::LookupCounters;
-use crate::flow::{Detail, Flow, FlowBody, Marks, PROTO_ICMP, PROTO_ICMPV6, PROTO_TCP, PROTO_UDP};
-use crate::guard::{FlowGuard, Parts, body_of, detail_of};
+use crate::flow::{Beginning, Detail, Flow, FlowBody, Marks, PROTO_ICMP, PROTO_ICMPV6, PROTO_TCP, PROTO_UDP};
+use crate::guard::{FlowGuard, Parts, body_of, detail_of, view_of};
 use crate::hash::FlowHash;
 use crate::key::{Message, PacketKey};
 use crate::pool::{SpareQueue, Sync};
@@ -109,7 +109,8 @@ pub struct RowGuard<'w, 't> {
     pub(crate) lookup: &'w mut FlowLookup<'t>,
     pub(crate) locked: Locked<'t>,
     row: u32,
-    counted_in: u64,
+    /// The flow of this row that the last packet was counted in.
+    counted: Option<NonNull<Flow>>,
 }
 
 impl<'t> FlowLookup<'t> {
@@ -140,7 +141,7 @@ impl<'t> FlowLookup<'t> {
     /// Locks a row; see [`FlowTable::row`].
     #[inline]
     pub fn lock(&mut self, row: u32) -> RowGuard<'_, 't> {
-        RowGuard { locked: self.table.lock_row(row), lookup: self, row, counted_in: 0 }
+        RowGuard { locked: self.table.lock_row(row), lookup: self, row, counted: None }
     }
 
     /// Flows that have ended in this worker and wait to become records.
@@ -212,6 +213,7 @@ impl RowGuard<'_, '_> {
     /// workers have reached: so what becomes of a flow does not depend on which others share its row.
     pub fn packet(&mut self, key: &PacketKey, hash: FlowHash, view: &PacketView<'_>) -> Verdict {
         let table = self.lookup.table;
+        self.counted = None;
         if self.locked.bucket.deadline().due() <= table.now_due() {
             self.expire(table.now());
         }
@@ -228,13 +230,16 @@ impl RowGuard<'_, '_> {
         if row != self.row {
             self.lookup.table.change_row(&mut self.locked, row);
             self.row = row;
+            self.counted = None;
         }
     }
 
-    /// The origin of the flow in which the last packet was counted: the parent of the flows of packets inside it.
+    /// The origin of the flow in which the last packet was counted: the parent of the flows of packets inside it. 0 when there
+    /// was none, or it was taken the [short way](Self::takes_usual). Asked for when it is wanted, since it lies where packets
+    /// seldom look.
     #[must_use]
-    pub const fn counted_in(&self) -> u64 {
-        self.counted_in
+    pub fn counted_in(&self) -> u64 {
+        self.counted.map_or(0, |flow| view_of(&self.locked, flow).origin())
     }
 
     /// The flow of a key, if the row has it.
@@ -260,24 +265,25 @@ impl RowGuard<'_, '_> {
     }
 
     /// Counts a packet in its flow, which is one of the row's.
-    fn count(&mut self, flow: NonNull<Flow>, direction: Direction, view: &PacketView<'_>) -> Verdict {
+    fn count(&mut self, place: NonNull<Flow>, direction: Direction, view: &PacketView<'_>) -> Verdict {
         // SAFETY:
         // - The flow is in this guard's row, which is locked; no other guard of it exists.
-        let mut flow = unsafe { FlowGuard::new(flow, self.locked.store) };
-        let Parts { body, detail, side } = flow.parts();
+        let mut flow = unsafe { FlowGuard::new(place, self.locked.store) };
+        let Parts { body, beginning, detail, side } = flow.parts();
         let (old_state, was_reversed) = (body.state, body.marks.has(Marks::REVERSED));
-        account(body, detail, direction, view, self.lookup.tcp, self.lookup.worker, &mut self.lookup.counters);
+        let (policy, worker) = (self.lookup.tcp, self.lookup.worker);
+        account(body, beginning, detail, direction, view, policy, worker, &mut self.lookup.counters);
         if let Some(mut side) = side {
             if body.marks.has(Marks::REVERSED) != was_reversed {
                 side.reverse();
             }
-            side.packet(body, oriented(body, direction), view, &mut self.lookup.counters);
+            side.packet(body, beginning, oriented(body, direction), view, &mut self.lookup.counters);
         }
         if body.state != old_state {
-            let due = Due::at(self.lookup.table.deadline(flow.body(), self.lookup.table.is_emergency()));
+            let due = Due::at(self.lookup.table.deadline(body, self.lookup.table.is_emergency()));
             self.lookup.table.note_deadline(self.row, due);
         }
-        self.counted_in = flow.body().origin;
+        self.counted = Some(place);
         Verdict::Counted
     }
 
@@ -322,16 +328,16 @@ impl RowGuard<'_, '_> {
         // SAFETY:
         // - The flow is in this guard's row, which is locked; no other guard of it exists.
         let mut flow = unsafe { FlowGuard::new(found.flow, self.locked.store) };
-        let reversed = flow.body().marks.has(Marks::REVERSED);
+        let reversed = flow.body().body.marks.has(Marks::REVERSED);
         let client = if reversed { flow.key().server() } else { flow.key().client() };
         let from_client = matches!(view.message, Message::Icmp { src, .. } if *src == client);
         let direction = if from_client { Direction::ToServer } else { Direction::ToClient };
-        let Parts { body, side, .. } = flow.parts();
-        body.count(view.at, direction, view.bytes, view.ttl, false);
+        let Parts { body, beginning, side, .. } = flow.parts();
+        body.count(view.at, direction, view.bytes, view.ttl, false, |by_key| beginning.turn(by_key));
         if let Some(mut side) = side {
-            side.packet(body, direction, view, &mut self.lookup.counters);
+            side.packet(body, beginning, direction, view, &mut self.lookup.counters);
         }
-        self.counted_in = flow.body().origin;
+        self.counted = Some(found.flow);
         Verdict::Counted
     }
 
@@ -374,10 +380,11 @@ impl RowGuard<'_, '_> {
             &Message::Icmp { kind, code, .. } => Detail::Icmp { request: (kind, code), response: None },
             Message::Other => Detail::None,
         };
-        let body = FlowBody::begin(view.at, view.origin, lookup.worker, TimeoutClass::of(key.scope().protocol()));
+        let body = FlowBody::begin(view.at, lookup.worker, TimeoutClass::of(key.scope().protocol()));
+        let beginning = Beginning::new(view.at, view.origin);
         let due = Due::at(lookup.table.deadline(&body, emergency));
         let slot = spare.slot();
-        let flow = spare.begin(key, body, detail, view.parent, self.locked.store);
+        let flow = spare.begin(key, beginning, body, detail, view.parent, self.locked.store);
         self.locked.insert(flow, slot, hash);
         lookup.table.note_deadline(self.row, due);
         lookup.table.note_update(self.row, view.at);

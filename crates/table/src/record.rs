@@ -3,7 +3,7 @@
 use flumen_model::record::Nesting;
 use flumen_model::{Direction, EndReason, FlowKey, FlowRecord, Timestamp};
 
-use crate::flow::{Detail, FlowBody, Marks};
+use crate::flow::{Detail, FlowBody, FlowView, Marks};
 use crate::storage::EndedFlow;
 
 /// Makes flow ids: unique in a run, the same in the next run over the same input, and unlike those of other inputs.
@@ -50,7 +50,7 @@ impl EndedFlow {
     #[must_use]
     pub fn record(&self, ids: FlowIds) -> FlowRecord {
         let key = self.key();
-        let known = Known { key: &key, body: self.body(), detail: self.detail(), parent: self.parent(&key) };
+        let known = Known { key: &key, view: self.body(), detail: self.detail(), parent: self.parent(&key) };
         FlowRecord {
             emergency: self.emergency && self.reason == EndReason::Forced,
             macs: self.macs(),
@@ -63,7 +63,7 @@ impl EndedFlow {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Known<'f> {
     pub(crate) key: &'f FlowKey,
-    pub(crate) body: &'f FlowBody,
+    pub(crate) view: FlowView<'f>,
     pub(crate) detail: Option<&'f Detail>,
     /// Origin of the flow around it.
     pub(crate) parent: Option<u64>,
@@ -71,11 +71,12 @@ pub(crate) struct Known<'f> {
 
 /// The record of a flow as far as that tells.
 pub(crate) fn record(known: Known<'_>, reason: EndReason, logged: Timestamp, ids: FlowIds) -> FlowRecord {
-    let Known { key, body, detail, parent } = known;
+    let Known { key, view, detail, parent } = known;
+    let body = view.body;
     let reversed = body.marks.has(Marks::REVERSED);
     let (client, server) = if reversed { (key.server(), key.client()) } else { (key.client(), key.server()) };
     FlowRecord {
-        flow_id: ids.id(body.origin),
+        flow_id: ids.id(view.origin()),
         logged,
         nesting: nesting(key, body, parent, ids),
         device: key.scope().device(),
@@ -85,11 +86,11 @@ pub(crate) fn record(known: Known<'_>, reason: EndReason, logged: Timestamp, ids
         server,
         protocol: key.scope().protocol(),
         endpoint: body.endpoint(key, detail),
-        to_server: body.traffic(Direction::ToServer),
-        to_client: body.traffic(Direction::ToClient),
-        start: body.first_seen(),
-        end: body.last_seen(),
-        state: body.state(),
+        to_server: view.traffic(Direction::ToServer),
+        to_client: view.traffic(Direction::ToClient),
+        start: view.first_seen(),
+        end: view.last_seen(),
+        state: view.state(),
         reason,
         emergency: false,
         wrong_thread: body.marks.has(Marks::WRONG_THREAD),

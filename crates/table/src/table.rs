@@ -18,7 +18,7 @@ use crate::pool::SparePool;
 use crate::prim::{AtomicU32, AtomicU64, Ordering};
 use crate::rows::Rows;
 use crate::side::SideLayout;
-use crate::storage::{EndedFlow, FlowStore, SpareFlow, detail_place, key_of};
+use crate::storage::{EndedFlow, FlowStore, SpareFlow, detail_place, key_of, line_place};
 
 /// Rows that share one summary of their deadlines.
 pub(crate) const GROUP_ROWS: u32 = 64;
@@ -222,7 +222,7 @@ impl FlowTable {
     pub fn prefetch_flow(&self, key: &PacketKey, hash: FlowHash) {
         if let Some(slot) = self.rows.at(self.row(hash)).hint(hash) {
             let flow = self.store.flow_hint(slot);
-            prefetch_flow(flow);
+            prefetch(line_place(flow).cast());
             let PacketKey::Own(key) = key else { return };
             if TimeoutClass::of(key.scope().protocol()) != TimeoutClass::Udp {
                 prefetch(detail_place(flow).cast());
@@ -240,7 +240,9 @@ impl FlowTable {
     /// Asks for what of a row's flows says how much they are alive.
     pub(crate) fn prefetch_lives(&self, row: u32) {
         for slot in self.rows.at(row).hints() {
-            prefetch_flow(self.store.flow_hint(slot));
+            let flow = self.store.flow_hint(slot);
+            prefetch(line_place(flow).cast());
+            prefetch(flow.as_ptr().cast());
         }
     }
 
@@ -475,12 +477,12 @@ pub(crate) fn is_unreferenced(flow: NonNull<Flow>) -> bool {
     unsafe { flow.as_ref() }.count.read() == 1
 }
 
-/// Asks for the two lines of the flow at this address.
+/// Asks for all of a flow.
 #[inline]
-pub(crate) fn prefetch_flow(flow: NonNull<Flow>) {
-    let first = flow.as_ptr().cast::<u8>();
-    prefetch(first);
-    prefetch(first.wrapping_add(64));
+pub(crate) fn prefetch_all(flow: NonNull<Flow>) {
+    prefetch(line_place(flow).cast());
+    prefetch(detail_place(flow).cast());
+    prefetch(flow.as_ptr().cast());
 }
 
 #[inline]

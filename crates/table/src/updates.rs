@@ -14,6 +14,7 @@ use std::collections::BinaryHeap;
 use flumen_model::{EndReason, FlowRecord, Timestamp};
 
 use crate::bucket::{Due, Locked};
+use crate::flow::FlowView;
 use crate::guard::{FlowGuard, Parts};
 use crate::record::{FlowIds, Known, record};
 use crate::storage::{SlotId, slot_of};
@@ -64,21 +65,22 @@ impl FlowTable {
         for row in first..(first + GROUP_ROWS).min(self.rows()) {
             let locked = self.lock_row(row);
             each(&locked, |slot, flow| {
-                let Parts { body, side, .. } = flow.parts();
+                let Parts { body, beginning, side, .. } = flow.parts();
+                let view = FlowView { body, beginning };
                 let Some(mut side) = side else { return };
                 let Some(mut last) = side.update() else { return };
-                if last.due(body) <= now {
-                    if last.has_news(body) {
-                        chosen.push(Candidate { last_seen: body.last_seen, origin: body.origin, row, slot });
+                if last.due(view) <= now {
+                    if last.has_news(view) {
+                        chosen.push(Candidate { last_seen: view.last_seen(), origin: view.origin(), row, slot });
                         if chosen.len() > Self::UPDATES_MAX {
                             chosen.pop();
                             more = true;
                         }
                     } else {
-                        last.pass(body, now);
+                        last.pass(view, now);
                     }
                 }
-                earliest = earliest.min(Due::at(last.due(body)));
+                earliest = earliest.min(Due::at(last.due(view)));
             });
         }
         deadline.bring_forward(earliest);
@@ -90,17 +92,18 @@ impl FlowTable {
         let locked = self.lock_row(candidate.row);
         let mut made = None;
         each(&locked, |slot, flow| {
-            if slot != candidate.slot || flow.body().origin != candidate.origin {
+            if slot != candidate.slot || flow.body().origin() != candidate.origin {
                 return;
             }
             let (key, parent) = (flow.key(), flow.parent());
-            let Parts { body, detail, side } = flow.parts();
+            let Parts { body, beginning, detail, side } = flow.parts();
+            let view = FlowView { body, beginning };
             let Some(mut side) = side else { return };
             let macs = side.macs();
-            let Some(mut last) = side.update().filter(|last| last.due(body) <= now) else { return };
-            last.pass(body, now);
-            let interim = Some(Box::new(last.tell(body)));
-            let known = Known { key: &key, body, detail: detail.as_deref(), parent };
+            let Some(mut last) = side.update().filter(|last| last.due(view) <= now) else { return };
+            last.pass(view, now);
+            let interim = Some(Box::new(last.tell(view)));
+            let known = Known { key: &key, view, detail: detail.as_deref(), parent };
             made = Some(FlowRecord { macs, interim, ..record(known, EndReason::Unknown, now, ids) });
         });
         made

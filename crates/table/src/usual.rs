@@ -48,23 +48,26 @@ impl RowGuard<'_, '_> {
         // SAFETY:
         // - The flow is in this guard's row, which is locked; no other guard of it exists.
         let mut flow = unsafe { FlowGuard::new(found.flow, self.locked.store) };
-        let Parts { body, detail, side: None } = flow.parts() else { return false };
-        counts_only(body, detail, found.direction, packet, self.lookup.tcp, self.lookup.worker)
+        let Parts { body, beginning, detail, side: None } = flow.parts() else { return false };
+        let (policy, worker) = (self.lookup.tcp, self.lookup.worker);
+        let Some(direction) = is_usual(body, detail, found.direction, packet, policy, worker) else { return false };
+        body.count(packet.at, direction, packet.bytes, packet.ttl, true, |by_key| beginning.turn(by_key));
+        true
     }
 }
 
-/// Counts a packet that moves no state.
+/// The direction in which a packet is to be counted that moves no state; its session has taken it then.
 #[inline(always)]
-fn counts_only(
-    body: &mut FlowBody,
+fn is_usual(
+    body: &FlowBody,
     detail: Option<&mut Detail>,
     by_key: Direction,
     packet: &PlainPacket<'_>,
     policy: TcpPolicy,
     worker: u8,
-) -> bool {
+) -> Option<Direction> {
     let direction = oriented(body, by_key);
-    let is_usual = match (packet.message, detail) {
+    let takes = match (packet.message, detail) {
         (Message::Tcp(tcp), Some(Detail::Tcp(session))) => {
             body.state == FlowState::Established
                 && body.owner == worker
@@ -81,8 +84,5 @@ fn counts_only(
         }
         _ => false,
     };
-    if is_usual {
-        body.count(packet.at, direction, packet.bytes, packet.ttl, true);
-    }
-    is_usual
+    takes.then_some(direction)
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use flumen_model::key::Scope;
 use flumen_model::record::FlowRecord;
 use flumen_model::{EndReason, FlowKey, FlowState, Ledger, Span, Tally, Timestamp};
-use flumen_table::{EndedFlow, FlowBody, FlowIds, TableConfig, TimeoutClass, TrackTunnel};
+use flumen_table::{EndedFlow, FlowView, FlowIds, TableConfig, TimeoutClass, TrackTunnel};
 use flumen_wire::NonFlow;
 use traffic::splitmix;
 
@@ -148,7 +148,7 @@ pub(crate) fn tracked(key: &FlowKey, config: &TableConfig) -> FlowKey {
 }
 
 /// A number that changes with everything that a packet may change in a flow, wherever the flow is.
-pub(crate) fn trace(body: &FlowBody) -> u64 {
+pub(crate) fn trace(body: FlowView<'_>) -> u64 {
     use flumen_model::Direction::{ToClient, ToServer};
     let (server, client) = (body.traffic(ToServer), body.traffic(ToClient));
     let mut sum = body.origin();

@@ -1,7 +1,7 @@
 //! The census: where every slot is, taken after each step, and the laws that it shows.
 
 use flumen_model::{Direction, EndReason, Tally};
-use flumen_table::{EndedFlow, FlowBody, FlowRef, FlowTable, Place, SlotId};
+use flumen_table::{EndedFlow, FlowView, FlowRef, FlowTable, Place, SlotId};
 
 use crate::book::{Book, trace};
 use crate::law::{Law, Probe, Violation, holds};
@@ -61,7 +61,7 @@ impl Census {
         self.placed += 1;
     }
 
-    fn put_flow(&mut self, body: &FlowBody, references: u32) -> Flow {
+    fn put_flow(&mut self, body: FlowView<'_>, references: u32) -> Flow {
         let mut packets = 0;
         for traffic in [body.traffic(Direction::ToServer), body.traffic(Direction::ToClient)] {
             packets += traffic.packets;
@@ -161,7 +161,7 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    pub(crate) fn new(flow: FlowRef, body: &FlowBody) -> Self {
+    pub(crate) fn new(flow: FlowRef, body: FlowView<'_>) -> Self {
         let key = flow.key();
         let packets = [Direction::ToServer, Direction::ToClient].map(|dir| body.traffic(dir).packets);
         Self { flow, key, origin: body.origin(), packets: packets[0] + packets[1], gone: false }

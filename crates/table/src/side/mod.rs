@@ -18,7 +18,7 @@ use flumen_model::{Direction, Span};
 
 use crate::config::TableConfig;
 use crate::counters::LookupCounters;
-use crate::flow::FlowBody;
+use crate::flow::{Beginning, FlowBody};
 use crate::lookup::PacketView;
 use macs::MACS_MAX;
 use rate::RateLayout;
@@ -76,6 +76,7 @@ impl<'s> Side<'s> {
     pub(crate) fn packet(
         &mut self,
         body: &mut FlowBody,
+        beginning: &Beginning,
         direction: Direction,
         view: &PacketView<'_>,
         counters: &mut LookupCounters,
@@ -86,7 +87,7 @@ impl<'s> Side<'s> {
             macs::add(macs, *seen, direction, counters);
         }
         if let Some(rate) = &layout.rate {
-            rate.add(rates, body, direction, view, counters);
+            rate.add(rates, body, beginning, direction, view, counters);
         }
     }
 

@@ -9,7 +9,7 @@ use flumen_model::{Direction, Span};
 
 use crate::config::RateTracking;
 use crate::counters::LookupCounters;
-use crate::flow::{FlowBody, Marks};
+use crate::flow::{Beginning, FlowBody, Marks};
 use crate::lookup::PacketView;
 
 /// Slots of a ring at most: 512 bytes for each direction.
@@ -42,6 +42,7 @@ impl RateLayout {
         &self,
         rings: &mut [u64],
         body: &mut FlowBody,
+        beginning: &Beginning,
         direction: Direction,
         view: &PacketView<'_>,
         counters: &mut LookupCounters,
@@ -51,7 +52,7 @@ impl RateLayout {
             return;
         }
         let ring = &mut rings[direction.index() * self.words()..][..self.words()];
-        let slot = view.at.since(body.first_seen).nanos() / self.slot.nanos();
+        let slot = view.at.since(beginning.first_seen).nanos() / self.slot.nanos();
         if add(ring, slot, view.bytes) < self.bytes {
             return;
         }

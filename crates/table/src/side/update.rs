@@ -4,7 +4,7 @@
 use flumen_model::record::{Interim, Traffic};
 use flumen_model::{Direction, Span, Timestamp};
 
-use crate::flow::FlowBody;
+use crate::flow::FlowView;
 
 /// Words: timeouts passed, sequence number, packets and bytes of both directions.
 pub(super) const WORDS: usize = 6;
@@ -18,23 +18,24 @@ pub(crate) struct LastUpdate<'s> {
 
 impl LastUpdate<'_> {
     /// The moment from which the flow wants another update.
-    pub(crate) const fn due(&self, body: &FlowBody) -> Timestamp {
+    pub(crate) const fn due(&self, view: FlowView<'_>) -> Timestamp {
         let span = self.timeout.nanos().saturating_mul(self.words[0].saturating_add(1));
-        Timestamp::from_nanos(body.first_seen().nanos().saturating_add(span))
+        Timestamp::from_nanos(view.first_seen().nanos().saturating_add(span))
     }
     /// Whether there is anything that the last update did not tell.
-    pub(crate) fn has_news(&self, body: &FlowBody) -> bool {
-        body.packets != self.words[2..4]
+    pub(crate) fn has_news(&self, view: FlowView<'_>) -> bool {
+        let told = [Direction::ToServer, Direction::ToClient].map(|dir| view.traffic(dir).packets);
+        told != self.words[2..4]
     }
     /// Lets the timeouts pass that are over at `now`.
-    pub(crate) fn pass(&mut self, body: &FlowBody, now: Timestamp) {
-        self.words[0] = now.since(body.first_seen()).nanos() / self.timeout.nanos().max(1);
+    pub(crate) fn pass(&mut self, view: FlowView<'_>, now: Timestamp) {
+        self.words[0] = now.since(view.first_seen()).nanos() / self.timeout.nanos().max(1);
     }
     /// Makes the update: its number, and what is new since the one before.
-    pub(crate) fn tell(&mut self, body: &FlowBody) -> Interim {
+    pub(crate) fn tell(&mut self, view: FlowView<'_>) -> Interim {
         self.words[1] += 1;
         let delta = [Direction::ToServer, Direction::ToClient].map(|dir| {
-            let (now, i) = (body.traffic(dir), dir.index());
+            let (now, i) = (view.traffic(dir), dir.index());
             let [packets, bytes] = [2, 4].map(|first| self.words[first + i]);
             self.words[2 + i] = now.packets;
             self.words[4 + i] = now.bytes;

@@ -23,7 +23,10 @@ mod identity;
 mod pages;
 mod store;
 
-pub(crate) use block::{BLOCK_BYTES, BLOCK_FLOWS, detail_place, direction_in, is_wide, key_of, parent_of, slot_of};
+pub(crate) use block::{
+    BLOCK_BYTES, BLOCK_FLOWS, beginning_place, body_place, detail_place, direction_in, is_wide, key_of, line_place,
+    parent_of, slot_of, view,
+};
 pub(crate) use identity::Probe;
 pub(crate) use pages::Pages;
 pub(crate) use store::FlowStore;
@@ -35,9 +38,9 @@ use flumen_kref::{Ref, Unique};
 use flumen_model::record::MacSet;
 use flumen_model::{EndReason, FlowKey, IpVersion, Timestamp};
 
-use crate::flow::{Detail, Flow, FlowBody};
+use crate::flow::{Beginning, Detail, Flow, FlowBody, FlowView};
 use crate::prim::Ordering;
-use crate::table::{prefetch, prefetch_flow};
+use crate::table::prefetch_all;
 
 /// What a slot has room for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -126,8 +129,7 @@ impl SpareFlow {
     /// Asks for the flow's lines.
     #[inline]
     pub(crate) fn prefetch(&self) {
-        prefetch_flow(self.0.as_ptr());
-        prefetch(detail_place(self.0.as_ptr()).cast());
+        prefetch_all(self.0.as_ptr());
     }
 
     /// Leaves the slot to its store, which gives its memory back as a whole.
@@ -140,6 +142,7 @@ impl SpareFlow {
     pub(crate) fn begin(
         self,
         key: &FlowKey,
+        beginning: Beginning,
         body: FlowBody,
         detail: Detail,
         parent: u64,
@@ -150,7 +153,7 @@ impl SpareFlow {
         self.0.body_use.write();
         // SAFETY:
         // - A spare flow is owned alone: nobody else reads or writes its key.
-        unsafe { self.0.key.get().write(*key.head()) };
+        unsafe { block::key_place(flow).write(*key.head()) };
         if key.head().has_tails() {
             // SAFETY:
             // - Likewise; the slot is wide enough.
@@ -166,7 +169,10 @@ impl SpareFlow {
         }
         // SAFETY:
         // - Likewise its body.
-        unsafe { self.0.body.get().write(body) };
+        unsafe { body_place(flow).write(body) };
+        // SAFETY:
+        // - Likewise its beginning.
+        unsafe { beginning_place(flow).write(beginning) };
         if let Some((_, mut words)) = store.side_ptr(flow) {
             // SAFETY:
             // - Likewise its side.
@@ -202,16 +208,14 @@ impl EndedFlow {
         let flow = unsafe { Ref::from_raw(flow) };
         flow.next.store(Link::UNLINKED, Ordering::Relaxed);
         let mut ended = Self { flow, at, reason, emergency, origin: 0 };
-        ended.origin = ended.body().origin;
+        ended.origin = ended.body().origin();
         ended
     }
 
     /// Asks for what the record is made from.
     #[inline]
     pub fn prefetch(&self) {
-        let flow = Ref::as_ptr(&self.flow);
-        prefetch_flow(flow);
-        prefetch(detail_place(flow).cast());
+        prefetch_all(Ref::as_ptr(&self.flow));
     }
 
     /// Who talked to whom, as the first packet had it.
@@ -221,11 +225,11 @@ impl EndedFlow {
     }
     /// What is known of the conversation.
     #[must_use]
-    pub fn body(&self) -> &FlowBody {
+    pub fn body(&self) -> FlowView<'_> {
         self.flow.body_use.read();
         // SAFETY:
         // - The flow is in no row, and this handle owns the table's count: a `FlowRef` reaches a body only through a row.
-        unsafe { &*self.flow.body.get() }
+        unsafe { view(Ref::as_ptr(&self.flow)) }
     }
 
     /// What only its protocol has.
@@ -233,7 +237,7 @@ impl EndedFlow {
         let place = detail_place(Ref::as_ptr(&self.flow));
         // SAFETY:
         // - As in `body`; it was written when the flow began.
-        self.body().has_detail().then(|| unsafe { &*place })
+        self.body().body.has_detail().then(|| unsafe { &*place })
     }
 
     fn store(&self) -> &FlowStore {

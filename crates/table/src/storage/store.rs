@@ -5,7 +5,6 @@ use core::ptr::NonNull;
 use core::sync::atomic::AtomicPtr;
 
 use flumen_kref::{Boxed, CountOffset, Ref, RefCounted, Refcount, Unique, count_offset};
-use flumen_model::FlowKey;
 
 use super::block::{
     self, ANNEX_BYTES, BLOCK_BYTES, BLOCK_FLOWS, HEAD_BYTES, SLAB_BLOCKS, SLAB_BYTES, SlabHead, annex_offset_of,
@@ -13,7 +12,7 @@ use super::block::{
 };
 use super::pages::PageSize;
 use super::{Link, Pages, SlotId, SpareFlow, Width};
-use crate::flow::{Flow, FlowBody};
+use crate::flow::{Beginning, Flow};
 use crate::memcap::Memcap;
 use crate::prim::{AtomicU32, Mutex, Ordering, Witness, lock};
 use crate::side::SideLayout;
@@ -326,10 +325,9 @@ impl FlowStore {
 impl Flow {
     fn vacant() -> Self {
         Self {
-            key: core::cell::UnsafeCell::new(*FlowKey::NONE.head()),
             count: Refcount::new(0),
             next: AtomicU32::new(Link::UNLINKED),
-            body: core::cell::UnsafeCell::new(FlowBody::VACANT),
+            beginning: core::cell::UnsafeCell::new(Beginning::NONE),
             key_use: Witness::default(),
             body_use: Witness::default(),
             pinned: PhantomPinned,
@@ -338,8 +336,8 @@ impl Flow {
 }
 
 // SAFETY:
-// - Key and body are `UnsafeCell`s: the key changes only while one handle owns the flow, the body (and the detail, which
-//   lies elsewhere) only under the lock of the flow's row or by that owner. All are plain data that any thread may hold.
+// - The beginning is an `UnsafeCell`, and so are key, body and detail, which lie elsewhere: the key changes only while one
+//   handle owns the flow, the others only under the lock of its row or by that owner. All are plain data that any thread may hold.
 unsafe impl Sync for Flow {}
 
 // SAFETY:
