@@ -188,17 +188,17 @@ impl<'t> Front<'t> {
     ) -> usize {
         let mut next = numbers.start;
         for Packet { data, entry } in batch.packets_in(numbers) {
-            if into.len() >= most || self.turn == Turn::Needed {
+            if into.len() >= most || !self.frame(data, entry, batch, into) {
                 break;
             }
-            self.frame(data, entry, batch, into);
             next += 1;
         }
         next
     }
 
+    /// Answers whether there is a point in going on.
     #[inline(always)]
-    fn frame(&mut self, data: &[u8], entry: &Entry, batch: &PacketBatch, into: &mut Vector) {
+    fn frame(&mut self, data: &[u8], entry: &Entry, batch: &PacketBatch, into: &mut Vector) -> bool {
         let wire_len = match self.length {
             Length::Wire => entry.wire_len,
             Length::Captured => entry.captured_len,
@@ -209,7 +209,7 @@ impl<'t> Front<'t> {
             && !filter.takes(entry.link, data, entry.wire_len)
         {
             self.ledger.non_flow(NonFlow::Filtered, u64::from(wire_len));
-            return;
+            return true;
         }
         let keep = Keep { keyer: &mut self.keyer, entry, bytes: wire_len, place: into.place() };
         match self.decoder.decode_straight(entry.link, data, wire_len, keep) {
@@ -218,14 +218,16 @@ impl<'t> Front<'t> {
                 if self.keyer.notes_macs {
                     into.note_macs(Macs::of_frame(data));
                 }
+                true
             }
             None => self.otherwise(data, entry, wire_len, batch, into),
         }
     }
 
-    /// A frame that is not as nearly all are.
+    /// A frame that is not as nearly all are. Answers whether there is a point in going on.
+    #[cold]
     #[inline(never)]
-    fn otherwise(&mut self, data: &[u8], entry: &Entry, wire_len: u32, batch: &PacketBatch, into: &mut Vector) {
+    fn otherwise(&mut self, data: &[u8], entry: &Entry, wire_len: u32, batch: &PacketBatch, into: &mut Vector) -> bool {
         let place = Place::of(data, entry);
         let found = Found { place, wire_len, before: (0, 0), batch: Some((batch, entry.offset)) };
         let mut decoded = FlowPacket::EMPTY;
@@ -233,6 +235,7 @@ impl<'t> Front<'t> {
         if let Some((inner, outside)) = self.packet(outcome, &decoded, wire_len, &found, Outside::NONE, into) {
             self.inside(inner, outside, &found, into);
         }
+        self.turn != Turn::Needed
     }
 
     /// It is `at`, whether or not a frame came: fragments that have waited too long are given up.

@@ -40,10 +40,15 @@ impl Vector {
     #[inline(always)]
     pub(crate) fn place(&mut self) -> &mut Keyed {
         let index = self.len();
-        if index == self.places.len() {
-            self.places.push(Keyed::EMPTY);
+        if index >= self.places.len() {
+            self.grow(index);
         }
         &mut self.places[index]
+    }
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, index: usize) {
+        self.places.resize(index + 1, Keyed::EMPTY);
     }
     /// Takes the packet in that was written, and says where it is, for the packets inside of it.
     #[inline(always)]

@@ -2,10 +2,11 @@
 //!
 //! Both directions of a conversation hash alike, and whoever does not know the secret cannot choose keys that meet.
 //! The key's six words go through NH, the universal hash of UMAC (RFC 4418 §5.2): for any two keys the chance over the
-//! secret that they collide is 2^-64, whatever the keys are. A multiplication by two more secret words then folds the
-//! sum of 128 bits to 64. Three plus two multiplications, no branch on the key but the one that puts the ends in order.
+//! secret that they collide is 2^-64, whatever the keys are, since no two have the same words. A multiplication by two
+//! more secret words then folds the sum of 128 bits to 64. Of IPv4 an end fits into one word: two ends are in order after
+//! one comparison, and a product is left out that would be the same for all keys.
 
-use flumen_model::FlowKey;
+use flumen_model::{FlowKey, IpVersion};
 
 /// Hash of a flow key: decides the row and the tag.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -46,6 +47,12 @@ impl HashSecret {
     pub fn hash(&self, key: &FlowKey) -> FlowHash {
         let (a, b) = (u128::from_ne_bytes(key.client.0), u128::from_ne_bytes(key.server.0));
         let (a_port, b_port) = (key.ports.src, key.ports.dst);
+        if key.scope.ip_version() == IpVersion::V4 {
+            let end = |address: u128, port: u16| u64::from(address as u32) | u64::from(port) << 32;
+            let (a, b) = (end(a, a_port), end(b, b_port));
+            let words = [a.min(b), a.max(b), 0, 0, u64::from(key.tunnel_id), key.scope.bits()];
+            return self.hash_words(words);
+        }
         let in_order = (a, a_port) <= (b, b_port);
         let (a, b) = if in_order { (a, b) } else { (b, a) };
         let (a_port, b_port) = if in_order { (a_port, b_port) } else { (b_port, a_port) };
@@ -114,7 +121,7 @@ const fn mix(a: u64, b: u64) -> u64 {
 mod tests {
     use super::*;
     use flumen_model::key::{Place, Scope};
-    use flumen_model::{Address, IpVersion, Ports, VlanTags};
+    use flumen_model::{Address, Ports, VlanTags};
     use flumen_wire::TunnelKind;
 
     fn key(n: u64) -> FlowKey {

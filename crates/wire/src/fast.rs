@@ -192,7 +192,7 @@ pub(crate) fn decode<T: Take>(
     wire_len: u32,
     take: T,
 ) -> Option<T::Taken> {
-    let missing = (wire_len as usize).saturating_sub(data.len());
+    let missing = Missing { wire_len, captured_len: data.len() };
     let (header, rest) = data.split_first_chunk::<{ ethernet::HEADER_LEN }>()?;
     let (kind, vlan, rest) = match ethernet::fields(header).1 {
         ethertype::VLAN => {
@@ -202,8 +202,8 @@ pub(crate) fn decode<T: Take>(
         kind => (kind, None, rest),
     };
     match kind {
-        ethertype::IPV4 => finish(layers, filter, tunnels, &network_v4(Some(header), vlan, rest, missing)?, take),
-        ethertype::IPV6 => finish(layers, filter, tunnels, &network_v6(Some(header), vlan, rest, missing)?, take),
+        ethertype::IPV4 => finish(layers, filter, tunnels, &network_v4(Some(header), vlan, rest, &missing)?, take),
+        ethertype::IPV6 => finish(layers, filter, tunnels, &network_v6(Some(header), vlan, rest, &missing)?, take),
         _ => None,
     }
 }
@@ -218,8 +218,8 @@ pub(crate) fn decode_v4<T: Take>(
     wire_len: u32,
     take: T,
 ) -> Option<T::Taken> {
-    let missing = (wire_len as usize).saturating_sub(data.len());
-    finish(layers, filter, tunnels, &network_v4(None, None, data, missing)?, take)
+    let missing = Missing { wire_len, captured_len: data.len() };
+    finish(layers, filter, tunnels, &network_v4(None, None, data, &missing)?, take)
 }
 
 /// A packet that begins with an IPv6 header, as it comes out of tunnels.
@@ -232,8 +232,8 @@ pub(crate) fn decode_v6<T: Take>(
     wire_len: u32,
     take: T,
 ) -> Option<T::Taken> {
-    let missing = (wire_len as usize).saturating_sub(data.len());
-    finish(layers, filter, tunnels, &network_v6(None, None, data, missing)?, take)
+    let missing = Missing { wire_len, captured_len: data.len() };
+    finish(layers, filter, tunnels, &network_v6(None, None, data, &missing)?, take)
 }
 
 /// The transport, and the whole. Inlined for each IP version, so that what the version settles is settled then.
@@ -277,20 +277,33 @@ fn finish<T: Take>(
     }
 }
 
-/// `missing` is how many bytes the capture cut from the end of the frame.
+/// What the capture cut from the end of a frame.
+struct Missing {
+    wire_len: u32,
+    captured_len: usize,
+}
+
+impl Missing {
+    /// Whether a datagram has so many bytes of which `rest` was captured.
+    #[inline(always)]
+    fn allows(&self, len: usize, rest: &[u8]) -> bool {
+        len <= rest.len() || len - rest.len() <= (self.wire_len as usize).saturating_sub(self.captured_len)
+    }
+}
+
 #[inline(always)]
 fn network_v4<'a>(
     link: Option<&'a [u8; ethernet::HEADER_LEN]>,
     vlan: Option<u16>,
     data: &'a [u8],
-    missing: usize,
+    missing: &Missing,
 ) -> Option<Straight<'a>> {
     let (header, rest) = data.split_first_chunk::<{ ipv4::HEADER_LEN }>()?;
     let &[version_len, _, len_hi, len_lo, _, _, frag_hi, frag_lo, ..] = header;
     let len = usize::from(be16(len_hi, len_lo)).checked_sub(ipv4::HEADER_LEN)?;
     let usual = version_len == ipv4::VERSION_4_WITHOUT_OPTIONS
         && be16(frag_hi, frag_lo) & ipv4::FRAGMENT_MASK == 0
-        && len <= rest.len() + missing;
+        && missing.allows(len, rest);
     usual.then_some(Straight { link, vlan, network: Header::V4(header), len, rest })
 }
 
@@ -299,12 +312,12 @@ fn network_v6<'a>(
     link: Option<&'a [u8; ethernet::HEADER_LEN]>,
     vlan: Option<u16>,
     data: &'a [u8],
-    missing: usize,
+    missing: &Missing,
 ) -> Option<Straight<'a>> {
     let (header, rest) = data.split_first_chunk::<{ ipv6::HEADER_LEN }>()?;
     let &[version_class, _, _, _, len_hi, len_lo, ..] = header;
     let len = usize::from(be16(len_hi, len_lo));
-    let usual = version_class >> 4 == 6 && len <= rest.len() + missing;
+    let usual = version_class >> 4 == 6 && missing.allows(len, rest);
     usual.then_some(Straight { link, vlan, network: Header::V6(header), len, rest })
 }
 
