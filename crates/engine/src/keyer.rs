@@ -174,10 +174,10 @@ impl Take for Keep<'_, '_> {
     }
 
     #[inline(always)]
-    fn udp(mut self, packet: &Straight<'_>, ports: Ports, _is_tunnel: bool) -> FlowHash {
+    fn udp(mut self, packet: &Straight<'_>, ports: Ports, payload: &[u8], _is_tunnel: bool) -> FlowHash {
         let hash = self.write(packet, PROTO_UDP, ports, Message::Other);
         if self.keyer.asks_role {
-            self.place.role = Role::of_datagram(ports, || packet.payload_of_udp());
+            self.place.role = Role::of_datagram(ports, || Some(payload));
         }
         hash
     }
