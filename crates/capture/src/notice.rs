@@ -116,20 +116,25 @@ pub(crate) struct Oddities {
 }
 
 impl Oddities {
-    /// Looks at a packet whose record begins at byte `start` of the file.
+    /// Looks at a packet whose record begins at byte `start` of the file. `before` are those of its batch before it, which are
+    /// [counted](Self::count) as a whole.
     #[inline]
-    pub(crate) fn packet(&mut self, entry: &Entry, start: u64) {
+    pub(crate) fn packet(&mut self, entry: &Entry, before: usize, start: impl FnOnce() -> u64) {
         if entry.timestamp < self.last {
-            self.went_back(self.last.since(entry.timestamp), start);
+            self.went_back(self.last.since(entry.timestamp), start(), self.packets == 0 && before == 0);
         }
-        self.packets += 1;
         self.last = entry.timestamp;
         self.snapped += u64::from(entry.captured_len < entry.wire_len);
     }
 
+    /// Counts the packets of a batch.
+    pub(crate) fn count(&mut self, packets: usize) {
+        self.packets += packets as u64;
+    }
+
     #[cold]
-    fn went_back(&mut self, step: Span, start: u64) {
-        if self.packets == 0 {
+    fn went_back(&mut self, step: Span, start: u64, is_first: bool) {
+        if is_first {
             self.overlap = step;
             return;
         }

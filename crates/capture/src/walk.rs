@@ -45,8 +45,9 @@ impl Mapped {
         }
         batch.start(self.block.clone());
         let bytes = self.block.as_slice();
-        let walked = walk(reader, bytes, &mut self.at, batch, odd)?;
-        match walked {
+        let (at, pause) = walk(reader, bytes, self.at, batch, odd);
+        self.at = at;
+        match pause? {
             Pause::Full => Ok(()),
             // Behind the mapping there is nothing.
             Pause::Need(_) | Pause::Past(_) => reader.finish(bytes.len() as u64),
@@ -65,7 +66,9 @@ pub(crate) fn fill_from_stream<R: Records>(
         batch.start(stream.chunk.clone());
         // A held packet would keep its whole piece of the stream.
         batch.copy_when_held();
-        let need = match walk(reader, stream.chunk.as_slice(), &mut stream.at, batch, odd)? {
+        let (at, pause) = walk(reader, stream.chunk.as_slice(), stream.at, batch, odd);
+        stream.at = at;
+        let need = match pause? {
             Pause::Full => return Ok(()),
             Pause::Need(need) => need,
             Pause::Past(skip) => {
@@ -97,50 +100,57 @@ enum Pause {
     Past(u64),
 }
 
-/// Moves along the records of `bytes` from `at` on and puts their packets in `batch`.
+/// Moves along the records of `bytes` from `at` on and puts their packets in `batch`. Returns how far it has come, and why
+/// no further.
 #[inline]
 fn walk<R: Records>(
     reader: &mut R,
     bytes: &[u8],
-    at: &mut usize,
+    mut at: usize,
     batch: &mut PacketBatch,
     odd: &mut Oddities,
-) -> Result<Pause, Fault> {
+) -> (usize, Result<Pause, Fault>) {
     // The next header's place is known only from this one: without asking for the lines ahead, every packet would wait
     // for memory.
-    let mut asked = *at;
-    while batch.len() < BATCH_LEN {
-        let record_start = reader.offset();
-        match reader.step(&bytes[*at..])? {
-            Step::Packet(record) => {
+    let mut asked = at;
+    let pause = loop {
+        if batch.len() == BATCH_LEN {
+            break Ok(Pause::Full);
+        }
+        match reader.step(&bytes[at..]) {
+            Ok(Step::Packet(record)) => {
                 let entry = Entry {
                     timestamp: record.timestamp,
-                    offset: *at + record.start as usize,
+                    offset: at + record.start as usize,
                     captured_len: record.captured_len,
                     wire_len: record.wire_len,
                     link: record.link,
                     device: record.device,
                     checksum: ChecksumNote::None,
                 };
-                odd.packet(&entry, record_start);
+                odd.packet(&entry, batch.len(), || reader.offset() - u64::from(record.consumed));
                 if entry.link == LinkType::Unsupported {
                     odd.unsupported_link(reader.link_number(record.device));
                 }
                 batch.push(entry);
-                *at += record.consumed as usize;
+                at += record.consumed as usize;
             }
-            Step::Skip(skip) => {
-                let rest = (bytes.len() - *at) as u64;
-                *at += skip.min(rest) as usize;
+            Ok(Step::Skip(skip)) => {
+                let rest = (bytes.len() - at) as u64;
+                at += skip.min(rest) as usize;
                 if skip > rest {
-                    return Ok(Pause::Past(skip - rest));
+                    break Ok(Pause::Past(skip - rest));
                 }
             }
-            Step::Need(need) => return Ok(Pause::Need(need)),
+            Ok(Step::Need(need)) => break Ok(Pause::Need(need)),
+            Err(fault) => break Err(fault),
         }
-        asked = prefetch(bytes, asked.max(*at), *at + PREFETCH_AHEAD);
-    }
-    Ok(Pause::Full)
+        if batch.len().is_multiple_of(PREFETCH_EVERY) {
+            asked = prefetch(bytes, asked.max(at), at + PREFETCH_AHEAD);
+        }
+    };
+    odd.count(batch.len());
+    (at, pause)
 }
 
 /// The owner that buffers share: the mapping lasts until the source and every buffer are gone.
@@ -154,6 +164,8 @@ impl AsRef<[u8]> for SharedMapping {
 
 /// Packets of a batch at most.
 pub const BATCH_LEN: usize = 256;
+/// Packets between two times that memory is asked.
+const PREFETCH_EVERY: usize = 8;
 /// Bytes ahead of the walk that are asked of memory.
 const PREFETCH_AHEAD: usize = 4096;
 /// Bytes ahead of the walk that are asked of the operating system.

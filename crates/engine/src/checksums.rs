@@ -5,7 +5,6 @@
 //! are the figures of Suricata's `checksum-checks: auto`. A live capture is told of each packet by the kernel.
 
 use flumen_model::source::ChecksumNote;
-use flumen_wire::{FlowPacket, tcp_checksum_ok};
 
 use crate::config::Checksums;
 
@@ -45,20 +44,25 @@ impl ChecksumTest {
         }
         same
     }
-    /// Whether the packet in `frame` is believed, of which the capture says `note`.
+    /// Whether the checksum of a packet is to be [judged](Self::judge) of which the capture says `note`; else it is believed.
     #[inline(always)]
-    pub(crate) fn believes(&mut self, frame: &[u8], packet: &FlowPacket, note: ChecksumNote) -> bool {
+    pub(crate) fn asks(&self, note: ChecksumNote) -> bool {
+        self.mode == Checksums::All || !self.is_above(note)
+    }
+    /// Whether a packet is believed whatever its checksum is. Not inlined, so that the common case is one comparison.
+    #[inline(never)]
+    fn is_above(&self, note: ChecksumNote) -> bool {
         match self.mode {
             Checksums::None => true,
-            Checksums::Told if note != ChecksumNote::None => true,
+            Checksums::Told => note != ChecksumNote::None,
             // No card has made it yet: that says nothing of the packets that came from elsewhere.
-            Checksums::Auto if note == ChecksumNote::Unfinished => true,
-            _ => self.judge(tcp_checksum_ok(frame, packet)),
+            Checksums::Auto => note == ChecksumNote::Unfinished,
+            Checksums::All => false,
         }
     }
     /// Whether a packet is believed; `right` is `None` when it has no TCP checksum that could be computed.
     #[inline(always)]
-    fn judge(&mut self, right: Option<bool>) -> bool {
+    pub(crate) fn judge(&mut self, right: Option<bool>) -> bool {
         let Some(right) = right else { return true };
         if self.mode == Checksums::Auto {
             self.sample(right);
@@ -147,11 +151,15 @@ mod tests {
         let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x08, 0x00];
         frame.extend([0x45, 0, 0, 40, 0, 1, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
         frame.extend([0, 80, 4, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0x50, 0x10, 0, 0, 0, 0, 0, 0]);
-        let mut packet = FlowPacket::EMPTY;
+        let mut packet = flumen_wire::FlowPacket::EMPTY;
         let mut decoder = flumen_wire::Decoder::new(flumen_wire::DecodeOptions::default());
         let decoded = decoder.decode_into(flumen_wire::LinkType::Ethernet, &frame, 54, &mut packet);
         assert!(decoded.is_ok());
-        let believes = |mode, note| ChecksumTest::new(mode).believes(&frame, &packet, note);
+        let right = || flumen_wire::tcp_checksum_ok(&frame, &packet);
+        let believes = |mode, note| {
+            let mut test = ChecksumTest::new(mode);
+            !test.asks(note) || test.judge(right())
+        };
         let notes = [ChecksumNote::None, ChecksumNote::Right, ChecksumNote::Unfinished];
         assert_eq!(notes.map(|note| believes(Checksums::Told, note)), [false, true, true]);
         assert_eq!(notes.map(|note| believes(Checksums::Auto, note)), [false, false, true]);

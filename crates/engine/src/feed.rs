@@ -7,6 +7,7 @@
 //! its turn, as a single worker would have: so what is found does not depend on the number of workers.
 
 use flumen_model::sink::Anomaly;
+use flumen_model::source::Entry;
 use flumen_model::{PacketBatch, PacketSource, SourceError, Timestamp};
 use flumen_table::FlowTable;
 
@@ -118,13 +119,8 @@ impl<'r> Stages for Decoding<'r> {
         let Decoded { vector, raw, front, seen, .. } = batch;
         let Some(first) = raw.entries().first() else { return };
         front.begin_ahead(first.timestamp, *lock(&self.checksums));
-        for packet in raw.packets() {
-            seen.note(packet.entry.timestamp);
-            // All times are wanted, whether or not it is worth while to decode.
-            if !front.needs_turn() {
-                front.frame(&packet, raw, vector);
-            }
-        }
+        seen.note_all(raw.entries());
+        front.frames(raw, 0..raw.len(), usize::MAX, vector);
         vector.deal(&mut batch.hands);
     }
 
@@ -135,9 +131,7 @@ impl<'r> Stages for Decoding<'r> {
                 Some(before) => vector.before = before,
                 None => {
                     vector.clear();
-                    for packet in raw.packets() {
-                        order.front.frame(&packet, raw, vector);
-                    }
+                    order.front.frames(raw, 0..raw.len(), usize::MAX, vector);
                     vector.deal(hands);
                 }
             }
@@ -172,6 +166,16 @@ impl<'r> Stages for Decoding<'r> {
     }
 }
 
+/// Earliest and latest time of some packets.
+fn span(entries: &[Entry]) -> Option<(Timestamp, Timestamp)> {
+    let first = entries.first()?.timestamp;
+    Some(
+        entries.iter().fold((first, first), |(earliest, latest), entry| {
+            (earliest.min(entry.timestamp), latest.max(entry.timestamp))
+        }),
+    )
+}
+
 /// What has been read so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Seen {
@@ -187,6 +191,24 @@ impl Seen {
         self.opened.get_or_insert(at);
         let (first, last) = self.span.unwrap_or((at, at));
         self.span = Some((first.min(at), last.max(at)));
+    }
+    /// Notes the times of several packets.
+    pub(crate) fn note_all(&mut self, entries: &[Entry]) {
+        if let Some((earliest, latest)) = span(entries) {
+            self.opened.get_or_insert(entries[0].timestamp);
+            self.note(earliest);
+            self.note(latest);
+        }
+    }
+    /// The same, if all of them lie in the second that is running; else none is noted.
+    pub(crate) fn note_within(&mut self, entries: &[Entry]) -> bool {
+        let Some((earliest, latest)) = span(entries) else { return false };
+        let within = self.clock.is_within(earliest) && self.clock.is_within(latest);
+        if within {
+            self.note(earliest);
+            self.note(latest);
+        }
+        within
     }
     /// Adds what was read elsewhere. The clock stays: it is that of one source.
     pub(crate) fn merge(&mut self, other: &Self) {

@@ -8,13 +8,14 @@
 //! The account (law 1): every frame read, and every packet found in another, ends in a vector or in the ledger's reasons.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use flumen_model::sink::{Anomaly, AnomalyEnds};
-use flumen_model::source::{ChecksumNote, Packet};
+use flumen_model::source::{ChecksumNote, Entry, Packet};
 use flumen_model::{Ledger, PacketBatch, Timestamp};
 use flumen_pbuf::Pbuf;
 use flumen_table::{Compat, Defrag, DefragConfig, DefragCounters, FlowTable, HashSecret, Incomplete, Outcome};
-use flumen_wire::{Aside, DecodeCounters, Decoder, FlowPacket, Fragment, Inner, NonFlow, Transport};
+use flumen_wire::{Aside, DecodeCounters, Decoder, FlowPacket, Fragment, Inner, Macs, NonFlow, Transport};
 
 use crate::budget;
 use crate::checksums::ChecksumTest;
@@ -50,7 +51,7 @@ enum Turn {
     InOrder,
     /// It is not, and the frames so far can do without. They may lie in more than one second.
     Ahead { seconds: bool },
-    /// It is not, and a frame needs it.
+    /// It is not, and a frame needs it: there is no point in going on.
     Needed,
 }
 
@@ -145,10 +146,6 @@ impl<'t> Front<'t> {
             anomalies.clear();
         }
     }
-    /// Whether what comes before has to be known first: there is no point in going on.
-    pub(crate) fn needs_turn(&self) -> bool {
-        self.turn == Turn::Needed
-    }
     /// How checksums are judged now.
     pub(crate) const fn checksums(&self) -> ChecksumTest {
         self.keyer.checksums()
@@ -177,10 +174,31 @@ impl<'t> Front<'t> {
         Some(before)
     }
 
-    /// Takes a frame of `batch`; what wants a flow goes `into` the vector.
-    #[inline]
-    pub(crate) fn frame(&mut self, packet: &Packet<'_>, batch: &PacketBatch, into: &mut Vector) {
-        let entry = packet.entry;
+    /// Takes frames of `batch`, those of `numbers`, until the vector holds `most` packets; what wants a flow goes into it.
+    /// Returns the number of the first frame that it has not taken.
+    ///
+    /// One loop with all of the common frame's path inlined: a call for each frame takes a tenth of the instructions.
+    #[inline(never)]
+    pub(crate) fn frames(
+        &mut self,
+        batch: &PacketBatch,
+        numbers: Range<usize>,
+        most: usize,
+        into: &mut Vector,
+    ) -> usize {
+        let mut next = numbers.start;
+        for Packet { data, entry } in batch.packets_in(numbers) {
+            if into.len() >= most || !self.frame(data, entry, batch, into) {
+                break;
+            }
+            next += 1;
+        }
+        next
+    }
+
+    /// Answers whether there is a point in going on.
+    #[inline(always)]
+    fn frame(&mut self, data: &[u8], entry: &Entry, batch: &PacketBatch, into: &mut Vector) -> bool {
         let wire_len = match self.length {
             Length::Wire => entry.wire_len,
             Length::Captured => entry.captured_len,
@@ -188,31 +206,36 @@ impl<'t> Front<'t> {
         self.reach(entry.timestamp, into);
         self.ledger.read.add(u64::from(wire_len));
         if let Some(filter) = &self.filter
-            && !filter.takes(entry.link, packet.data, entry.wire_len)
+            && !filter.takes(entry.link, data, entry.wire_len)
         {
             self.ledger.non_flow(NonFlow::Filtered, u64::from(wire_len));
-            return;
+            return true;
         }
-        let found = Place { at: entry.timestamp, device: entry.device, data: packet.data, checksum: entry.checksum };
-        let keep = Keep { keyer: &mut self.keyer, found, bytes: wire_len, into };
-        match self.decoder.decode_straight(entry.link, packet.data, wire_len, keep) {
-            Some(Ok(_)) => {}
-            Some(Err(reason)) => self.ledger.non_flow(reason, u64::from(wire_len)),
-            None => self.otherwise(packet, wire_len, batch, into),
+        let keep = Keep { keyer: &mut self.keyer, entry, bytes: wire_len, place: into.place() };
+        match self.decoder.decode_straight(entry.link, data, wire_len, keep) {
+            Some(hash) => {
+                into.take_in(hash, false);
+                if self.keyer.notes_macs {
+                    into.note_macs(Macs::of_frame(data));
+                }
+                true
+            }
+            None => self.otherwise(data, entry, wire_len, batch, into),
         }
     }
 
-    /// A frame that is not as nearly all are.
+    /// A frame that is not as nearly all are. Answers whether there is a point in going on.
+    #[cold]
     #[inline(never)]
-    fn otherwise(&mut self, packet: &Packet<'_>, wire_len: u32, batch: &PacketBatch, into: &mut Vector) {
-        let entry = packet.entry;
-        let place = Place { at: entry.timestamp, device: entry.device, data: packet.data, checksum: entry.checksum };
+    fn otherwise(&mut self, data: &[u8], entry: &Entry, wire_len: u32, batch: &PacketBatch, into: &mut Vector) -> bool {
+        let place = Place::of(data, entry);
         let found = Found { place, wire_len, before: (0, 0), batch: Some((batch, entry.offset)) };
         let mut decoded = FlowPacket::EMPTY;
-        let outcome = self.decoder.decode_otherwise(entry.link, packet.data, wire_len, &mut decoded);
+        let outcome = self.decoder.decode_otherwise(entry.link, data, wire_len, &mut decoded);
         if let Some((inner, outside)) = self.packet(outcome, &decoded, wire_len, &found, Outside::NONE, into) {
             self.inside(inner, outside, &found, into);
         }
+        self.turn != Turn::Needed
     }
 
     /// It is `at`, whether or not a frame came: fragments that have waited too long are given up.

@@ -4,9 +4,9 @@
 //! for each kind of packet. All other packets are written once and keyed by the same function.
 
 use flumen_model::Timestamp;
-use flumen_model::source::ChecksumNote;
-use flumen_table::{FlowTable, Message, PacketKey};
-use flumen_wire::{FlowPacket, NonFlow, Role, Take};
+use flumen_model::source::{ChecksumNote, Entry};
+use flumen_table::{FlowHash, FlowTable, Message, PROTO_TCP, PROTO_UDP, PacketKey, straight_key};
+use flumen_wire::{FlowPacket, NonFlow, Ports, Role, Straight, Take, TcpSegment, tcp_checksum_ok, tcp_segment_ok};
 
 use crate::checksums::ChecksumTest;
 use crate::config::EngineConfig;
@@ -22,7 +22,7 @@ pub(crate) struct Keyer<'t> {
     /// What lies between two numbers: other fronts have those.
     step: u64,
     /// Whether MAC addresses are collected.
-    notes_macs: bool,
+    pub(crate) notes_macs: bool,
     /// Whether payloads are asked who is client and who is server.
     asks_role: bool,
 }
@@ -35,6 +35,13 @@ pub(crate) struct Place<'p> {
     pub(crate) data: &'p [u8],
     /// What the capture says of the checksum of the first transport header in `data`.
     pub(crate) checksum: ChecksumNote,
+}
+
+impl<'p> Place<'p> {
+    /// That of a frame.
+    pub(crate) const fn of(data: &'p [u8], entry: &Entry) -> Self {
+        Self { at: entry.timestamp, device: entry.device, data, checksum: entry.checksum }
+    }
 }
 
 impl<'t> Keyer<'t> {
@@ -82,25 +89,14 @@ impl<'t> Keyer<'t> {
         outside: Outside,
         into: &mut Vector,
     ) -> Result<Outside, NonFlow> {
-        self.key(packet, found, bytes, outside, into)
-    }
-
-    #[inline(always)]
-    fn key(
-        &mut self,
-        packet: &FlowPacket,
-        found: Place<'_>,
-        bytes: u32,
-        outside: Outside,
-        into: &mut Vector,
-    ) -> Result<Outside, NonFlow> {
         let key = PacketKey::of(packet, found.device, self.table.config());
         let hash = match &key {
             PacketKey::Own(key) | PacketKey::About(key) => self.table.hash(key),
             PacketKey::Nothing => return Err(NonFlow::IcmpError),
         };
         self.packets += self.step;
-        let index = into.put(Keyed {
+        let is_outside = packet.inner.is_some();
+        *into.place() = Keyed {
             key,
             hash,
             at: found.at,
@@ -109,10 +105,12 @@ impl<'t> Keyer<'t> {
             outside,
             message: Message::of(packet),
             ttl: packet.ttl,
-            is_outside: packet.inner.is_some(),
+            is_outside,
             role: if self.asks_role { Role::of_sender(packet, found.data) } else { None },
-            checksum_ok: self.checksums.believes(found.data, packet, found.checksum),
-        });
+            checksum_ok: !self.checksums.asks(found.checksum)
+                || self.checksums.judge(tcp_checksum_ok(found.data, packet)),
+        };
+        let index = into.take_in(hash, is_outside);
         if self.notes_macs {
             into.note_macs(packet.macs);
         }
@@ -120,19 +118,67 @@ impl<'t> Keyer<'t> {
     }
 }
 
-/// Keeps a packet of a frame that was decoded in a straight line.
+/// Does the same with a packet of a frame that was decoded in a straight line. What is taken is its hash; the packet is then
+/// to be taken in.
 pub(crate) struct Keep<'k, 't> {
     pub(crate) keyer: &'k mut Keyer<'t>,
-    pub(crate) found: Place<'k>,
+    pub(crate) entry: &'k Entry,
     pub(crate) bytes: u32,
-    pub(crate) into: &'k mut Vector,
+    pub(crate) place: &'k mut Keyed,
+}
+
+impl Keep<'_, '_> {
+    /// Writes all that is in the headers. That comes first: what was read stays in registers only until the payload is looked
+    /// at.
+    #[inline(always)]
+    fn write(&mut self, packet: &Straight<'_>, protocol: u8, ports: Ports, message: Message) -> FlowHash {
+        let Self { keyer, entry, bytes, place } = self;
+        keyer.packets += keyer.step;
+        let key = straight_key(packet, protocol, ports, entry.device);
+        **place = Keyed {
+            key: PacketKey::Own(key),
+            hash: FlowHash::ZERO,
+            at: entry.timestamp,
+            origin: keyer.packets,
+            bytes: *bytes,
+            outside: Outside::NONE,
+            message,
+            ttl: packet.ttl(),
+            is_outside: false,
+            role: None,
+            checksum_ok: true,
+        };
+        let hash = keyer.table.hash(&key);
+        place.hash = hash;
+        hash
+    }
 }
 
 impl Take for Keep<'_, '_> {
-    type Taken = Result<Outside, NonFlow>;
+    type Taken = FlowHash;
 
     #[inline(always)]
-    fn take(self, packet: &FlowPacket, _is_tunnel: bool) -> Self::Taken {
-        self.keyer.key(packet, self.found, self.bytes, Outside::NONE, self.into)
+    fn tcp(mut self, packet: &Straight<'_>, segment: &TcpSegment) -> FlowHash {
+        let hash = self.write(packet, PROTO_TCP, segment.ports, Message::Tcp(*segment));
+        let Self { keyer, entry, place, .. } = self;
+        if keyer.asks_role && segment.payload_len > 0 {
+            place.role = packet.payload_of(segment).and_then(Role::of_stream);
+        }
+        if keyer.checksums.asks(entry.checksum)
+            && let Some(segment) = packet.transport()
+        {
+            let (src, dst) = packet.ends();
+            place.checksum_ok = keyer.checksums.judge(Some(tcp_segment_ok(src, dst, segment)));
+        }
+        hash
+    }
+
+    #[inline(always)]
+    fn udp(mut self, packet: &Straight<'_>, ports: Ports, payload: &[u8], _is_tunnel: bool) -> FlowHash {
+        let hash = self.write(packet, PROTO_UDP, ports, Message::Other);
+        if self.keyer.asks_role {
+            self.place.role = Role::of_datagram(ports, || Some(payload));
+        }
+        hash
     }
 }

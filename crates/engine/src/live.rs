@@ -244,20 +244,16 @@ impl<'r, 's> LiveWorker<'r, 's> {
     fn batch(&mut self, batch: &PacketBatch) {
         let idle = || Timestamp::from_nanos((self.shared.now)().nanos().saturating_sub(LAG.nanos()));
         let at = batch.entries().last().map_or_else(idle, |last| last.timestamp);
-        let mut packets = batch.packets().peekable();
-        if packets.peek().is_none() {
+        self.done.seen.note_all(batch.entries());
+        if batch.is_empty() {
             self.vector.clear();
             self.front.reach(at, &mut self.vector);
             self.flows();
         }
-        while packets.peek().is_some() {
+        let mut next = 0;
+        while next < batch.len() {
             self.vector.clear();
-            while self.vector.len() < VECTOR
-                && let Some(packet) = packets.next()
-            {
-                self.done.seen.note(packet.entry.timestamp);
-                self.front.frame(&packet, batch, &mut self.vector);
-            }
+            next = self.front.frames(batch, next..batch.len(), VECTOR, &mut self.vector);
             self.flows();
         }
         self.hand_on();

@@ -96,16 +96,19 @@ impl Single<'_, '_> {
     /// Takes a batch second by second: vectors do not reach across the end of one.
     fn batch(&mut self, batch: &PacketBatch, monitor: &Monitor) {
         let mut done = 0;
-        for (i, entry) in batch.entries().iter().enumerate() {
-            if self.seen.opened.is_none() {
-                self.ids = FlowIds::new(entry.timestamp);
+        // Nearly every batch lies within a second.
+        if !self.seen.note_within(batch.entries()) {
+            for (i, entry) in batch.entries().iter().enumerate() {
+                if self.seen.opened.is_none() {
+                    self.ids = FlowIds::new(entry.timestamp);
+                }
+                if self.seen.clock.ends_second(entry.timestamp) {
+                    self.packets(batch, done, i);
+                    done = i;
+                    self.tick(entry.timestamp);
+                }
+                self.seen.note(entry.timestamp);
             }
-            if self.seen.clock.ends_second(entry.timestamp) {
-                self.packets(batch, done, i);
-                done = i;
-                self.tick(entry.timestamp);
-            }
-            self.seen.note(entry.timestamp);
         }
         self.packets(batch, done, batch.len());
         if self.table.is_emergency() && !self.emergencies.is_on() {
@@ -149,14 +152,10 @@ impl Single<'_, '_> {
     fn packets(&mut self, batch: &PacketBatch, from: usize, to: usize) {
         let Self { front, vector, worker, out, ids, .. } = self;
         let mut outlet = Outlet { ids: *ids, records: &mut |records| out.take(records) };
-        let mut packets = batch.packets_in(from..to);
-        while packets.len() > 0 {
+        let mut next = from;
+        while next < to {
             vector.clear();
-            while vector.len() < VECTOR
-                && let Some(packet) = packets.next()
-            {
-                front.frame(&packet, batch, vector);
-            }
+            next = front.frames(batch, next..to, VECTOR, vector);
             worker.packets(vector, &mut outlet);
         }
         worker.under_pressure.hand_on(&mut outlet);

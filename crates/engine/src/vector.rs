@@ -36,19 +36,28 @@ impl Vector {
     pub(crate) const fn len(&self) -> usize {
         self.hashes.len()
     }
-    /// Takes a packet in, and says where it is, for the packets inside of it.
+    /// Where the next packet is to be written, before it is [taken in](Self::take_in).
     #[inline(always)]
-    pub(crate) fn put(&mut self, packet: Keyed) -> Outside {
+    pub(crate) fn place(&mut self) -> &mut Keyed {
         let index = self.len();
-        if index == self.places.len() {
-            self.places.push(Keyed::EMPTY);
+        if index >= self.places.len() {
+            self.grow(index);
         }
-        let place = &mut self.places[index];
-        *place = packet;
-        if place.is_outside {
+        &mut self.places[index]
+    }
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, index: usize) {
+        self.places.resize(index + 1, Keyed::EMPTY);
+    }
+    /// Takes the packet in that was written, and says where it is, for the packets inside of it.
+    #[inline(always)]
+    pub(crate) fn take_in(&mut self, hash: FlowHash, is_outside: bool) -> Outside {
+        let index = self.len();
+        if is_outside {
             self.counted_in.resize_with(index + 1, || AtomicU64::new(PENDING));
         }
-        self.hashes.push(packet.hash);
+        self.hashes.push(hash);
         Outside(index as u32)
     }
     /// Notes the MAC addresses of the packet that was taken in just now. Either those of all packets are noted, or of none.
@@ -170,7 +179,8 @@ mod tests {
     use super::*;
 
     fn put(vector: &mut Vector, outside: Outside, is_outside: bool) -> Outside {
-        vector.put(Keyed { outside, is_outside, ..Keyed::EMPTY })
+        *vector.place() = Keyed { outside, is_outside, ..Keyed::EMPTY };
+        vector.take_in(FlowHash::ZERO, is_outside)
     }
 
     #[test]

@@ -327,8 +327,10 @@ impl Detail {
 
 /// Numbers of the IP protocols that are told apart.
 pub(crate) const PROTO_ICMP: u8 = 1;
-pub(crate) const PROTO_TCP: u8 = 6;
-pub(crate) const PROTO_UDP: u8 = 17;
+/// IP protocol of TCP.
+pub const PROTO_TCP: u8 = 6;
+/// IP protocol of UDP.
+pub const PROTO_UDP: u8 = 17;
 pub(crate) const PROTO_ESP: u8 = 50;
 pub(crate) const PROTO_ICMPV6: u8 = 58;
 pub(crate) const PROTO_SCTP: u8 = 132;

@@ -2,7 +2,7 @@
 
 use flumen_model::key::{KeyHead, Place, Scope};
 use flumen_model::{Address, FlowKey, Ports};
-use flumen_wire::{FlowPacket, Icmp, Quoted, TcpSegment, Transport, Tunnel};
+use flumen_wire::{FlowPacket, Icmp, Quoted, Straight, TcpSegment, Transport, Tunnel};
 
 use crate::config::{Compat, TableConfig, TrackTunnel};
 use crate::flow::{PROTO_TCP, PROTO_UDP};
@@ -20,9 +20,6 @@ pub enum PacketKey {
 
 impl PacketKey {
     /// The key of a packet that came in on `device`.
-    ///
-    /// Inlined where it is called: of a packet that was just decoded in a straight line most of this is settled there.
-    #[inline(always)]
     #[must_use]
     pub fn of(packet: &FlowPacket, device: u16, config: &TableConfig) -> Self {
         let tunnel = match config.track_tunnel {
@@ -53,6 +50,17 @@ impl PacketKey {
     }
 }
 
+/// The same for a packet of TCP or UDP that was decoded in a straight line, which has a flow of its own and is in no tunnel:
+/// most of it is settled where this is inlined.
+#[inline(always)]
+#[must_use]
+pub fn straight_key(packet: &Straight<'_>, protocol: u8, ports: Ports, device: u16) -> FlowKey {
+    let (client, server) = packet.ends();
+    let scope =
+        Scope::of(Place { protocol, ip_version: packet.ip_version(), vlan: packet.vlan(), device, ..Place::NOWHERE });
+    FlowKey::new(client, server, ports, 0, scope)
+}
+
 /// What of a packet's transport header a flow looks at, apart from what is in its key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Message {
@@ -73,7 +81,6 @@ pub enum Message {
 
 impl Message {
     /// What a packet says.
-    #[inline(always)]
     #[must_use]
     pub const fn of(packet: &FlowPacket) -> Self {
         match &packet.transport {

@@ -45,11 +45,11 @@ pub use defrag::{
     Datagram, Defrag, DefragConfig, DefragCounters, DropReason, HostPolicies, Incomplete, Network, Outcome,
     OverlapPolicy,
 };
-pub use flow::{Flow, FlowView};
+pub use flow::{Flow, FlowView, PROTO_TCP, PROTO_UDP};
 pub use guard::{FlowGuard, FlowRef};
 pub use hash::{FlowHash, HashSecret};
 pub use inspect::{Place, Resident};
-pub use key::{Message, PacketKey};
+pub use key::{Message, PacketKey, straight_key};
 pub use lookup::{FlowLookup, PacketView, RowGuard, Verdict};
 pub use record::FlowIds;
 pub use storage::{EndedFlow, SlotId};

@@ -4,42 +4,57 @@ use crate::{Address, FlowPacket, Transport};
 
 /// Whether the checksum of the TCP segment in the frame `data` is right. `None` when that cannot be said: the packet is
 /// no TCP, or the capture cut the segment.
-///
-/// Inlined, so that a packet whose fields are in registers is not written for it.
-#[inline(always)]
 #[must_use]
 pub fn tcp_checksum_ok(data: &[u8], packet: &FlowPacket) -> Option<bool> {
     let Transport::Tcp(_) = packet.transport else { return None };
     let start = packet.transport_offset as usize;
     let segment = data.get(start..start.checked_add(packet.transport_len as usize)?)?;
+    Some(tcp_segment_ok(packet.src, packet.dst, segment))
+}
+
+/// Whether the checksum of a TCP segment is right, of at most 65,535 bytes.
+#[inline(always)]
+#[must_use]
+pub fn tcp_segment_ok(src: Address, dst: Address, segment: &[u8]) -> bool {
     // The pseudo header (RFC 9293 §3.1): addresses, of which those of IPv4 have only zeros behind them, then protocol and
     // length as words in network order.
-    let protocol = u64::from(u16::from(crate::tcp::PROTOCOL).to_be());
-    let [_, _, hi, lo] = packet.transport_len.to_be_bytes();
-    let len = u64::from(u16::from_ne_bytes([hi, lo]));
-    let ([a, b], [c, d]) = (halves(packet.src), halves(packet.dst));
-    let pseudo = add(add(a, b), add(add(c, d), protocol + len));
-    Some(fold(sum(pseudo, segment)) == 0xffff)
+    let protocol = u16::from(crate::tcp::PROTOCOL).to_be();
+    let len = (segment.len() as u16).to_be();
+    let pseudo = halves(src) + halves(dst) + u128::from(protocol) + u128::from(len);
+    makes_right(pseudo, segment)
 }
 
 #[inline(always)]
-fn halves(address: Address) -> [u64; 2] {
+fn halves(address: Address) -> u128 {
     let whole = u128::from_ne_bytes(address.0);
-    [whole as u64, (whole >> 64) as u64]
+    (whole & u128::from(u64::MAX)) + (whole >> 64)
 }
 
-/// One's complement sum of 64 bits: the carry comes in again at the other end.
+/// Whether `sum` and the words of these bytes, that of the checksum too, make 0xffff in one's complement of 16 bits.
+///
+/// Such a sum is what remains of the true one by 0xffff, and 2^16, 2^32, 2^64 all leave 1: so words of any size may be
+/// added up, and one multiplication tells at the end (a division by a constant) what folding told in seventeen steps.
+/// A sum of zero is none: the protocol's number is in it.
+#[inline(never)]
+fn makes_right(sum: u128, bytes: &[u8]) -> bool {
+    let sum = add(sum, bytes);
+    let (sum, carry) = (sum as u64).overflowing_add((sum >> 64) as u64);
+    (sum + carry as u64).is_multiple_of(0xffff)
+}
+
+/// `sum` and the bytes as words of 64 bits, the last one filled up with zeros. The one's complement sum of 16-bit words minds
+/// neither their order nor that of the bytes in them (RFC 1071 §2).
+///
+/// In 128 bits: then no addition waits for the carry of the one before, which halves the time of a full-sized segment.
 #[inline(always)]
-const fn add(a: u64, b: u64) -> u64 {
-    let (sum, carry) = a.overflowing_add(b);
-    sum + carry as u64
-}
-
-/// `sum` and the bytes as words of 64 bits, the last one filled up with zeros. The one's complement sum of 16-bit words
-/// minds neither their order nor that of the bytes in them (RFC 1071 §2), so that of whole words only needs folding.
-fn sum(sum: u64, bytes: &[u8]) -> u64 {
-    let (words, rest) = bytes.as_chunks::<8>();
-    let whole = words.iter().fold(sum, |sum, &word| add(sum, u64::from_ne_bytes(word)));
+fn add(sum: u128, bytes: &[u8]) -> u128 {
+    let of_words = |sum, words: &[[u8; 8]]| {
+        words.iter().fold(sum, |sum: u128, &word| sum + u128::from(u64::from_ne_bytes(word)))
+    };
+    let (blocks, rest) = bytes.as_chunks::<32>();
+    let whole = blocks.iter().fold(sum, |sum, block| of_words(sum, block.as_chunks().0));
+    let (words, rest) = rest.as_chunks::<8>();
+    let whole = of_words(whole, words);
     if rest.is_empty() {
         return whole;
     }
@@ -52,15 +67,7 @@ fn sum(sum: u64, bytes: &[u8]) -> u64 {
             u64::from_ne_bytes(word)
         }
     };
-    add(whole, last)
-}
-
-/// The sum of the four words in a word.
-const fn fold(sum: u64) -> u16 {
-    let sum = (sum & 0xffff_ffff) + (sum >> 32);
-    let sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
-    let sum = (sum & 0xffff) + (sum >> 16);
-    ((sum & 0xffff) + (sum >> 16)) as u16
+    whole + u128::from(last)
 }
 
 #[cfg(test)]
@@ -78,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn sum_by_words_is_the_sum_by_sixteen_bits() {
+    fn sum_by_words_is_right_when_that_by_sixteen_bits_is() {
         let mut state = 7_u64;
         let mut bytes = [0; 100];
         for round in 0..2000 {
@@ -87,7 +94,13 @@ mod tests {
                 *byte = if round % 3 == 0 { 0xff } else { (state >> 56) as u8 };
             }
             let bytes = &bytes[..round % 101];
-            assert_eq!(fold(sum(0, bytes)), slow(bytes), "round {round}");
+            // What is missing to the right sum, and one more or less.
+            let missing = 0xffff - slow(bytes);
+            for other in [missing, missing.wrapping_add(1), missing.wrapping_sub(1)] {
+                let right = slow(&[&other.to_ne_bytes()[..], bytes].concat()) == 0xffff;
+                let is_none = other == 0 && slow(bytes) == 0;
+                assert_eq!(!is_none && makes_right(u128::from(other), bytes), right, "round {round}");
+            }
         }
     }
 }

@@ -22,6 +22,14 @@ pub(crate) fn decode<'a>(cx: &mut Context<'_>, view: View<'a>) -> Step<'a> {
     Step::Next(Layer::Ethertype(kind, Carrier::Ethernet), view.skip(HEADER_LEN))
 }
 
+impl Macs {
+    /// Those of an Ethernet frame.
+    #[must_use]
+    pub fn of_frame(frame: &[u8]) -> Option<Self> {
+        frame.first_chunk().map(|header| fields(header).0)
+    }
+}
+
 /// Addresses and type.
 #[inline]
 pub(crate) fn fields(header: &[u8; HEADER_LEN]) -> (Macs, u16) {

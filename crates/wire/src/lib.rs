@@ -98,12 +98,12 @@ mod vlan;
 mod vxlan;
 mod wireguard;
 
-pub use checksum::tcp_checksum_ok;
+pub use checksum::{tcp_checksum_ok, tcp_segment_ok};
 pub use counters::{BeyondCounters, DecodeCounters, FragmentCounters, LayerCounters, SctpCounters};
 pub use decoded::*;
 pub use decoder::Decoder;
 pub use event::Event;
-pub use fast::Take;
+pub use fast::{Straight, Take};
 pub use inner::Inner;
 pub use link::LinkType;
 pub use non_flow::NonFlow;

@@ -4,7 +4,7 @@
 //! at whose requests and answers differ in their first bytes, and which Suricata turns round too: HTTP/1 (RFC 9112), SMB 1
 //! and 2 ([MS-CIFS] 2.2.3.1, [MS-SMB2] 2.2.1), DCE/RPC (C706 §12.6), DNS (RFC 1035 §4.1.1) and LLMNR (RFC 4795 §2.1.1).
 
-use crate::{FlowPacket, Transport};
+use crate::{FlowPacket, Ports, Transport};
 
 /// Which part the sender of a packet has in the conversation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,21 +17,37 @@ pub enum Role {
 
 impl Role {
     /// The part of the sender of `packet`, which was decoded from `data`; `None` when its payload does not tell.
-    ///
-    /// Inlined, so that a packet whose fields are in registers is not written for it.
-    #[inline(always)]
     #[must_use]
     pub fn of_sender(packet: &FlowPacket, data: &[u8]) -> Option<Self> {
         match &packet.transport {
             Transport::Tcp(tcp) if tcp.payload_len > 0 => {
                 let end = packet.transport_offset as usize + packet.transport_len as usize;
-                of_stream(data.get(end.checked_sub(usize::from(tcp.payload_len))?..)?)
+                Self::of_stream(data.get(end.checked_sub(usize::from(tcp.payload_len))?..)?)
             }
-            Transport::Udp(ports) if is_name_service(ports.src) && !is_name_service(ports.dst) => {
-                of_datagram(data.get(packet.transport_offset as usize + UDP_HEADER_LEN..)?)
+            Transport::Udp(ports) => {
+                Self::of_datagram(*ports, || data.get(packet.transport_offset as usize + UDP_HEADER_LEN..))
             }
             _ => None,
         }
+    }
+
+    /// That of who sent a TCP segment with this payload, of which padding may be at the end.
+    #[inline(always)]
+    #[must_use]
+    pub fn of_stream(bytes: &[u8]) -> Option<Self> {
+        // Nearly no segment begins with bytes that tell something.
+        let &[first, second, ..] = bytes else { return None };
+        if FIRST[usize::from(first)] & (SECOND[usize::from(second)] | NETBIOS) == 0 {
+            return None;
+        }
+        of_begin(first, bytes)
+    }
+
+    /// That of who sent a datagram of UDP with this payload.
+    #[inline(always)]
+    #[must_use]
+    pub fn of_datagram<'a>(ports: Ports, payload: impl FnOnce() -> Option<&'a [u8]>) -> Option<Self> {
+        if is_name_service(ports.src) && !is_name_service(ports.dst) { of_answer(payload()?) } else { None }
     }
 }
 
@@ -42,26 +58,33 @@ const fn is_name_service(port: u16) -> bool {
 }
 
 /// What comes from a port of a name service is an answer if it says so: the bit QR.
-fn of_datagram(message: &[u8]) -> Option<Role> {
+fn of_answer(message: &[u8]) -> Option<Role> {
     const QR: u8 = 0x80;
     const HEADER_LEN: usize = 12;
     let header = message.get(..HEADER_LEN)?;
     (header[2] & QR != 0).then_some(Role::Server)
 }
 
-#[inline(always)]
-fn of_stream(bytes: &[u8]) -> Option<Role> {
-    // Nearly no segment has these bytes where they tell something.
-    let &[first, second, ..] = bytes else { return None };
-    let may_tell = match first {
-        0 => matches!(bytes.get(NETBIOS_HEADER_LEN), Some(0xfe | 0xff)),
-        5 => second <= 1,
-        b'C' | b'D' | b'G' | b'H' | b'O' | b'P' | b'T' => {
-            matches!(second, b'A' | b'E' | b'O' | b'P' | b'R' | b'T' | b'U')
+/// The kinds of beginnings that a first byte may be of, and a second one: looked up, since what payloads begin with cannot be
+/// foreseen, and a branch for each kind would be guessed wrong.
+const FIRST: [u8; 256] = kinds([&[0], &[5], b"CDGHOPT"]);
+const SECOND: [u8; 256] = kinds([&[], &[0, 1], b"AEOPRTU"]);
+/// The kind that may have any second byte.
+const NETBIOS: u8 = 1;
+
+/// For each byte, a bit for each list that it is in.
+const fn kinds(lists: [&[u8]; 3]) -> [u8; 256] {
+    let mut kinds = [0; 256];
+    let mut n = 0;
+    while n < lists.len() {
+        let mut i = 0;
+        while i < lists[n].len() {
+            kinds[lists[n][i] as usize] |= 1 << n;
+            i += 1;
         }
-        _ => false,
-    };
-    if may_tell { of_begin(first, bytes) } else { None }
+        n += 1;
+    }
+    kinds
 }
 
 #[cold]
@@ -113,7 +136,7 @@ fn of_dcerpc(message: &[u8]) -> Option<Role> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Ports, TcpSegment};
+    use crate::TcpSegment;
     use std::vec::Vec;
 
     fn tcp(payload: &[u8]) -> Option<Role> {

@@ -20,7 +20,7 @@ pub(crate) fn decode<'a>(cx: &mut Context<'_>, ip: &Ip, view: View<'a>) -> Step<
     if header_len < HEADER_LEN {
         return cx.invalid(Event::TcpInvalidOptlen);
     }
-    let mut segment = fixed_part(header, view.len() - header_len);
+    let mut segment = segment(header, view.len() - header_len, None);
     let options = view.limit(header_len).skip(HEADER_LEN);
     parse_options(options.data(), !options.is_snapped(), &mut segment, |oddity| match oddity {
         Oddity::Length => cx.note(Event::TcpOptInvalidLen),
@@ -35,9 +35,9 @@ pub(crate) const fn header_len(header: &[u8; HEADER_LEN]) -> usize {
     (header[12] >> 4) as usize * 4
 }
 
-/// The segment without its options.
-#[inline]
-pub(crate) fn fixed_part(header: &[u8; HEADER_LEN], payload_len: usize) -> TcpSegment {
+/// The segment, with no option but these timestamps.
+#[inline(always)]
+pub(crate) fn segment(header: &[u8; HEADER_LEN], payload_len: usize, timestamps: Option<(u32, u32)>) -> TcpSegment {
     let &[s_hi, s_lo, d_hi, d_lo, q0, q1, q2, q3, a0, a1, a2, a3, _, flags, w_hi, w_lo, _, _, _, _] = header;
     TcpSegment {
         ports: Ports { src: be16(s_hi, s_lo), dst: be16(d_hi, d_lo) },
@@ -47,7 +47,10 @@ pub(crate) fn fixed_part(header: &[u8; HEADER_LEN], payload_len: usize) -> TcpSe
         flags: TcpFlags(flags),
         // An IP datagram has at most 65,535 bytes, headers included.
         payload_len: payload_len as u16,
-        ..TcpSegment::default()
+        window_scale: None,
+        timestamps,
+        sack_permitted: false,
+        fast_open: None,
     }
 }
 
