@@ -11,7 +11,9 @@
 use core::ops::Range;
 
 use flumen_model::{FlowRecord, Ledger, Tally, Timestamp};
-use flumen_table::{EndCounters, EndedFlow, FlowHash, FlowIds, FlowLookup, FlowTable, PacketView, RowGuard, Verdict};
+use flumen_table::{
+    EndCounters, EndedFlow, FlowHash, FlowIds, FlowLookup, FlowTable, PacketView, RowGuard, Verdict, ask_memory,
+};
 use flumen_wire::NonFlow;
 
 use crate::clock::Second;
@@ -54,7 +56,9 @@ impl<'t> Worker<'t> {
         let mut all = core::mem::take(&mut self.all);
         all.extend(all.len() as u32..vector.len() as u32);
         // What is inside of a packet is behind it in the same vector: nobody else is waited for.
-        self.own_packets(vector, &all[..vector.len()], out, || false);
+        self.take(Ahead { table: self.table, vector, own: &all[..vector.len()], decoded: Decoded::Here }, out, || {
+            false
+        });
         self.all = all;
     }
 
@@ -67,7 +71,12 @@ impl<'t> Worker<'t> {
         out: &mut Outlet<'_>,
         failed: impl Fn() -> bool,
     ) {
-        let ahead = Ahead { table: self.table, vector, own };
+        self.take(Ahead { table: self.table, vector, own, decoded: Decoded::Elsewhere }, out, failed);
+    }
+
+    #[inline(always)]
+    fn take(&mut self, ahead: Ahead<'_>, out: &mut Outlet<'_>, failed: impl Fn() -> bool) {
+        let Ahead { vector, own, .. } = ahead;
         ahead.begin();
         let mut next = 0;
         while let Some(&first) = own.get(next) {
@@ -163,6 +172,15 @@ struct Ahead<'v> {
     table: &'v FlowTable,
     vector: &'v Vector,
     own: &'v [u32],
+    decoded: Decoded,
+}
+
+/// Where the packets of a vector were decoded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Decoded {
+    Here,
+    /// By another worker, perhaps: then they lie in the cache of its core, and are asked for as well.
+    Elsewhere,
 }
 
 impl Ahead<'_> {
@@ -186,18 +204,25 @@ impl Ahead<'_> {
         }
     }
     fn rows(&self, from: usize, len: usize) {
+        if self.decoded == Decoded::Elsewhere {
+            self.own_of(from, len).iter().for_each(|&index| ask_memory(self.vector.packet(index as usize)));
+        }
         self.each(from, len, |hash, _| self.table.prefetch_row(hash));
     }
     fn flows(&self, from: usize, len: usize) {
         self.each(from, len, |hash, index| self.table.prefetch_flow(&self.vector.packet(index).key, hash));
     }
-    /// Shows as many of the worker's packets as there are. One that has the hash of the one before has been asked for: in a
+    /// As many of the worker's packets as there are.
+    #[inline]
+    fn own_of(&self, from: usize, len: usize) -> &[u32] {
+        self.own.get(from..(from + len).min(self.own.len())).unwrap_or_default()
+    }
+    /// Shows these packets. One that has the hash of the one before has been asked for: in a
     /// long run of packets of one flow asking again takes a tenth of all instructions.
     #[inline]
     fn each(&self, from: usize, len: usize, ask: impl Fn(FlowHash, usize)) {
-        let end = (from + len).min(self.own.len());
         let mut last = None;
-        for &index in self.own.get(from..end).unwrap_or_default() {
+        for &index in self.own_of(from, len) {
             let hash = self.vector.hash(index as usize);
             if last.replace(hash) != Some(hash) {
                 ask(hash, index as usize);

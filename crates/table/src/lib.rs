@@ -53,5 +53,5 @@ pub use key::{Message, PacketKey, straight_key};
 pub use lookup::{FlowLookup, PacketView, RowGuard, Verdict};
 pub use record::FlowIds;
 pub use storage::{EndedFlow, SlotId};
-pub use table::{FlowTable, SweepCounts, TableError};
+pub use table::{FlowTable, SweepCounts, TableError, ask_memory};
 pub use usual::PlainPacket;

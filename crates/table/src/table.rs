@@ -485,6 +485,15 @@ pub(crate) fn prefetch_all(flow: NonNull<Flow>) {
     prefetch(flow.as_ptr().cast());
 }
 
+/// Asks for all lines of something that will be read soon.
+#[inline]
+pub fn ask_memory<T>(of: &T) {
+    let first = core::ptr::from_ref(of).cast::<u8>();
+    for line in 0..size_of::<T>().div_ceil(64) {
+        prefetch(first.wrapping_add(line * 64));
+    }
+}
+
 #[inline]
 pub(crate) fn prefetch(at: *const u8) {
     #[cfg(all(target_arch = "x86_64", not(miri), not(loom)))]

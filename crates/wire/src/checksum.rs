@@ -48,9 +48,8 @@ fn makes_right(sum: u128, bytes: &[u8]) -> bool {
 /// In 128 bits: then no addition waits for the carry of the one before, which halves the time of a full-sized segment.
 #[inline(always)]
 fn add(sum: u128, bytes: &[u8]) -> u128 {
-    let of_words = |sum, words: &[[u8; 8]]| {
-        words.iter().fold(sum, |sum: u128, &word| sum + u128::from(u64::from_ne_bytes(word)))
-    };
+    let of_words =
+        |sum, words: &[[u8; 8]]| words.iter().fold(sum, |sum: u128, &word| sum + u128::from(u64::from_ne_bytes(word)));
     let (blocks, rest) = bytes.as_chunks::<32>();
     let whole = blocks.iter().fold(sum, |sum, block| of_words(sum, block.as_chunks().0));
     let (words, rest) = rest.as_chunks::<8>();

@@ -357,9 +357,7 @@ const TIMESTAMPS_END: usize = tcp::HEADER_LEN + 12;
 #[inline(always)]
 fn timestamps_alone(options: &[u8; 12]) -> Option<(u32, u32)> {
     match options.as_chunks() {
-        ([kind, value, echo], []) if *kind == ALONE => {
-            Some((u32::from_be_bytes(*value), u32::from_be_bytes(*echo)))
-        }
+        ([kind, value, echo], []) if *kind == ALONE => Some((u32::from_be_bytes(*value), u32::from_be_bytes(*echo))),
         _ => None,
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use flumen_model::key::Scope;
 use flumen_model::record::FlowRecord;
 use flumen_model::{EndReason, FlowKey, FlowState, Ledger, Span, Tally, Timestamp};
-use flumen_table::{EndedFlow, FlowView, FlowIds, TableConfig, TimeoutClass, TrackTunnel};
+use flumen_table::{EndedFlow, FlowIds, FlowView, TableConfig, TimeoutClass, TrackTunnel};
 use flumen_wire::NonFlow;
 use traffic::splitmix;
 

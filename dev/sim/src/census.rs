@@ -1,7 +1,7 @@
 //! The census: where every slot is, taken after each step, and the laws that it shows.
 
 use flumen_model::{Direction, EndReason, Tally};
-use flumen_table::{EndedFlow, FlowView, FlowRef, FlowTable, Place, SlotId};
+use flumen_table::{EndedFlow, FlowRef, FlowTable, FlowView, Place, SlotId};
 
 use crate::book::{Book, trace};
 use crate::law::{Law, Probe, Violation, holds};
