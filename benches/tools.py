@@ -167,7 +167,8 @@ class Nfpcapd(Peer):
 
 
 class NewerNfpcapd(Nfpcapd):
-    """One that was built from source, whose table grows by itself."""
+    """A newer one (`benches/newer-peers` has that of Debian unstable), whose table grows by itself. Its flows come with every
+    five minutes of packet time."""
 
     name = "nfpcapd, newer"
 
@@ -175,7 +176,11 @@ class NewerNfpcapd(Nfpcapd):
         return self.program
 
     def command(self, capture, out, flows):
-        return [self.path(), "-r", capture, "-l", out]
+        return [self.path(), "-r", capture, "-w", out]
+
+    def counted(self, usage, out):
+        flows = re.findall(r"^Ident: .* Flows: (\d+)", usage.text, re.M)
+        return number(r"Processed packets: (\d+)", usage.text), sum(map(int, flows)) if flows else None
 
 
 class Softflowd(Peer):
