@@ -111,6 +111,9 @@ pub struct RowGuard<'w, 't> {
     row: u32,
     /// The flow of this row that the last packet was counted in.
     counted: Option<NonNull<Flow>>,
+    /// The flow of this row that the last packet went to by the short way, with its hash: where a run of packets is one flow's, only
+    /// the first of them looks for it.
+    pub(crate) recent: Option<(FlowHash, NonNull<Flow>)>,
 }
 
 impl<'t> FlowLookup<'t> {
@@ -141,7 +144,7 @@ impl<'t> FlowLookup<'t> {
     /// Locks a row; see [`FlowTable::row`].
     #[inline]
     pub fn lock(&mut self, row: u32) -> RowGuard<'_, 't> {
-        RowGuard { locked: self.table.lock_row(row), lookup: self, row, counted: None }
+        RowGuard { locked: self.table.lock_row(row), lookup: self, row, counted: None, recent: None }
     }
 
     /// Flows that have ended in this worker and wait to become records.
@@ -213,7 +216,7 @@ impl RowGuard<'_, '_> {
     /// workers have reached: so what becomes of a flow does not depend on which others share its row.
     pub fn packet(&mut self, key: &PacketKey, hash: FlowHash, view: &PacketView<'_>) -> Verdict {
         let table = self.lookup.table;
-        self.counted = None;
+        (self.counted, self.recent) = (None, None);
         if self.locked.bucket.deadline().due() <= table.now_due() {
             self.expire(table.now());
         }
@@ -230,7 +233,7 @@ impl RowGuard<'_, '_> {
         if row != self.row {
             self.lookup.table.change_row(&mut self.locked, row);
             self.row = row;
-            self.counted = None;
+            (self.counted, self.recent) = (None, None);
         }
     }
 

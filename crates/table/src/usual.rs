@@ -14,6 +14,7 @@ use crate::guard::{FlowGuard, Parts};
 use crate::hash::FlowHash;
 use crate::key::Message;
 use crate::lookup::RowGuard;
+use crate::storage::{Probe, direction_in};
 use crate::tcp::TcpPolicy;
 
 /// A packet of its own flow, in no other and with none in it, whose TCP checksum is right or not asked for and whose payload
@@ -44,13 +45,25 @@ impl RowGuard<'_, '_> {
         if !due.is_after(packet.at) || due <= table.now_due() || table.is_emergency() {
             return false;
         }
-        let Some(found) = self.locked.find(packet.key, packet.hash, &table.mask) else { return false };
+        let again = match self.recent {
+            Some((hash, flow)) if hash == packet.hash => {
+                direction_in(flow, &Probe::new(packet.key, &table.mask)).map(|direction| (flow, direction))
+            }
+            _ => None,
+        };
+        let Some((place, by_key)) = (match again {
+            Some(again) => Some(again),
+            None => self.locked.find(packet.key, packet.hash, &table.mask).map(|found| (found.flow, found.direction)),
+        }) else {
+            return false;
+        };
+        self.recent = Some((packet.hash, place));
         // SAFETY:
         // - The flow is in this guard's row, which is locked; no other guard of it exists.
-        let mut flow = unsafe { FlowGuard::new(found.flow, self.locked.store) };
+        let mut flow = unsafe { FlowGuard::new(place, self.locked.store) };
         let Parts { body, beginning, detail, side: None } = flow.parts() else { return false };
         let (policy, worker) = (self.lookup.tcp, self.lookup.worker);
-        let Some(direction) = is_usual(body, detail, found.direction, packet, policy, worker) else { return false };
+        let Some(direction) = is_usual(body, detail, by_key, packet, policy, worker) else { return false };
         body.count(packet.at, direction, packet.bytes, packet.ttl, true, |by_key| beginning.turn(by_key));
         true
     }
