@@ -3,8 +3,9 @@
 //! Both directions of a conversation hash alike, and whoever does not know the secret cannot choose keys that meet.
 //! The key's six words go through NH, the universal hash of UMAC (RFC 4418 §5.2): for any two keys the chance over the
 //! secret that they collide is 2^-64, whatever the keys are, since no two have the same words. A multiplication by two
-//! more secret words then folds the sum of 128 bits to 64. Of IPv4 an end fits into one word: two ends are in order after
-//! one comparison, and a product is left out that would be the same for all keys.
+//! more secret words then folds the sum of 128 bits to 64. Three plus two multiplications, no branch on the key but for the
+//! IP version. Of IPv4 an end fits into one word, so that one comparison puts the ends in order: that takes a quarter off
+//! the instructions of the hash.
 
 use flumen_model::{FlowKey, IpVersion};
 
@@ -41,7 +42,7 @@ impl HashSecret {
 
     /// Hash of `key`, the same for both orientations of its two ends.
     ///
-    /// Inlined where it is called: the key is in registers there, and of IPv4 half of the words are known to be zero.
+    /// Inlined where it is called: the key is in registers there, and its IP version known.
     #[inline(always)]
     #[must_use]
     pub fn hash(&self, key: &FlowKey) -> FlowHash {
@@ -50,6 +51,7 @@ impl HashSecret {
         if key.scope.ip_version() == IpVersion::V4 {
             let end = |address: u128, port: u16| u64::from(address as u32) | u64::from(port) << 32;
             let (a, b) = (end(a, a_port), end(b, b_port));
+            // No words of IPv6: the IP version is in the scope.
             let words = [a.min(b), a.max(b), 0, 0, u64::from(key.tunnel_id), key.scope.bits()];
             return self.hash_words(words);
         }

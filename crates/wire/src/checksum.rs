@@ -32,9 +32,8 @@ fn halves(address: Address) -> u128 {
 
 /// Whether `sum` and the words of these bytes, that of the checksum too, make 0xffff in one's complement of 16 bits.
 ///
-/// Such a sum is what remains of the true one by 0xffff, and 2^16, 2^32, 2^64 all leave 1: so words of any size may be
-/// added up, and one multiplication tells at the end (a division by a constant) what folding told in seventeen steps.
-/// A sum of zero is none: the protocol's number is in it.
+/// That is so when 0xffff divides the sum, which is not zero: the protocol's number is in it. 2^16, 2^32 and 2^64 leave 1
+/// when they are divided by 0xffff: so words of any size may be added up, and a carry comes in again at the other end.
 #[inline(never)]
 fn makes_right(sum: u128, bytes: &[u8]) -> bool {
     let sum = add(sum, bytes);
@@ -45,12 +44,12 @@ fn makes_right(sum: u128, bytes: &[u8]) -> bool {
 /// `sum` and the bytes as words of 64 bits, the last one filled up with zeros. The one's complement sum of 16-bit words minds
 /// neither their order nor that of the bytes in them (RFC 1071 §2).
 ///
-/// In 128 bits: then no addition waits for the carry of the one before, which halves the time of a full-sized segment.
+/// In 128 bits: then no addition waits for the carry of the one before, which takes a third off the time of a full-sized
+/// segment.
 #[inline(always)]
 fn add(sum: u128, bytes: &[u8]) -> u128 {
-    let of_words = |sum, words: &[[u8; 8]]| {
-        words.iter().fold(sum, |sum: u128, &word| sum + u128::from(u64::from_ne_bytes(word)))
-    };
+    let of_words =
+        |sum, words: &[[u8; 8]]| words.iter().fold(sum, |sum: u128, &word| sum + u128::from(u64::from_ne_bytes(word)));
     let (blocks, rest) = bytes.as_chunks::<32>();
     let whole = blocks.iter().fold(sum, |sum, block| of_words(sum, block.as_chunks().0));
     let (words, rest) = rest.as_chunks::<8>();
