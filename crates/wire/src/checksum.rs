@@ -38,7 +38,7 @@ fn halves(address: Address) -> u128 {
 fn makes_right(sum: u128, bytes: &[u8]) -> bool {
     let sum = add(sum, bytes);
     let (sum, carry) = (sum as u64).overflowing_add((sum >> 64) as u64);
-    (sum + carry as u64).is_multiple_of(0xffff)
+    (sum + u64::from(carry)).is_multiple_of(0xffff)
 }
 
 /// `sum` and the bytes as words of 64 bits, the last one filled up with zeros. The one's complement sum of 16-bit words minds
