@@ -128,8 +128,8 @@ pub(crate) struct Keep<'k, 't> {
 }
 
 impl Keep<'_, '_> {
-    /// Writes all that is in the headers. That comes first: what was read stays in registers only until the payload is looked
-    /// at.
+    /// Writes all that is in the headers, where it stays. That comes first: what is read stays in registers only until the
+    /// hash is computed, and none does when the payload is looked at.
     #[inline(always)]
     fn write(&mut self, packet: &Straight<'_>, protocol: u8, ports: Ports, message: Message) -> FlowHash {
         let Self { keyer, entry, bytes, place } = self;
@@ -180,5 +180,113 @@ impl Take for Keep<'_, '_> {
             self.place.role = Role::of_datagram(ports, || Some(payload));
         }
         hash
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flumen_table::TableConfig;
+    use flumen_wire::{Decoder, IpVersion, LinkType};
+
+    use super::*;
+    use crate::config::Checksums;
+
+    /// A frame of TCP or UDP. `transport` has its ports first.
+    fn frame(version: IpVersion, vlan: bool, protocol: u8, transport: &[u8]) -> Vec<u8> {
+        let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2];
+        if vlan {
+            frame.extend([0x81, 0, 0x20, 5]);
+        }
+        let len = transport.len() as u8;
+        match version {
+            IpVersion::V4 => {
+                frame.extend([8, 0, 0x45, 0, 0, 20 + len, 0, 1, 0, 0, 64, protocol, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
+            }
+            IpVersion::V6 => {
+                frame.extend([0x86, 0xdd, 0x60, 0, 0, 0, 0, len, protocol, 63]);
+                frame.extend([[0x20; 16], [0x21; 16]].concat());
+            }
+        }
+        frame.extend(transport);
+        frame
+    }
+
+    /// Transport headers and payloads that differ in what is made of them.
+    fn transports() -> Vec<(u8, Vec<u8>)> {
+        let tcp = |ports: [u8; 4], flags: u8, options: &[u8], payload: &[u8]| {
+            let offset = (20 + options.len() as u8) << 2;
+            let fixed = [0, 0, 1, 2, 3, 4, 5, 6, offset, flags, 7, 8, 9, 10, 0, 0];
+            (PROTO_TCP, [&ports[..], &fixed, options, payload].concat())
+        };
+        let udp = |ports: [u8; 4], payload: &[u8]| {
+            (PROTO_UDP, [&ports[..], &[0, 8 + payload.len() as u8, 0, 0], payload].concat())
+        };
+        let (up, down) = ([4, 0, 0, 80], [0, 80, 4, 0]);
+        let timestamps = [1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2];
+        vec![
+            tcp(up, 0x02, &[2, 4, 5, 180, 4, 2, 1, 1, 3, 3, 7, 0], &[]),
+            tcp(up, 0x18, &[], b"GET / HTTP/1.1"),
+            tcp(down, 0x18, &timestamps, b"HTTP/1.1 200 OK"),
+            tcp(down, 0x10, &timestamps, &[]),
+            tcp(up, 0x18, &timestamps, b"\0\0\0\x40\xfeSMB"),
+            udp([0, 53, 9, 9], &[0, 1, 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]),
+            udp([9, 9, 0, 53], &[0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0]),
+        ]
+    }
+
+    /// The frame with a TCP checksum that is right.
+    fn corrected(decoder: &mut Decoder, mut frame: Vec<u8>) -> Vec<u8> {
+        let mut packet = FlowPacket::EMPTY;
+        decoder.decode_into(LinkType::Ethernet, &frame, 0, &mut packet).expect("a packet");
+        let at = packet.transport_offset as usize + 16;
+        for sum in 0..=u16::MAX {
+            frame[at..at + 2].copy_from_slice(&sum.to_be_bytes());
+            if tcp_checksum_ok(&frame, &packet) != Some(false) {
+                break;
+            }
+        }
+        frame
+    }
+
+    #[test]
+    fn a_packet_is_kept_alike_whether_or_not_it_was_written_first() {
+        let table = TableConfig { midstream: true, hash_size: 64, prealloc: 0, ..TableConfig::default() };
+        let table = FlowTable::new(table, [1, 2]).expect("a table");
+        let config = EngineConfig { checksums: Checksums::All, ..EngineConfig::default() };
+        let mut decoder = Decoder::default();
+        for (protocol, transport) in transports() {
+            for (version, vlan) in
+                [(IpVersion::V4, false), (IpVersion::V4, true), (IpVersion::V6, false), (IpVersion::V6, true)]
+            {
+                let wrong = frame(version, vlan, protocol, &transport);
+                let right = corrected(&mut decoder, wrong.clone());
+                for data in [wrong, right] {
+                    kept_alike(&table, &config, &mut decoder, &data);
+                }
+            }
+        }
+    }
+
+    fn kept_alike(table: &FlowTable, config: &EngineConfig, decoder: &mut Decoder, data: &[u8]) {
+        let wire_len = data.len() as u32;
+        let entry = Entry {
+            timestamp: Timestamp::from_nanos(7),
+            offset: 0,
+            captured_len: wire_len,
+            wire_len,
+            link: LinkType::Ethernet,
+            device: 3,
+            checksum: ChecksumNote::None,
+        };
+        let (mut straight, mut written) = (Vector::default(), Vector::default());
+        let mut keyer = Keyer::new(table, config, 0, 1);
+        let keep = Keep { keyer: &mut keyer, entry: &entry, bytes: wire_len, place: straight.place() };
+        let hash = decoder.decode_straight(entry.link, data, wire_len, keep).expect("a common frame");
+        straight.take_in(hash, false);
+        let mut packet = FlowPacket::EMPTY;
+        decoder.decode_into(entry.link, data, wire_len, &mut packet).expect("a packet");
+        let mut keyer = Keyer::new(table, config, 0, 1);
+        keyer.keep(&packet, Place::of(data, &entry), wire_len, Outside::NONE, &mut written).expect("a flow");
+        assert_eq!(format!("{straight:?}"), format!("{written:?}"), "{data:02x?}");
     }
 }
