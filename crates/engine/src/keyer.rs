@@ -161,7 +161,7 @@ impl Take for Keep<'_, '_> {
     fn tcp(mut self, packet: &Straight<'_>, segment: &TcpSegment) -> FlowHash {
         let hash = self.write(packet, PROTO_TCP, segment.ports, Message::Tcp(*segment));
         let Self { keyer, entry, place, .. } = self;
-        if keyer.asks_role && segment.payload_len > 0 {
+        if keyer.asks_role && packet.may_tell_role(segment) {
             place.role = packet.payload_of(segment).and_then(Role::of_stream);
         }
         if keyer.checksums.asks(entry.checksum)

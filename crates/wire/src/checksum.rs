@@ -64,9 +64,8 @@ fn add<const N: usize>(sum: u128, bytes: &[u8]) -> u128 {
         return whole;
     };
     let words = last.as_chunks().0.iter().zip(mask.as_chunks().0);
-    let part = words.fold(0, |sum: u128, (&word, &mask)| {
-        sum + u128::from(u64::from_ne_bytes(word) & u64::from_ne_bytes(mask))
-    });
+    let part = words
+        .fold(0, |sum: u128, (&word, &mask)| sum + u128::from(u64::from_ne_bytes(word) & u64::from_ne_bytes(mask)));
     // Where it begins at an odd byte, all bytes of it are at the other place of their words: that is a factor of 2^8.
     whole + u128::from(in_64(part).rotate_left(8 * (bytes.len() as u32 & 1)))
 }

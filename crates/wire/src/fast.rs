@@ -15,7 +15,7 @@ use crate::udp_tunnel::TunnelFilter;
 use crate::view::be16;
 use crate::{
     Address, FlowPacket, IpVersion, Ports, TcpSegment, Transport, Tunnel, VlanTags, ethernet, ethertype, ipv4, ipv6,
-    tcp, udp, vlan,
+    role, tcp, udp, vlan,
 };
 
 /// Headers that count as layers here, at most. With a limit this low or lower the walk has to say so.
@@ -132,6 +132,19 @@ impl<'a> Straight<'a> {
     #[must_use]
     pub fn transport(&self) -> Option<&'a [u8]> {
         self.rest.get(..self.len)
+    }
+    /// Whether the payload of a segment that this packet is may tell what part its sender has.
+    ///
+    /// Whether there is a payload is not branched on, since no processor foresees it: of a segment without one two other bytes
+    /// are looked at, in vain.
+    #[inline(always)]
+    #[must_use]
+    pub fn may_tell_role(&self, segment: &TcpSegment) -> bool {
+        let payload = self.len.wrapping_sub(usize::from(segment.payload_len));
+        let Some(&[first, second, ..]) = self.rest.get(payload.min(self.rest.len().saturating_sub(2))..) else {
+            return false;
+        };
+        role::may_tell([first, second]) & (segment.payload_len > 0)
     }
     /// What was captured of the payload of a segment that this packet is, and perhaps padding.
     #[inline(always)]

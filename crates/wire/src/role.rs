@@ -37,7 +37,7 @@ impl Role {
     pub fn of_stream(bytes: &[u8]) -> Option<Self> {
         // Nearly no segment begins with bytes that tell something.
         let &[first, second, ..] = bytes else { return None };
-        if FIRST[usize::from(first)] & (SECOND[usize::from(second)] | NETBIOS) == 0 {
+        if !may_tell([first, second]) {
             return None;
         }
         of_begin(first, bytes)
@@ -49,6 +49,12 @@ impl Role {
     pub fn of_datagram<'a>(ports: Ports, payload: impl FnOnce() -> Option<&'a [u8]>) -> Option<Self> {
         if is_name_service(ports.src) && !is_name_service(ports.dst) { of_answer(payload()?) } else { None }
     }
+}
+
+/// Whether a payload that begins like this may tell something.
+#[inline(always)]
+pub(crate) const fn may_tell([first, second]: [u8; 2]) -> bool {
+    FIRST[first as usize] & (SECOND[second as usize] | NETBIOS) != 0
 }
 
 const UDP_HEADER_LEN: usize = 8;

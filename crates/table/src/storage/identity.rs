@@ -38,17 +38,26 @@ impl<'k> Probe<'k> {
         }
         if own.has_tails() {
             (goes, comes) = self.with_tails(goes, comes, tails());
+            if !goes && !comes {
+                return None;
+            }
         }
-        if goes {
-            return Some(Direction::ToServer);
+        // Chosen, not branched to: no processor foresees who speaks next, and to guess wrong takes as long as all of this.
+        let direction = if goes { Direction::ToServer } else { Direction::ToClient };
+        match flow.scope.protocol() {
+            PROTO_TCP | PROTO_UDP => Some(direction),
+            protocol => self.other_direction(protocol, direction),
         }
-        let protocol = flow.scope.protocol();
-        if !comes || protocol == PROTO_ESP {
-            return None;
+    }
+
+    /// The same for protocols that may go one way only.
+    fn other_direction(&self, protocol: u8, direction: Direction) -> Option<Direction> {
+        match (protocol, direction) {
+            (_, Direction::ToServer) | (PROTO_SCTP | PROTO_ICMP | PROTO_ICMPV6, _) => Some(direction),
+            (PROTO_ESP, _) => None,
+            // As in Suricata, packets of protocols without ports all go to the server, whoever sends them.
+            _ => Some(if self.mask.portless_to_server { Direction::ToServer } else { direction }),
         }
-        // As in Suricata, packets of protocols without ports all go to the server, whoever sends them.
-        let has_sides = matches!(protocol, PROTO_TCP | PROTO_UDP | PROTO_SCTP | PROTO_ICMP | PROTO_ICMPV6);
-        Some(if has_sides || !mask.portless_to_server { Direction::ToClient } else { Direction::ToServer })
     }
 
     /// Which ways are left when the tails are held against each other too.

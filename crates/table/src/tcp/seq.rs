@@ -28,9 +28,8 @@ impl Seq {
     }
     /// Moves forward to `other`; stays when that lies behind.
     pub(crate) fn advance(&mut self, other: Self) {
-        if other.after(*self) {
-            *self = other;
-        }
+        // Always written: no processor foresees whether it moves.
+        *self = if other.after(*self) { other } else { *self };
     }
 }
 
