@@ -118,6 +118,11 @@ impl<'t> Keyer<'t> {
     }
 }
 
+#[cold]
+fn role_of(packet: &Straight<'_>, segment: &TcpSegment) -> Option<Role> {
+    if segment.payload_len > 0 { packet.payload_of(segment).and_then(Role::of_stream) } else { None }
+}
+
 /// Does the same with a packet of a frame that was decoded in a straight line. What is taken is its hash; the packet is then
 /// to be taken in.
 pub(crate) struct Keep<'k, 't> {
@@ -162,7 +167,7 @@ impl Take for Keep<'_, '_> {
         let hash = self.write(packet, PROTO_TCP, segment.ports, Message::Tcp(*segment));
         let Self { keyer, entry, place, .. } = self;
         if keyer.asks_role && packet.may_tell_role(segment) {
-            place.role = packet.payload_of(segment).and_then(Role::of_stream);
+            place.role = role_of(packet, segment);
         }
         if keyer.checksums.asks(entry.checksum)
             && let Some(segment) = packet.transport()

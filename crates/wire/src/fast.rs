@@ -133,10 +133,10 @@ impl<'a> Straight<'a> {
     pub fn transport(&self) -> Option<&'a [u8]> {
         self.rest.get(..self.len)
     }
-    /// Whether the payload of a segment that this packet is may tell what part its sender has.
+    /// Whether the payload of a segment that this packet is may tell what part its sender has, if there is one.
     ///
-    /// Whether there is a payload is not branched on, since no processor foresees it: of a segment without one two other bytes
-    /// are looked at, in vain.
+    /// Whether there is one is not asked here, since no processor foresees it: of a segment without a payload two other bytes are
+    /// looked at.
     #[inline(always)]
     #[must_use]
     pub fn may_tell_role(&self, segment: &TcpSegment) -> bool {
@@ -144,7 +144,7 @@ impl<'a> Straight<'a> {
         let Some(&[first, second, ..]) = self.rest.get(payload.min(self.rest.len().saturating_sub(2))..) else {
             return false;
         };
-        role::may_tell([first, second]) & (segment.payload_len > 0)
+        role::may_tell([first, second])
     }
     /// What was captured of the payload of a segment that this packet is, and perhaps padding.
     #[inline(always)]

@@ -4,6 +4,8 @@
 //! the tails of IPv6 addresses. Holding a packet's key against a flow's is three words, compared both ways at once, without
 //! a branch between them: what fits one way or the other is one decision.
 
+use core::hint::{black_box, select_unpredictable};
+
 use flumen_model::key::{KeyHead, KeyTails};
 use flumen_model::{Direction, FlowKey};
 
@@ -33,7 +35,8 @@ impl<'k> Probe<'k> {
         let forward = elsewhere | (flow.ends ^ own.ends) | (flow.rest ^ own.rest) & mask.rest;
         let backward = elsewhere | (flow.ends ^ own.ends_turned()) | (flow.rest ^ own.rest_turned()) & mask.rest;
         let (mut goes, mut comes) = (forward == 0, backward == 0);
-        if !goes && !comes {
+        // One decision, which nearly always is the same; as two they would be a guess at who speaks next.
+        if black_box(if goes { 0 } else { backward }) != 0 {
             return None;
         }
         if own.has_tails() {
@@ -43,7 +46,7 @@ impl<'k> Probe<'k> {
             }
         }
         // Chosen, not branched to: no processor foresees who speaks next, and to guess wrong takes as long as all of this.
-        let direction = if goes { Direction::ToServer } else { Direction::ToClient };
+        let direction = select_unpredictable(goes, Direction::ToServer, Direction::ToClient);
         match flow.scope.protocol() {
             PROTO_TCP | PROTO_UDP => Some(direction),
             protocol => self.other_direction(protocol, direction),
