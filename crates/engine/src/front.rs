@@ -357,22 +357,21 @@ impl<'t> Front<'t> {
             self.turn = Turn::Needed;
             return;
         }
-        let (ip, start) = (fragment.ip_offset as usize, fragment.payload_offset as usize);
-        let end = start + fragment.payload_len as usize;
-        let (Some(header), Some(payload)) = (found.place.data.get(ip..start), found.place.data.get(start..end)) else {
+        let packet = fragment.ip_offset as usize..(fragment.payload_offset + fragment.payload_len) as usize;
+        let Some(bytes_of_packet) = found.place.data.get(packet.clone()) else {
             // The capture cut it.
             self.ledger.non_flow(NonFlow::Fragment, u64::from(bytes));
             return;
         };
         // Without memory for a copy there is an empty one, which counts as a fragment that was cut.
         let hold = || match found.batch {
-            Some((batch, offset)) => batch.hold(offset + start..offset + end).unwrap_or_default(),
-            None => Pbuf::copy_from(payload).unwrap_or_default(),
+            Some((batch, offset)) => batch.hold(offset + packet.start..offset + packet.end).unwrap_or_default(),
+            None => Pbuf::copy_from(bytes_of_packet).unwrap_or_default(),
         };
         let (before, depth) = found.before;
         let link_len = fragment.link_len + if depth == fragment.recursion { before } else { 0 };
         let fragment = &Fragment { link_len, ..*fragment };
-        let outcome = self.defrag.fragment(fragment, found.place.device, found.place.at, header, hold);
+        let outcome = self.defrag.fragment(fragment, found.place.device, found.place.at, hold);
         if let Some(event) = self.defrag.event() {
             self.decoder.counters.count(event);
             if let Some(anomalies) = &mut self.anomalies {

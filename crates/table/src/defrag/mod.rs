@@ -1,17 +1,18 @@
 //! Defragmentation: from the fragments of IP datagrams to whole datagrams (RFC 791 §3.2, RFC 8200 §4.5).
 //!
 //! A worker owns a [`Defrag`] and hands it one fragment at a time; the answer ([`Outcome`]) says that it waits, that a
-//! datagram is complete, or that it was dropped and why. Time, secret and the buffer of a payload are arguments; there is
+//! datagram is complete, or that it was dropped and why. Time, secret and the buffer of a packet are arguments; there is
 //! no lock, no clock, no thread. What comes out does not depend on the secret.
 //!
 //! 1. Every fragment handed in has exactly one end: see [`DefragCounters`].
 //! 2. [`Defrag::memuse`] never exceeds [`DefragConfig::memcap`] after a call; there are never more trackers nor held
-//!    fragments than configured. What is charged is what is held: rows, trackers, what describes fragments, headers, and
-//!    the whole payload of every fragment of which a byte is still wanted, wherever it lies. Not charged: some 200 KiB, at
-//!    most, in which overlaps are worked out, and what [`Defrag::incomplete`] has to tell.
+//!    fragments than configured. What is charged is what is held: rows, trackers, what describes fragments, and header and
+//!    payload of every fragment of which a byte is still wanted, wherever they lie. Not charged: some 100 KiB, at most, in
+//!    which overlaps are worked out, and what [`Defrag::incomplete`] has to tell.
 //! 3. When a limit is met, the datagram goes whose last fragment was handed in longest ago, of all; time stamps do not
 //!    matter for that.
-//! 4. Nothing is copied but the IP header of the first fragment, until somebody asks for contiguous bytes.
+//! 4. Nothing is copied until a datagram is complete, and then the IP header of the first fragment, which is changed; the
+//!    rest when somebody asks for contiguous bytes.
 //!
 //! Decided, and where Suricata ([`Compat::Suricata`]) differs:
 //!
@@ -32,7 +33,8 @@
 //! last byte that was missing, whoever brought it. What is complete may be a fragment again, inside of another header.
 //!
 //! Reading order: this file, `intake` (the way of a fragment), `ending` (how datagrams are given up), `policy` (who wins an
-//! overlap), `assembly` (one datagram's payload), `trackers` (all datagrams).
+//! overlap), `assembly` (one datagram's payload, in lists of `few`),
+//! `trackers` (all datagrams).
 #![forbid(unsafe_code)]
 
 mod assembly;
@@ -40,6 +42,7 @@ mod config;
 mod counters;
 mod datagram;
 mod ending;
+mod few;
 mod intake;
 mod key;
 mod policy;
@@ -145,22 +148,20 @@ impl Defrag {
 
     /// Takes a fragment that came in on `device` at `at`.
     ///
-    /// `header` is its packet from the IP header up to the fragment's payload. `payload` is called at most once, only
-    /// when the bytes are wanted, and gives the payload: a reference to where it lies, or a copy, as the caller likes. A
-    /// payload shorter than the IP length says was cut by the capture: it is dropped. So who gets no buffer for a copy gives
-    /// an empty one. What is longer is cut.
+    /// `packet` is called at most once, only when the bytes are wanted, and gives the packet from the IP header to the end of
+    /// the payload: a reference to where it lies, or a copy, as the caller likes. A packet shorter than the IP length says
+    /// was cut by the capture: it is dropped. So who gets no buffer for a copy gives an empty one. What is longer is cut.
     pub fn fragment(
         &mut self,
         fragment: &Fragment,
         device: u16,
         at: Timestamp,
-        header: &[u8],
-        payload: impl FnOnce() -> Pbuf,
+        packet: impl FnOnce() -> Pbuf,
     ) -> Outcome {
         self.counters.version(fragment.ip_version).fragments += 1;
         self.event = None;
         let mut plan = core::mem::take(&mut self.plan);
-        let outcome = self.take(Incoming { fragment, device, at, header }, payload, &mut plan);
+        let outcome = self.take(Incoming { fragment, device, at }, packet, &mut plan);
         self.plan = plan;
         outcome.unwrap_or_else(|reason| {
             self.event = reason.event(fragment.ip_version);

@@ -6,7 +6,7 @@ use flumen_table::defrag::{Defrag, DefragConfig, Outcome, OverlapPolicy};
 use flumen_table::{Compat, HashSecret};
 use flumen_wire::Fragment;
 
-use crate::bed::{Buffers, header, longer_header, payload, v4, v6};
+use crate::bed::{Buffers, longer_header, packet, payload, v4, v6};
 use crate::model::{Answer, Ends, Model};
 
 /// Bytes of one operation.
@@ -48,7 +48,7 @@ pub(crate) fn run(script: &[u8]) -> Seen {
             let f = fragment(what, place, len, flags);
             let (device, bytes) = (u16::from(flags >> 6 == 3), bytes(&f, n, content));
             let expected = model.fragment(&f, device, now, &bytes);
-            let outcome = defrag.fragment(&f, device, now, &header(&f), || buffers.of(bytes));
+            let outcome = defrag.fragment(&f, device, now, || buffers.of(packet(&f, &bytes)));
             compare(outcome, &expected, n, &f);
             assert_eq!(defrag.event(), model.event, "step {n}: {f:?}");
         }
