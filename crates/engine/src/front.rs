@@ -208,6 +208,10 @@ impl<'t> Front<'t> {
         let entry = packet.entry;
         let place = Place { at: entry.timestamp, device: entry.device, data: packet.data, checksum: entry.checksum };
         let found = Found { place, wire_len, before: (0, 0), batch: Some((batch, entry.offset)) };
+        if let Some(mut fragment) = self.decoder.decode_fragment(entry.link, packet.data, wire_len) {
+            self.fragment(&mut fragment, wire_len, &found, Outside::NONE, into);
+            return;
+        }
         let mut decoded = FlowPacket::EMPTY;
         let outcome = self.decoder.decode_otherwise(entry.link, packet.data, wire_len, &mut decoded);
         if let Some((inner, outside)) = self.packet(outcome, &decoded, wire_len, &found, Outside::NONE, into) {
@@ -309,8 +313,8 @@ impl<'t> Front<'t> {
                 self.ledger.non_flow(NonFlow::Tunnel, u64::from(bytes));
                 return Some((inner, Outside::NONE));
             }
-            Err(Aside::Fragment(fragment)) => {
-                self.fragment(&fragment, bytes, found, outside, into);
+            Err(Aside::Fragment(mut fragment)) => {
+                self.fragment(&mut fragment, bytes, found, outside, into);
                 return None;
             }
         };
@@ -352,7 +356,14 @@ impl<'t> Front<'t> {
 
     /// A fragment is held until its datagram is complete, which then is a packet like any other.
     #[cold]
-    fn fragment(&mut self, fragment: &Fragment, bytes: u32, found: &Found<'_>, outside: Outside, into: &mut Vector) {
+    fn fragment(
+        &mut self,
+        fragment: &mut Fragment,
+        bytes: u32,
+        found: &Found<'_>,
+        outside: Outside,
+        into: &mut Vector,
+    ) {
         if self.turn != Turn::InOrder {
             self.turn = Turn::Needed;
             return;
@@ -369,8 +380,7 @@ impl<'t> Front<'t> {
             None => Pbuf::copy_from(bytes_of_packet).unwrap_or_default(),
         };
         let (before, depth) = found.before;
-        let link_len = fragment.link_len + if depth == fragment.recursion { before } else { 0 };
-        let fragment = &Fragment { link_len, ..*fragment };
+        fragment.link_len += if depth == fragment.recursion { before } else { 0 };
         let outcome = self.defrag.fragment(fragment, found.place.device, found.place.at, hold);
         if let Some(event) = self.defrag.event() {
             self.decoder.counters.count(event);
