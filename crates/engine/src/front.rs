@@ -368,7 +368,7 @@ impl<'t> Front<'t> {
             self.turn = Turn::Needed;
             return;
         }
-        let packet = fragment.ip_offset as usize..(fragment.payload_offset + fragment.payload_len) as usize;
+        let packet = fragment.ip_offset as usize..fragment.payload_offset as usize + fragment.payload_len as usize;
         let Some(bytes_of_packet) = found.place.data.get(packet.clone()) else {
             // The capture cut it.
             self.ledger.non_flow(NonFlow::Fragment, u64::from(bytes));

@@ -15,7 +15,7 @@ use super::few::Few;
 use super::policy::{Extent, OverlapPolicy};
 
 /// The payload of one datagram.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Assembly {
     slots: Few<Slot>,
     pieces: Few<Piece>,
@@ -32,21 +32,28 @@ pub(super) struct Assembly {
 
 /// A kept fragment, or room for one.
 #[derive(Debug)]
-enum Slot {
-    /// `packet` ends with the bytes of `extent`, and begins with the header before them.
-    Kept {
-        extent: Extent,
-        packet: Pbuf,
-        pieces: u16,
-    },
-    Vacant {
-        next: u16,
-    },
+struct Slot {
+    /// Its header and, at the end, the bytes of `extent`. Empty when vacant.
+    packet: Pbuf,
+    extent: Extent,
+    /// None when vacant.
+    pieces: u16,
+    /// The next one that is vacant, when this one is.
+    next: u16,
+}
+
+impl Slot {
+    const VACANT: Self = Self { packet: Pbuf::empty(), extent: Extent { start: 0, end: 0 }, pieces: 0, next: 0 };
+
+    /// Bytes before those of the extent.
+    fn header_len(&self) -> usize {
+        self.packet.len() - usize::from(self.extent.len())
+    }
 }
 
 impl Default for Slot {
     fn default() -> Self {
-        Self::Vacant { next: 0 }
+        Self::VACANT
     }
 }
 
@@ -89,7 +96,34 @@ pub(super) enum Meets {
     Others,
 }
 
+impl Default for Assembly {
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}
+
 impl Assembly {
+    /// Nothing has come in.
+    pub(super) const EMPTY: Self = Self {
+        slots: Few::new([const { Slot::VACANT }; 2]),
+        pieces: Few::new([Piece { start: 0, end: 0, slot: 0 }; 2]),
+        kept_bytes: 0,
+        vacant: 0,
+        next_vacant: 0,
+        covered: 0,
+        reach: 0,
+        ended: false,
+    };
+
+    /// Lets go of all that has come in.
+    pub(super) fn clear(&mut self) {
+        self.slots.clear();
+        self.pieces.clear();
+        self.kept_bytes = 0;
+        (self.vacant, self.next_vacant, self.covered, self.reach) = (0, 0, 0, 0);
+        self.ended = false;
+    }
+
     /// Whether every byte up to the last is there.
     pub(super) const fn is_complete(&self) -> bool {
         self.ended && self.covered == self.reach
@@ -120,7 +154,7 @@ impl Assembly {
     pub(super) fn repeats(&self, extent: Extent, bytes: &[u8]) -> bool {
         let piece = self.pieces.get(self.overlapped(extent).start);
         let slot = piece.and_then(|piece| self.slots.get(usize::from(piece.slot)));
-        matches!(slot, Some(Slot::Kept { extent, packet, .. }) if packet.ends_with(bytes) && bytes.len() == extent.len().into())
+        slot.is_some_and(|slot| slot.packet[slot.header_len()..] == *bytes)
     }
     /// The pieces that have bytes of `extent`.
     fn overlapped(&self, extent: Extent) -> Range<usize> {
@@ -134,13 +168,17 @@ impl Assembly {
         plan.replaced = self.overlapped(new);
         plan.by.clear();
         let replaced = &self.pieces[plan.replaced.clone()];
+        if replaced.is_empty() {
+            // As always when no byte is sent twice.
+            plan.give(new.start, new.end);
+            (plan.gained, plan.won, plan.leads) = (new.len(), 1, new.start == 0);
+            return false;
+        }
         let mut at = new.start;
         for &piece in replaced {
             plan.give(at, piece.start);
-            let Some(Slot::Kept { extent: old, .. }) = self.slots.get(usize::from(piece.slot)) else {
-                unreachable!("a piece has a kept fragment (1)")
-            };
-            if policy.newer_wins(*old, new) {
+            let old = self.slots[usize::from(piece.slot)].extent;
+            if policy.newer_wins(old, new) {
                 plan.leave(Piece { end: piece.end.min(new.start), ..piece });
                 plan.give(piece.start.max(new.start), piece.end.min(new.end));
                 plan.leave(Piece { start: piece.start.max(new.end), ..piece });
@@ -172,51 +210,62 @@ impl Assembly {
         (self.pieces.memory() + self.slots.memory()) as u64 + self.kept_bytes
     }
 
-    /// Takes the fragment that `plan` was made for; `ends` says that none follows it. `packet` is its header and payload,
-    /// when the plan keeps some of it.
-    pub(super) fn take(&mut self, new: Extent, ends: bool, plan: &mut Plan, packet: Option<Pbuf>) {
+    /// Takes the fragment that `plan` was made for; `ends` says that none follows it. `packet` is its header and payload, or
+    /// nothing when the plan keeps nothing of it.
+    #[inline]
+    pub(super) fn take(&mut self, new: Extent, ends: bool, plan: &mut Plan, packet: Pbuf) {
         self.reach = self.reach.max(new.end);
         self.ended |= ends;
-        let Some(packet) = packet.filter(|_| plan.keeps()) else { return };
+        if !plan.keeps() {
+            return;
+        }
         self.kept_bytes += kept_cost(packet.len());
         self.covered += plan.gained;
+        if plan.replaced.is_empty() {
+            let slot = self.occupy(new, plan.won, packet);
+            self.pieces.insert(plan.replaced.start, Piece { start: new.start, end: new.end, slot });
+        } else {
+            self.replace(new, plan, packet);
+        }
+    }
+    /// Takes a fragment that has bytes which others have too.
+    #[cold]
+    fn replace(&mut self, new: Extent, plan: &mut Plan, packet: Pbuf) {
         for piece in plan.by.iter().filter(|piece| piece.slot != NEW) {
-            self.count(piece.slot, |pieces| pieces + 1);
+            self.slots[usize::from(piece.slot)].pieces += 1;
         }
         for at in plan.replaced.clone() {
-            self.count(self.pieces[at].slot, |pieces| pieces - 1);
+            self.let_go(self.pieces[at].slot);
         }
-        let slot = self.occupy(Slot::Kept { extent: new, packet, pieces: plan.won });
+        let slot = self.occupy(new, plan.won, packet);
         plan.by.iter_mut().filter(|piece| piece.slot == NEW).for_each(|piece| piece.slot = slot);
-        match plan.by[..] {
-            // As always when no byte was sent twice.
-            [piece] if plan.replaced.is_empty() => self.pieces.insert(plan.replaced.start, piece),
-            _ => self.pieces.splice(plan.replaced.clone(), plan.by.drain(..)),
-        }
+        self.pieces.splice(plan.replaced.clone(), plan.by.drain(..));
     }
-    /// Puts a fragment in a slot, and says in which.
-    fn occupy(&mut self, kept: Slot) -> u16 {
-        let at = self.next_vacant;
-        if self.vacant > 0
-            && let Some(slot @ &mut Slot::Vacant { next }) = self.slots.get_mut(usize::from(at))
-        {
+    /// Puts a fragment in a slot, and says in which. Field by field, as [`Pbuf::fill_empty`] does it, and so does all that
+    /// `packet` comes through: an optional packet in a slot that was one of two kinds was copied in pieces that stalled the
+    /// processor, for a tenth of the time of a flood (capture `fragments` of `benches/peers`).
+    #[inline]
+    fn occupy(&mut self, extent: Extent, pieces: u16, packet: Pbuf) -> u16 {
+        let (at, slot) = if self.vacant == 0 {
+            (self.slots.len() as u16, self.slots.add())
+        } else {
+            (self.next_vacant, &mut self.slots[usize::from(self.next_vacant)])
+        };
+        if self.vacant > 0 {
             self.vacant -= 1;
-            self.next_vacant = next;
-            *slot = kept;
-            return at;
+            self.next_vacant = slot.next;
         }
-        let at = self.slots.len();
-        self.slots.insert(at, kept);
-        at as u16
+        (slot.extent, slot.pieces) = (extent, pieces);
+        slot.packet.fill_empty(packet);
+        at
     }
-    /// Changes the number of pieces of a kept fragment, and lets it go with the last.
-    fn count(&mut self, at: u16, change: impl FnOnce(u16) -> u16) {
+    /// A kept fragment loses a piece, and goes with the last.
+    fn let_go(&mut self, at: u16) {
         let slot = &mut self.slots[usize::from(at)];
-        let Slot::Kept { packet, pieces, .. } = slot else { return };
-        *pieces = change(*pieces);
-        if *pieces == 0 {
-            self.kept_bytes -= kept_cost(packet.len());
-            *slot = Slot::Vacant { next: core::mem::replace(&mut self.next_vacant, at) };
+        slot.pieces -= 1;
+        if slot.pieces == 0 {
+            self.kept_bytes -= kept_cost(slot.packet.len());
+            *slot = Slot { next: core::mem::replace(&mut self.next_vacant, at), ..Slot::VACANT };
             self.vacant += 1;
         }
     }
@@ -224,20 +273,19 @@ impl Assembly {
     /// The header of the fragment with the first byte.
     pub(super) fn header(&self) -> Option<&[u8]> {
         let first = self.pieces.first().filter(|piece| piece.start == 0)?;
-        let Slot::Kept { extent, packet, .. } = self.slots.get(usize::from(first.slot))? else { return None };
-        packet.get(..header_len(packet, *extent))
+        let slot = self.slots.get(usize::from(first.slot))?;
+        slot.packet.get(..slot.header_len())
     }
     /// The payload in order. Nothing is copied: each piece is a view of its fragment's buffer.
     pub(super) fn into_chain(mut self) -> PbufChain {
         let mut chain = PbufChain::new();
         for piece in self.pieces.iter() {
-            let slot = self.slots.get_mut(usize::from(piece.slot));
-            let Some(Slot::Kept { extent, packet, pieces }) = slot else { continue };
-            let before = header_len(packet, *extent);
-            let part = before + usize::from(piece.start - extent.start)..before + usize::from(piece.end - extent.start);
-            *pieces -= 1;
+            let slot = &mut self.slots[usize::from(piece.slot)];
+            let begin = slot.header_len() + usize::from(piece.start - slot.extent.start);
+            let part = begin..begin + usize::from(piece.end - piece.start);
+            slot.pieces -= 1;
             // The last piece takes the reference of the fragment over.
-            let mut view = if *pieces == 0 { core::mem::take(packet) } else { packet.clone() };
+            let mut view = if slot.pieces == 0 { core::mem::take(&mut slot.packet) } else { slot.packet.clone() };
             view.narrow(part);
             // Never refused: a datagram has at most 65,535 bytes.
             let _ = chain.push_back(view).is_ok();
@@ -263,11 +311,6 @@ impl Plan {
             self.by.push(piece);
         }
     }
-}
-
-/// Bytes before the payload.
-fn header_len(packet: &[u8], extent: Extent) -> usize {
-    packet.len() - usize::from(extent.len())
 }
 
 /// Memory that a kept fragment of `packet_len` bytes takes beside its slot: the bytes, and what describes their buffer.

@@ -3,7 +3,6 @@
 use flumen_model::Timestamp;
 use flumen_wire::Fragment;
 
-use super::assembly::{Assembly, Plan};
 use super::intake::Incoming;
 use super::trackers::{self, Id};
 use super::{Defrag, DropReason, INCOMPLETE_MAX};
@@ -72,17 +71,12 @@ pub(super) enum GivenUp {
 
 impl Defrag {
     /// Sees to it that the fragment fits within all limits, at the cost of the oldest datagrams but not of its own.
-    pub(super) fn make_room(
-        &mut self,
-        found: Option<Id>,
-        incoming: Incoming<'_>,
-        plan: &Plan,
-    ) -> Result<(), DropReason> {
-        let mut need = self.payload(found, |payload| payload.growth(plan, incoming.packet_len()));
+    pub(super) fn make_room(&mut self, found: Option<Id>, incoming: Incoming<'_>) -> Result<(), DropReason> {
+        let mut need = self.trackers.payload(found).growth(&self.plan, incoming.packet_len());
         if found.is_none() && self.config.report_incomplete {
             need += trackers::STORY_BYTES;
         }
-        if plan.keeps() && self.kept >= self.config.max_frags {
+        if self.plan.keeps() && self.kept >= self.config.max_frags {
             self.counters.max_frags_reached += 1;
             while self.kept >= self.config.max_frags {
                 if self.config.compat == Compat::Suricata || !self.evict_other(found) {
@@ -119,6 +113,7 @@ impl Defrag {
             false => &mut self.counters.tracker_hard_reuse,
         };
         *reuse += 1;
+        self.trackers.prefetch_after(id);
         self.give_up(id, GivenUp::Evicted);
         true
     }
@@ -151,7 +146,7 @@ impl Defrag {
         }
         self.held_bytes -= tracker.memory();
         self.kept -= tracker.payload.kept();
-        tracker.payload = Assembly::default();
+        tracker.payload.clear();
         let fragments = u64::from(core::mem::take(&mut tracker.fragments));
         match why {
             // What was taken by trackers is taken by this now.

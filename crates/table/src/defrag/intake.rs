@@ -4,13 +4,13 @@ use flumen_model::Timestamp;
 use flumen_pbuf::Pbuf;
 use flumen_wire::{Event, Fragment, IpVersion};
 
-use super::assembly::{Assembly, Meets, Plan};
+use super::assembly::Meets;
 use super::datagram::{self, Datagram};
 use super::ending::{EXPIRE_WITH_A_FRAGMENT_MAX, GivenUp, Incomplete};
 use super::key::Key;
 use super::policy::Extent;
 use super::trackers::{self, Id};
-use super::{Defrag, DropReason, Outcome};
+use super::{Defrag, DropReason};
 use crate::config::Compat;
 
 /// A fragment and what is known of it besides.
@@ -34,19 +34,19 @@ impl Incoming<'_> {
 
 impl Defrag {
     /// The whole way. Until room has been made nothing has changed but for timeouts, and for a datagram that the fragment
-    /// proves to be wrong.
+    /// proves to be wrong. Gives the tracker when nothing of the datagram is missing any more.
     pub(super) fn take(
         &mut self,
         incoming: Incoming<'_>,
         packet: impl FnOnce() -> Pbuf,
-        plan: &mut Plan,
-    ) -> Result<Outcome, DropReason> {
+    ) -> Result<Option<Id>, DropReason> {
         let Incoming { fragment, device, at } = incoming;
         let extent = self.judge(incoming)?;
-        self.counters.wrk_tracker_timeout += self.expire_some(at, EXPIRE_WITH_A_FRAGMENT_MAX);
         let key = Key::of(fragment, device, &self.config);
         let hash = key.hash(&self.secret);
-        let mut packet = Packet { get: Some(packet), bytes: None, len: incoming.packet_len() as usize };
+        self.trackers.prefetch_row(hash);
+        self.counters.wrk_tracker_timeout += self.expire_some(at, EXPIRE_WITH_A_FRAGMENT_MAX);
+        let mut packet = Packet { get: Some(packet), fetched: Pbuf::empty(), len: incoming.packet_len() as usize };
         let mut found = self.trackers.find(hash, |t| Key::of(&t.fragment, t.device, &self.config) == key);
         if let Some(id) = found.take_if(|id| self.trackers.is_due(*id, at)) {
             self.counters.wrk_tracker_timeout += 1;
@@ -55,15 +55,18 @@ impl Defrag {
         if let Some(id) = found
             && self.is_repeated(id, incoming, extent, &mut packet)?
         {
-            return Ok(Outcome::Held);
+            return Ok(None);
         }
         let policy = match found {
             Some(id) => self.trackers.tracker(id).policy,
             None => self.config.policies.policy(fragment.ip_version, &fragment.dst),
         };
-        let overlaps = self.payload(found, |payload| payload.plan(extent, policy, plan));
-        self.make_room(found, incoming, plan)?;
-        let packet = if plan.keeps() { Some(packet.whole()?) } else { None };
+        let overlaps = self.trackers.payload(found).plan(extent, policy, &mut self.plan);
+        self.make_room(found, incoming)?;
+        let packet = if self.plan.keeps() { packet.whole() } else { Pbuf::empty() };
+        if self.plan.keeps() && packet.len() < incoming.packet_len() as usize {
+            return Err(DropReason::Snapped);
+        }
         let id = found.unwrap_or_else(|| {
             let timeout = self.config.policies.timeout(fragment.ip_version, &fragment.dst);
             self.trackers.insert(fragment, device, hash, policy, timeout.unwrap_or(self.config.timeout), at)
@@ -72,8 +75,8 @@ impl Defrag {
             self.event = Some(overlap(fragment.ip_version));
             self.counters.overlapping += 1;
         }
-        self.add(id, incoming, extent, packet, plan);
-        self.complete(id)
+        self.add(id, incoming, extent, packet);
+        Ok(self.trackers.payload(Some(id)).is_complete().then_some(id))
     }
 
     /// Which bytes a fragment says it has; or why no datagram can have it.
@@ -135,27 +138,20 @@ impl Defrag {
         Ok(repeats)
     }
 
-    /// What there is of a datagram: nothing, if it has no tracker yet.
-    pub(super) fn payload<R>(&mut self, found: Option<Id>, look: impl FnOnce(&Assembly) -> R) -> R {
-        match found {
-            Some(id) => look(&self.trackers.tracker(id).payload),
-            None => look(&Assembly::default()),
-        }
-    }
-
     /// The datagram gets the fragment, as planned.
-    fn add(&mut self, id: Id, incoming: Incoming<'_>, extent: Extent, packet: Option<Pbuf>, plan: &mut Plan) {
+    #[inline]
+    fn add(&mut self, id: Id, incoming: Incoming<'_>, extent: Extent, packet: Pbuf) {
         let fragment = incoming.fragment;
         // Suricata forgets a fragment that loses all bytes, and so that it was the last.
-        let ends = !fragment.more && (plan.keeps() || self.config.compat == Compat::Flumen);
+        let ends = !fragment.more && (self.plan.keeps() || self.config.compat == Compat::Flumen);
         self.count_in(id, incoming);
         let tracker = self.trackers.tracker(id);
         // The first of all is there already.
-        if plan.leads && tracker.fragments > 1 {
+        if self.plan.leads && tracker.fragments > 1 {
             tracker.fragment = *fragment;
         }
         let (memory, kept) = (tracker.payload.memory(), tracker.payload.kept());
-        tracker.payload.take(extent, ends, plan, packet);
+        tracker.payload.take(extent, ends, &mut self.plan, packet);
         self.held_bytes = self.held_bytes + tracker.payload.memory() - memory;
         self.kept = self.kept + tracker.payload.kept() - kept;
     }
@@ -176,12 +172,9 @@ impl Defrag {
         }
     }
 
-    /// Takes the datagram out if nothing of it is missing.
-    fn complete(&mut self, id: Id) -> Result<Outcome, DropReason> {
+    /// Takes out a datagram of which nothing is missing.
+    pub(super) fn complete(&mut self, id: Id) -> Result<Datagram, DropReason> {
         let tracker = self.trackers.tracker(id);
-        if !tracker.payload.is_complete() {
-            return Ok(Outcome::Held);
-        }
         self.held_bytes -= tracker.memory();
         self.kept -= tracker.payload.kept();
         let (first, fragments) = (tracker.fragment, tracker.fragments);
@@ -193,7 +186,7 @@ impl Defrag {
             Ok(datagram) => {
                 self.counters.completed += u64::from(fragments);
                 self.counters.version(datagram.first.ip_version).reassembled += 1;
-                Ok(Outcome::Complete(datagram))
+                Ok(datagram)
             }
             Err(datagram::TooLarge) => {
                 // The fragment that completed it is dropped, the others went with it.
@@ -209,29 +202,30 @@ impl Defrag {
 /// A packet from its IP header to the end of its payload, or how to get it.
 struct Packet<F> {
     get: Option<F>,
-    /// All bytes that it has.
-    bytes: Option<Pbuf>,
-    /// How many these are.
+    /// What came of it, when that had to be looked at before.
+    fetched: Pbuf,
+    /// How many bytes it should have. With fewer the capture has cut it.
     len: usize,
 }
 
 impl<F: FnOnce() -> Pbuf> Packet<F> {
-    /// Its payload, the bytes of `extent`, unless the capture has cut it.
+    /// Its payload, the bytes of `extent`.
+    #[cold]
     fn payload(&mut self, extent: Extent) -> Result<&[u8], DropReason> {
-        self.fetch();
-        let bytes = self.bytes.as_ref().ok_or(DropReason::Snapped)?;
-        Ok(&bytes[self.len - usize::from(extent.len())..])
+        if let Some(get) = self.get.take() {
+            self.fetched = get();
+        }
+        self.fetched.get(self.len - usize::from(extent.len())..self.len).ok_or(DropReason::Snapped)
     }
     /// The whole, to be kept.
-    fn whole(mut self) -> Result<Pbuf, DropReason> {
-        self.fetch();
-        self.bytes.ok_or(DropReason::Snapped)
-    }
-    fn fetch(&mut self) {
-        let Some(get) = self.get.take() else { return };
-        let mut bytes = get();
+    #[inline]
+    fn whole(self) -> Pbuf {
+        let mut bytes = match self.get {
+            Some(get) => get(),
+            None => self.fetched,
+        };
         bytes.truncate(self.len);
-        self.bytes = (bytes.len() == self.len).then_some(bytes);
+        bytes
     }
 }
 

@@ -64,7 +64,7 @@ use crate::hash::HashSecret;
 use assembly::Plan;
 use ending::Incompletes;
 use intake::Incoming;
-use trackers::{Id, Trackers};
+use trackers::Trackers;
 
 /// What became of a fragment.
 #[derive(Debug)]
@@ -90,6 +90,7 @@ pub struct Defrag {
     /// Fragments of which the payload is held.
     kept: u32,
     event: Option<Event>,
+    /// What taking the fragment would do that was handed in last. It stays here: to be handed on is to be copied.
     plan: Plan,
     incomplete: Incompletes,
     /// What was counted so far.
@@ -101,7 +102,7 @@ impl Defrag {
     #[must_use]
     pub fn new(config: DefragConfig, secret: HashSecret) -> Self {
         // Rows take at most a quarter of the memory, and trackers can be no more than fit into it.
-        let rows = u64::from(config.hash_size).min(config.memcap / (4 * size_of::<Id>() as u64)).max(1);
+        let rows = u64::from(config.hash_size).min(config.memcap / (4 * trackers::ROW_BYTES)).max(1);
         let trackers = u64::from(config.trackers).min(config.memcap / trackers::TRACKER_BYTES);
         let prealloc = if config.prealloc && config.enabled { trackers } else { 0 };
         let timeouts = core::iter::once(config.timeout).chain(config.policies.timeouts());
@@ -160,14 +161,15 @@ impl Defrag {
     ) -> Outcome {
         self.counters.version(fragment.ip_version).fragments += 1;
         self.event = None;
-        let mut plan = core::mem::take(&mut self.plan);
-        let outcome = self.take(Incoming { fragment, device, at }, packet, &mut plan);
-        self.plan = plan;
-        outcome.unwrap_or_else(|reason| {
-            self.event = reason.event(fragment.ip_version);
-            self.counters.dropped[reason as usize] += 1;
-            Outcome::Dropped(reason)
-        })
+        let taken = self.take(Incoming { fragment, device, at }, packet);
+        let reason = match taken.map(|complete| complete.map(|id| self.complete(id))) {
+            Ok(None) => return Outcome::Held,
+            Ok(Some(Ok(datagram))) => return Outcome::Complete(datagram),
+            Ok(Some(Err(reason))) | Err(reason) => reason,
+        };
+        self.event = reason.event(fragment.ip_version);
+        self.counters.dropped[reason as usize] += 1;
+        Outcome::Dropped(reason)
     }
 
     /// Gives up datagrams whose timeout has passed at `now`, the oldest first, [`EXPIRE_MAX`] at most. Not needed for
