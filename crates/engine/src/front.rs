@@ -230,6 +230,10 @@ impl<'t> Front<'t> {
     fn otherwise(&mut self, data: &[u8], entry: &Entry, wire_len: u32, batch: &PacketBatch, into: &mut Vector) -> bool {
         let place = Place::of(data, entry);
         let found = Found { place, wire_len, before: (0, 0), batch: Some((batch, entry.offset)) };
+        if let Some(mut fragment) = self.decoder.decode_fragment(entry.link, packet.data, wire_len) {
+            self.fragment(&mut fragment, wire_len, &found, Outside::NONE, into);
+            return;
+        }
         let mut decoded = FlowPacket::EMPTY;
         let outcome = self.decoder.decode_otherwise(entry.link, data, wire_len, &mut decoded);
         if let Some((inner, outside)) = self.packet(outcome, &decoded, wire_len, &found, Outside::NONE, into) {
@@ -332,8 +336,8 @@ impl<'t> Front<'t> {
                 self.ledger.non_flow(NonFlow::Tunnel, u64::from(bytes));
                 return Some((inner, Outside::NONE));
             }
-            Err(Aside::Fragment(fragment)) => {
-                self.fragment(&fragment, bytes, found, outside, into);
+            Err(Aside::Fragment(mut fragment)) => {
+                self.fragment(&mut fragment, bytes, found, outside, into);
                 return None;
             }
         };
@@ -375,27 +379,32 @@ impl<'t> Front<'t> {
 
     /// A fragment is held until its datagram is complete, which then is a packet like any other.
     #[cold]
-    fn fragment(&mut self, fragment: &Fragment, bytes: u32, found: &Found<'_>, outside: Outside, into: &mut Vector) {
+    fn fragment(
+        &mut self,
+        fragment: &mut Fragment,
+        bytes: u32,
+        found: &Found<'_>,
+        outside: Outside,
+        into: &mut Vector,
+    ) {
         if self.turn != Turn::InOrder {
             self.turn = Turn::Needed;
             return;
         }
-        let (ip, start) = (fragment.ip_offset as usize, fragment.payload_offset as usize);
-        let end = start + fragment.payload_len as usize;
-        let (Some(header), Some(payload)) = (found.place.data.get(ip..start), found.place.data.get(start..end)) else {
+        let packet = fragment.ip_offset as usize..fragment.payload_offset as usize + fragment.payload_len as usize;
+        let Some(bytes_of_packet) = found.place.data.get(packet.clone()) else {
             // The capture cut it.
             self.ledger.non_flow(NonFlow::Fragment, u64::from(bytes));
             return;
         };
         // Without memory for a copy there is an empty one, which counts as a fragment that was cut.
         let hold = || match found.batch {
-            Some((batch, offset)) => batch.hold(offset + start..offset + end).unwrap_or_default(),
-            None => Pbuf::copy_from(payload).unwrap_or_default(),
+            Some((batch, offset)) => batch.hold(offset + packet.start..offset + packet.end).unwrap_or_default(),
+            None => Pbuf::copy_from(bytes_of_packet).unwrap_or_default(),
         };
         let (before, depth) = found.before;
-        let link_len = fragment.link_len + if depth == fragment.recursion { before } else { 0 };
-        let fragment = &Fragment { link_len, ..*fragment };
-        let outcome = self.defrag.fragment(fragment, found.place.device, found.place.at, header, hold);
+        fragment.link_len += if depth == fragment.recursion { before } else { 0 };
+        let outcome = self.defrag.fragment(fragment, found.place.device, found.place.at, hold);
         if let Some(event) = self.defrag.event() {
             self.decoder.counters.count(event);
             if let Some(anomalies) = &mut self.anomalies {

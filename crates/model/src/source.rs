@@ -152,6 +152,7 @@ impl PacketBatch {
     ///
     /// # Panics
     /// When the range does not lie in the block.
+    #[inline]
     pub fn hold(&self, range: Range<usize>) -> Result<Pbuf, AllocError> {
         let block = self.block.as_ref().map_or(const { &Pbuf::empty() }, |block| block);
         match self.holding {

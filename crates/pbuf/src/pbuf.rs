@@ -85,7 +85,7 @@ impl Pbuf {
     /// Field by field, since copying the whole in wide pieces just after it was written in narrow ones stalls the processor:
     /// that was half of what a chain costs.
     #[inline]
-    pub(crate) fn fill_empty(&mut self, other: Self) {
+    pub fn fill_empty(&mut self, other: Self) {
         debug_assert!(self.block.is_none(), "its reference would be lost");
         let Self { start, len, block } = other;
         self.start = start;

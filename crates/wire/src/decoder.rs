@@ -11,7 +11,8 @@ use crate::udp_tunnel::TunnelFilter;
 use crate::view::View;
 use crate::{
     Aside, DecodeCounters, DecodeOptions, Decoded, Event, FlowPacket, Fragment, Inner, IpVersion, LinkType, NonFlow,
-    Transport, arp, chdlc, erspan, ethernet, ethertype, fast, ipv4, ipv6, mpls, null, ppp, raw, sll, udp, udp_tunnel,
+    Transport, arp, chdlc, erspan, ethernet, ethertype, fast, fast_fragment, ipv4, ipv6, mpls, null, ppp, raw, sll,
+    udp, udp_tunnel,
 };
 
 /// Decodes frames and counts what it saw. One for each worker.
@@ -119,6 +120,19 @@ impl Decoder {
         layers.pkts += 1;
         layers.bytes += captured_len;
         layers.max_pkt_size = layers.max_pkt_size.max(captured_len);
+    }
+
+    /// Decodes the frame if it is a fragment of the common kind: Ethernet, nothing special in its IP header. Such a fragment
+    /// raises no event. Else nothing is touched, and the frame is for [`decode_otherwise`](Self::decode_otherwise), which would
+    /// do the same with it, more slowly.
+    #[inline]
+    pub fn decode_fragment(&mut self, link: LinkType, data: &[u8], wire_len: u32) -> Option<Fragment> {
+        if link != LinkType::Ethernet || self.options.max_layers <= fast::LAYERS {
+            return None;
+        }
+        let fragment = fast_fragment::decode(&mut self.counters, data, wire_len)?;
+        self.count_frame(data);
+        Some(fragment)
     }
 
     /// Decodes a frame of which [`decode_straight`](Self::decode_straight) has made nothing.

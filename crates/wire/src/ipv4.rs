@@ -13,11 +13,11 @@ pub(crate) const HEADER_LEN: usize = 20;
 pub(crate) const VERSION_4_WITHOUT_OPTIONS: u8 = 0x45;
 /// Offset and "more fragments" in the word that holds them.
 pub(crate) const FRAGMENT_MASK: u16 = MORE_FRAGMENTS | OFFSET_MASK;
-const MORE_FRAGMENTS: u16 = 0x2000;
+pub(crate) const MORE_FRAGMENTS: u16 = 0x2000;
 pub(crate) const OFFSET_MASK: u16 = 0x1fff;
 
 /// Offset of the protocol field.
-const PROTOCOL_AT: u32 = 9;
+pub(crate) const PROTOCOL_AT: u32 = 9;
 
 /// IPv4 in IP (RFC 2003).
 pub(crate) const PROTOCOL_IN_IP: u8 = 4;

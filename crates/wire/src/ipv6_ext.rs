@@ -9,15 +9,15 @@ use crate::{Event, Fragment, IpVersion, NonFlow, ah, esp, icmpv4, icmpv6, ipv4, 
 
 const HOP_BY_HOP: u8 = 0;
 const ROUTING: u8 = 43;
-const FRAGMENT: u8 = 44;
+pub(crate) const FRAGMENT: u8 = 44;
 const NONE: u8 = 59;
 const DESTINATION: u8 = 60;
 const MOBILITY: u8 = 135;
 const HIP: u8 = 139;
 const SHIM6: u8 = 140;
 
-const FRAGMENT_HEADER_LEN: usize = 8;
-const FRAGMENT_OFFSET_MASK: u16 = 0xfff8;
+pub(crate) const FRAGMENT_HEADER_LEN: usize = 8;
+pub(crate) const FRAGMENT_OFFSET_MASK: u16 = 0xfff8;
 
 /// Whether a chain of extension headers begins with this one.
 pub(crate) fn is_extension(next_header: u8) -> bool {

@@ -59,6 +59,7 @@ mod ethernet;
 mod ethertype;
 mod event;
 mod fast;
+mod fast_fragment;
 mod geneve;
 mod gre;
 mod gtpu;

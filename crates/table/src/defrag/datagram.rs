@@ -17,29 +17,26 @@ pub struct Datagram {
     pub fragments: u32,
 }
 
-/// What is kept of the fragment that has the first byte.
-#[derive(Debug)]
-pub(super) struct First {
-    pub(super) fragment: Fragment,
-    pub(super) header: Box<[u8]>,
-}
-
 /// The datagram would exceed 65,535 bytes with the header that it turned out to have.
 #[derive(Debug)]
 pub(super) struct TooLarge;
 
 impl Datagram {
-    pub(super) fn new(first: First, chain: PbufChain, fragments: u32) -> Result<Self, TooLarge> {
-        let First { fragment, header } = first;
-        let mut header = header.into_vec();
-        match fragment.ip_version {
+    /// `header` is that of the fragment `first`.
+    pub(super) fn new(
+        first: Fragment,
+        mut header: Vec<u8>,
+        chain: PbufChain,
+        fragments: u32,
+    ) -> Result<Self, TooLarge> {
+        match first.ip_version {
             IpVersion::V4 => whole_v4(&mut header, chain.len())?,
             IpVersion::V6 => {
-                let next_header_at = fragment.protocol_offset.saturating_sub(fragment.ip_offset);
-                whole_v6(&mut header, chain.len(), next_header_at as usize, fragment.protocol)?;
+                let next_header_at = first.protocol_offset.saturating_sub(first.ip_offset);
+                whole_v6(&mut header, chain.len(), next_header_at as usize, first.protocol)?;
             }
         }
-        Ok(Self { header, chain, first: fragment, fragments })
+        Ok(Self { header, chain, first, fragments })
     }
 
     /// The header, from the first byte of the IP header to the payload.

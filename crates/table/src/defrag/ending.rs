@@ -3,10 +3,8 @@
 use flumen_model::Timestamp;
 use flumen_wire::Fragment;
 
-use super::assembly::{Assembly, Plan};
 use super::intake::Incoming;
-use super::policy::Extent;
-use super::trackers::{self, Id, State};
+use super::trackers::{self, Id};
 use super::{Defrag, DropReason, INCOMPLETE_MAX};
 use crate::config::Compat;
 
@@ -28,14 +26,14 @@ pub struct Incomplete {
 }
 
 impl Incomplete {
-    pub(super) const fn begin(Incoming { fragment, device, at, .. }: Incoming<'_>) -> Self {
+    pub(super) const fn begin(Incoming { fragment, device, at }: Incoming<'_>) -> Self {
         Self { fragment: *fragment, device, fragments: 0, bytes: 0, begin: at, end: at }
     }
-    pub(super) fn go_on(&mut self, Incoming { fragment, at, header, .. }: Incoming<'_>, extent: Extent) {
+    pub(super) fn go_on(&mut self, incoming: Incoming<'_>) {
         self.fragments += 1;
-        self.bytes += u64::from(fragment.link_len) + header.len() as u64 + u64::from(extent.len());
-        self.begin = self.begin.min(at);
-        self.end = self.end.max(at);
+        self.bytes += u64::from(incoming.fragment.link_len) + u64::from(incoming.packet_len());
+        self.begin = self.begin.min(incoming.at);
+        self.end = self.end.max(incoming.at);
     }
 }
 
@@ -73,24 +71,12 @@ pub(super) enum GivenUp {
 
 impl Defrag {
     /// Sees to it that the fragment fits within all limits, at the cost of the oldest datagrams but not of its own.
-    pub(super) fn make_room(
-        &mut self,
-        found: Option<Id>,
-        extent: Extent,
-        header_len: usize,
-        plan: &Plan,
-    ) -> Result<(), DropReason> {
-        let mut need = match found.map(|id| &self.trackers.tracker(id).state) {
-            Some(State::Gathering(gathering)) => gathering.payload.growth(plan, extent.len()),
-            _ => Assembly::default().growth(plan, extent.len()),
-        };
-        if plan.leads {
-            need += trackers::first_cost(header_len);
-        }
+    pub(super) fn make_room(&mut self, found: Option<Id>, incoming: Incoming<'_>) -> Result<(), DropReason> {
+        let mut need = self.trackers.payload(found).growth(&self.plan, incoming.packet_len());
         if found.is_none() && self.config.report_incomplete {
             need += trackers::STORY_BYTES;
         }
-        if plan.keeps() && self.kept >= self.config.max_frags {
+        if self.plan.keeps() && self.kept >= self.config.max_frags {
             self.counters.max_frags_reached += 1;
             while self.kept >= self.config.max_frags {
                 if self.config.compat == Compat::Suricata || !self.evict_other(found) {
@@ -122,28 +108,25 @@ impl Defrag {
     /// the oldest only when it is the only one.
     fn evict_other(&mut self, own: Option<Id>) -> bool {
         let Some(id) = self.trackers.oldest().filter(|&id| Some(id) != own) else { return false };
-        let reuse = match self.trackers.tracker(id).state {
-            State::Discarded => &mut self.counters.tracker_soft_reuse,
-            _ => &mut self.counters.tracker_hard_reuse,
+        let reuse = match self.trackers.tracker(id).discarded {
+            true => &mut self.counters.tracker_soft_reuse,
+            false => &mut self.counters.tracker_hard_reuse,
         };
         *reuse += 1;
+        self.trackers.prefetch_after(id);
         self.give_up(id, GivenUp::Evicted);
         true
     }
 
     /// Gives up a datagram, and keeps its tracker for what comes late.
     pub(super) fn discard(&mut self, id: Id) {
-        let tracker = self.trackers.tracker(id);
-        let fragments = core::mem::take(&mut tracker.fragments);
-        let state = core::mem::replace(&mut tracker.state, State::Discarded);
-        let state = self.release(state);
-        self.count_given_up(fragments, state, GivenUp::Discarded);
+        self.let_go(id, GivenUp::Discarded);
+        self.trackers.tracker(id).discarded = true;
     }
     /// Gives up a datagram, and its tracker.
     pub(super) fn give_up(&mut self, id: Id, why: GivenUp) {
-        let (fragments, state) = self.trackers.remove(id);
-        let state = self.release(state);
-        self.count_given_up(fragments, state, why);
+        self.let_go(id, why);
+        self.trackers.remove(id);
     }
     /// Gives up datagrams until memory fits, or none is left.
     pub(super) fn shrink(&mut self) {
@@ -155,15 +138,21 @@ impl Defrag {
             self.give_up(id, GivenUp::Unfinished);
         }
     }
-    /// Counts a datagram, unless the tracker was about one that has been given up before.
-    fn count_given_up(&mut self, fragments: u32, state: State, why: GivenUp) {
-        let State::Gathering(gathering) = state else { return };
+    /// What a tracker holds is not held any more, and counted, unless its datagram has been given up before.
+    fn let_go(&mut self, id: Id, why: GivenUp) {
+        let tracker = self.trackers.tracker(id);
+        if tracker.discarded {
+            return;
+        }
+        self.held_bytes -= tracker.memory();
+        self.kept -= tracker.payload.kept();
+        tracker.payload.clear();
+        let fragments = u64::from(core::mem::take(&mut tracker.fragments));
         match why {
             // What was taken by trackers is taken by this now.
-            GivenUp::Unfinished => self.incomplete.tell_at_the_end(gathering.story),
-            _ => self.incomplete.tell(gathering.story),
+            GivenUp::Unfinished => self.incomplete.tell_at_the_end(tracker.story.take()),
+            _ => self.incomplete.tell(tracker.story.take()),
         }
-        let fragments = u64::from(fragments);
         let counted = match why {
             GivenUp::TimedOut => &mut self.counters.timed_out,
             GivenUp::Evicted => &mut self.counters.evicted,
@@ -173,14 +162,6 @@ impl Defrag {
         *counted += fragments;
         self.counters.held -= fragments;
         self.counters.incomplete += 1;
-    }
-    /// What a tracker held is not held any more.
-    pub(super) fn release(&mut self, state: State) -> State {
-        if let State::Gathering(gathering) = &state {
-            self.held_bytes -= gathering.memory();
-            self.kept -= gathering.payload.kept();
-        }
-        state
     }
     /// Gives up datagrams by timeout, `max` at most, and says how many trackers that were.
     pub(super) fn expire_some(&mut self, now: Timestamp, max: u32) -> u64 {

@@ -4,13 +4,13 @@ use flumen_model::Timestamp;
 use flumen_pbuf::Pbuf;
 use flumen_wire::{Event, Fragment, IpVersion};
 
-use super::assembly::{Assembly, Meets, Plan};
-use super::datagram::{self, Datagram, First};
+use super::assembly::Meets;
+use super::datagram::{self, Datagram};
 use super::ending::{EXPIRE_WITH_A_FRAGMENT_MAX, GivenUp, Incomplete};
 use super::key::Key;
-use super::policy::{Extent, OverlapPolicy};
-use super::trackers::{self, Gathering, Id, State};
-use super::{Defrag, DropReason, Outcome};
+use super::policy::Extent;
+use super::trackers::{self, Id};
+use super::{Defrag, DropReason};
 use crate::config::Compat;
 
 /// A fragment and what is known of it besides.
@@ -19,64 +19,75 @@ pub(super) struct Incoming<'a> {
     pub(super) fragment: &'a Fragment,
     pub(super) device: u16,
     pub(super) at: Timestamp,
-    pub(super) header: &'a [u8],
+}
+
+impl Incoming<'_> {
+    /// Bytes of its IP header, with all that belongs to it.
+    pub(super) const fn header_len(&self) -> u32 {
+        self.fragment.payload_offset.saturating_sub(self.fragment.ip_offset)
+    }
+    /// Bytes of header and payload.
+    pub(super) const fn packet_len(&self) -> u32 {
+        self.header_len() + self.fragment.payload_len
+    }
 }
 
 impl Defrag {
     /// The whole way. Until room has been made nothing has changed but for timeouts, and for a datagram that the fragment
-    /// proves to be wrong.
+    /// proves to be wrong. Gives the tracker when nothing of the datagram is missing any more.
     pub(super) fn take(
         &mut self,
         incoming: Incoming<'_>,
-        payload: impl FnOnce() -> Pbuf,
-        plan: &mut Plan,
-    ) -> Result<Outcome, DropReason> {
-        let Incoming { fragment, device, at, .. } = incoming;
-        let (extent, header) = self.judge(fragment, incoming.header)?;
-        let incoming = Incoming { header, ..incoming };
-        self.counters.wrk_tracker_timeout += self.expire_some(at, EXPIRE_WITH_A_FRAGMENT_MAX);
+        packet: impl FnOnce() -> Pbuf,
+    ) -> Result<Option<Id>, DropReason> {
+        let Incoming { fragment, device, at } = incoming;
+        let extent = self.judge(incoming)?;
         let key = Key::of(fragment, device, &self.config);
         let hash = key.hash(&self.secret);
-        let mut payload = Payload { get: Some(payload), bytes: None };
-        let mut found = self.trackers.find(&key, hash);
+        self.trackers.prefetch_row(hash);
+        self.counters.wrk_tracker_timeout += self.expire_some(at, EXPIRE_WITH_A_FRAGMENT_MAX);
+        let mut packet = Packet { get: Some(packet), fetched: Pbuf::empty(), len: incoming.packet_len() as usize };
+        let mut found = self.trackers.find(hash, |t| Key::of(&t.fragment, t.device, &self.config) == key);
         if let Some(id) = found.take_if(|id| self.trackers.is_due(*id, at)) {
             self.counters.wrk_tracker_timeout += 1;
             self.give_up(id, GivenUp::TimedOut);
         }
         if let Some(id) = found
-            && self.is_repeated(id, incoming, extent, &mut payload)?
+            && self.is_repeated(id, incoming, extent, &mut packet)?
         {
-            return Ok(Outcome::Held);
+            return Ok(None);
         }
         let policy = match found {
             Some(id) => self.trackers.tracker(id).policy,
             None => self.config.policies.policy(fragment.ip_version, &fragment.dst),
         };
-        let overlaps = self.plan(found, extent, policy, plan);
-        self.make_room(found, extent, header.len(), plan)?;
-        let bytes = if plan.keeps() { Some(payload.whole(extent)?) } else { None };
+        let overlaps = self.trackers.payload(found).plan(extent, policy, &mut self.plan);
+        self.make_room(found, incoming)?;
+        let packet = if self.plan.keeps() { packet.whole() } else { Pbuf::empty() };
+        if self.plan.keeps() && packet.len() < incoming.packet_len() as usize {
+            return Err(DropReason::Snapped);
+        }
         let id = found.unwrap_or_else(|| {
             let timeout = self.config.policies.timeout(fragment.ip_version, &fragment.dst);
-            self.trackers.insert(key, hash, policy, timeout.unwrap_or(self.config.timeout), at)
+            self.trackers.insert(fragment, device, hash, policy, timeout.unwrap_or(self.config.timeout), at)
         });
         if overlaps {
             self.event = Some(overlap(fragment.ip_version));
             self.counters.overlapping += 1;
         }
-        self.add(id, incoming, extent, bytes, plan);
-        self.complete(id)
+        self.add(id, incoming, extent, packet);
+        Ok(self.trackers.payload(Some(id)).is_complete().then_some(id))
     }
 
-    /// Which bytes a fragment says it has, and its header; or why no datagram can have it.
-    fn judge<'a>(&self, fragment: &Fragment, header: &'a [u8]) -> Result<(Extent, &'a [u8]), DropReason> {
+    /// Which bytes a fragment says it has; or why no datagram can have it.
+    fn judge(&self, incoming: Incoming<'_>) -> Result<Extent, DropReason> {
         if !self.config.enabled {
             return Err(DropReason::Disabled);
         }
-        let header_len = fragment.payload_offset.saturating_sub(fragment.ip_offset);
+        let (fragment, header_len) = (incoming.fragment, incoming.header_len());
         if (header_len as usize) < datagram::header_len_min(fragment.ip_version) {
             return Err(DropReason::Snapped);
         }
-        let header = header.get(..header_len as usize).ok_or(DropReason::Snapped)?;
         if fragment.payload_len == 0 {
             return Err(DropReason::Empty);
         }
@@ -88,7 +99,7 @@ impl Defrag {
         if fragment.more && !fragment.payload_len.is_multiple_of(8) && self.config.compat == Compat::Flumen {
             return Err(DropReason::InvalidLength);
         }
-        Ok((Extent { start: fragment.offset, end }, header))
+        Ok(Extent { start: fragment.offset as u16, end: end as u16 })
     }
 
     /// Whether the fragment repeats another of its datagram, and is thereby done with. What the datagram cannot have is
@@ -98,89 +109,84 @@ impl Defrag {
         id: Id,
         incoming: Incoming<'_>,
         extent: Extent,
-        payload: &mut Payload<F>,
+        packet: &mut Packet<F>,
     ) -> Result<bool, DropReason> {
         let Incoming { fragment, at, .. } = incoming;
-        let State::Gathering(gathering) = &self.trackers.tracker(id).state else { return Err(DropReason::Overlap) };
+        let tracker = self.trackers.tracker(id);
+        if tracker.discarded {
+            return Err(DropReason::Overlap);
+        }
         let mut repeats = false;
         if self.config.compat == Compat::Flumen {
             let meets = match fragment.ip_version {
                 IpVersion::V4 => Meets::Nothing,
-                IpVersion::V6 => gathering.payload.meets(extent),
+                IpVersion::V6 => tracker.payload.meets(extent),
             };
-            repeats = meets == Meets::Twin && gathering.payload.repeats(extent, payload.look(extent)?);
+            repeats = meets == Meets::Twin && tracker.payload.repeats(extent, packet.payload(extent)?);
             if meets != Meets::Nothing && !repeats {
                 self.discard(id);
                 return Err(DropReason::Overlap);
             }
-            if !gathering.payload.agrees(extent, fragment.more) && !repeats {
+            if !tracker.payload.agrees(extent, fragment.more) && !repeats {
                 return Err(DropReason::Inconsistent);
             }
         }
         self.trackers.touch(id, at);
         if repeats {
-            self.count_in(id, incoming, extent);
+            self.count_in(id, incoming);
         }
         Ok(repeats)
     }
 
-    /// What taking the fragment would do; says whether it overlaps another.
-    fn plan(&mut self, found: Option<Id>, extent: Extent, policy: OverlapPolicy, plan: &mut Plan) -> bool {
-        match found.map(|id| &self.trackers.tracker(id).state) {
-            Some(State::Gathering(gathering)) => gathering.payload.plan(extent, policy, plan),
-            _ => Assembly::default().plan(extent, policy, plan),
-        }
-    }
-
     /// The datagram gets the fragment, as planned.
-    fn add(&mut self, id: Id, incoming: Incoming<'_>, extent: Extent, bytes: Option<Pbuf>, plan: &mut Plan) {
+    #[inline]
+    fn add(&mut self, id: Id, incoming: Incoming<'_>, extent: Extent, packet: Pbuf) {
         let fragment = incoming.fragment;
         // Suricata forgets a fragment that loses all bytes, and so that it was the last.
-        let ends = !fragment.more && (plan.keeps() || self.config.compat == Compat::Flumen);
-        self.count_in(id, incoming, extent);
-        let State::Gathering(gathering) = &mut self.trackers.tracker(id).state else { return };
-        let (memory, kept) = (gathering.memory(), gathering.payload.kept());
-        gathering.payload.take(extent, ends, plan, bytes);
-        if plan.leads {
-            gathering.first = Some(Box::new(First { fragment: *fragment, header: incoming.header.into() }));
+        let ends = !fragment.more && (self.plan.keeps() || self.config.compat == Compat::Flumen);
+        self.count_in(id, incoming);
+        let tracker = self.trackers.tracker(id);
+        // The first of all is there already.
+        if self.plan.leads && tracker.fragments > 1 {
+            tracker.fragment = *fragment;
         }
-        self.held_bytes = self.held_bytes + gathering.memory() - memory;
-        self.kept = self.kept + gathering.payload.kept() - kept;
+        let (memory, kept) = (tracker.payload.memory(), tracker.payload.kept());
+        tracker.payload.take(extent, ends, &mut self.plan, packet);
+        self.held_bytes = self.held_bytes + tracker.payload.memory() - memory;
+        self.kept = self.kept + tracker.payload.kept() - kept;
     }
     /// The fragment belongs to the datagram, whatever becomes of its bytes.
-    fn count_in(&mut self, id: Id, incoming: Incoming<'_>, extent: Extent) {
+    fn count_in(&mut self, id: Id, incoming: Incoming<'_>) {
         self.counters.held += 1;
         let tracker = self.trackers.tracker(id);
         tracker.fragments += 1;
-        let State::Gathering(gathering) = &mut tracker.state else { return };
         if !self.config.report_incomplete {
             return;
         }
-        if gathering.story.is_none() {
-            gathering.story = Some(Box::new(Incomplete::begin(incoming)));
+        if tracker.story.is_none() {
+            tracker.story = Some(Box::new(Incomplete::begin(incoming)));
             self.held_bytes += trackers::STORY_BYTES;
         }
-        if let Some(story) = &mut gathering.story {
-            story.go_on(incoming, extent);
+        if let Some(story) = &mut tracker.story {
+            story.go_on(incoming);
         }
     }
 
-    /// Takes the datagram out if nothing of it is missing.
-    fn complete(&mut self, id: Id) -> Result<Outcome, DropReason> {
-        let is_complete = |state: &State| matches!(state, State::Gathering(g) if g.payload.is_complete());
-        if !is_complete(&self.trackers.tracker(id).state) {
-            return Ok(Outcome::Held);
-        }
-        let (fragments, state) = self.trackers.remove(id);
+    /// Takes out a datagram of which nothing is missing.
+    pub(super) fn complete(&mut self, id: Id) -> Result<Datagram, DropReason> {
+        let tracker = self.trackers.tracker(id);
+        self.held_bytes -= tracker.memory();
+        self.kept -= tracker.payload.kept();
+        let (first, fragments) = (tracker.fragment, tracker.fragments);
+        let (payload, story) = (core::mem::take(&mut tracker.payload), tracker.story.take());
+        self.trackers.remove(id);
         self.counters.held -= u64::from(fragments);
-        let State::Gathering(Gathering { payload, first: Some(first), story }) = self.release(state) else {
-            unreachable!("who has the first byte has brought a header")
-        };
-        match Datagram::new(*first, payload.into_chain(), fragments) {
+        let header = payload.header().map(<[u8]>::to_vec).unwrap_or_default();
+        match Datagram::new(first, header, payload.into_chain(), fragments) {
             Ok(datagram) => {
                 self.counters.completed += u64::from(fragments);
                 self.counters.version(datagram.first.ip_version).reassembled += 1;
-                Ok(Outcome::Complete(datagram))
+                Ok(datagram)
             }
             Err(datagram::TooLarge) => {
                 // The fragment that completed it is dropped, the others went with it.
@@ -193,29 +199,33 @@ impl Defrag {
     }
 }
 
-/// A payload, or how to get it.
-struct Payload<F> {
+/// A packet from its IP header to the end of its payload, or how to get it.
+struct Packet<F> {
     get: Option<F>,
-    /// All bytes that the fragment has.
-    bytes: Option<Pbuf>,
+    /// What came of it, when that had to be looked at before.
+    fetched: Pbuf,
+    /// How many bytes it should have. With fewer the capture has cut it.
+    len: usize,
 }
 
-impl<F: FnOnce() -> Pbuf> Payload<F> {
-    /// The bytes of `extent`, unless the capture has cut them.
-    fn look(&mut self, extent: Extent) -> Result<&Pbuf, DropReason> {
-        self.fetch(extent);
-        self.bytes.as_ref().ok_or(DropReason::Snapped)
+impl<F: FnOnce() -> Pbuf> Packet<F> {
+    /// Its payload, the bytes of `extent`.
+    #[cold]
+    fn payload(&mut self, extent: Extent) -> Result<&[u8], DropReason> {
+        if let Some(get) = self.get.take() {
+            self.fetched = get();
+        }
+        self.fetched.get(self.len - usize::from(extent.len())..self.len).ok_or(DropReason::Snapped)
     }
-    /// The same, to be kept.
-    fn whole(mut self, extent: Extent) -> Result<Pbuf, DropReason> {
-        self.fetch(extent);
-        self.bytes.ok_or(DropReason::Snapped)
-    }
-    fn fetch(&mut self, extent: Extent) {
-        let Some(get) = self.get.take() else { return };
-        let mut bytes = get();
-        bytes.truncate(extent.len() as usize);
-        self.bytes = (bytes.len() == extent.len() as usize).then_some(bytes);
+    /// The whole, to be kept.
+    #[inline]
+    fn whole(self) -> Pbuf {
+        let mut bytes = match self.get {
+            Some(get) => get(),
+            None => self.fetched,
+        };
+        bytes.truncate(self.len);
+        bytes
     }
 }
 

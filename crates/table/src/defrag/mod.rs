@@ -1,17 +1,18 @@
 //! Defragmentation: from the fragments of IP datagrams to whole datagrams (RFC 791 §3.2, RFC 8200 §4.5).
 //!
 //! A worker owns a [`Defrag`] and hands it one fragment at a time; the answer ([`Outcome`]) says that it waits, that a
-//! datagram is complete, or that it was dropped and why. Time, secret and the buffer of a payload are arguments; there is
+//! datagram is complete, or that it was dropped and why. Time, secret and the buffer of a packet are arguments; there is
 //! no lock, no clock, no thread. What comes out does not depend on the secret.
 //!
 //! 1. Every fragment handed in has exactly one end: see [`DefragCounters`].
 //! 2. [`Defrag::memuse`] never exceeds [`DefragConfig::memcap`] after a call; there are never more trackers nor held
-//!    fragments than configured. What is charged is what is held: rows, trackers, what describes fragments, headers, and
-//!    the whole payload of every fragment of which a byte is still wanted, wherever it lies. Not charged: some 200 KiB, at
-//!    most, in which overlaps are worked out, and what [`Defrag::incomplete`] has to tell.
+//!    fragments than configured. What is charged is what is held: rows, trackers, what describes fragments, and header and
+//!    payload of every fragment of which a byte is still wanted, wherever they lie. Not charged: some 100 KiB, at most, in
+//!    which overlaps are worked out, and what [`Defrag::incomplete`] has to tell.
 //! 3. When a limit is met, the datagram goes whose last fragment was handed in longest ago, of all; time stamps do not
 //!    matter for that.
-//! 4. Nothing is copied but the IP header of the first fragment, until somebody asks for contiguous bytes.
+//! 4. Nothing is copied until a datagram is complete, and then the IP header of the first fragment, which is changed; the
+//!    rest when somebody asks for contiguous bytes.
 //!
 //! Decided, and where Suricata ([`Compat::Suricata`]) differs:
 //!
@@ -32,7 +33,8 @@
 //! last byte that was missing, whoever brought it. What is complete may be a fragment again, inside of another header.
 //!
 //! Reading order: this file, `intake` (the way of a fragment), `ending` (how datagrams are given up), `policy` (who wins an
-//! overlap), `assembly` (one datagram's payload), `trackers` (all datagrams).
+//! overlap), `assembly` (one datagram's payload, in lists of `few`),
+//! `trackers` (all datagrams).
 #![forbid(unsafe_code)]
 
 mod assembly;
@@ -40,6 +42,7 @@ mod config;
 mod counters;
 mod datagram;
 mod ending;
+mod few;
 mod intake;
 mod key;
 mod policy;
@@ -61,7 +64,7 @@ use crate::hash::HashSecret;
 use assembly::Plan;
 use ending::Incompletes;
 use intake::Incoming;
-use trackers::{Id, Trackers};
+use trackers::Trackers;
 
 /// What became of a fragment.
 #[derive(Debug)]
@@ -87,6 +90,7 @@ pub struct Defrag {
     /// Fragments of which the payload is held.
     kept: u32,
     event: Option<Event>,
+    /// What taking the fragment would do that was handed in last. It stays here: to be handed on is to be copied.
     plan: Plan,
     incomplete: Incompletes,
     /// What was counted so far.
@@ -98,7 +102,7 @@ impl Defrag {
     #[must_use]
     pub fn new(config: DefragConfig, secret: HashSecret) -> Self {
         // Rows take at most a quarter of the memory, and trackers can be no more than fit into it.
-        let rows = u64::from(config.hash_size).min(config.memcap / (4 * size_of::<Id>() as u64)).max(1);
+        let rows = u64::from(config.hash_size).min(config.memcap / (4 * trackers::ROW_BYTES)).max(1);
         let trackers = u64::from(config.trackers).min(config.memcap / trackers::TRACKER_BYTES);
         let prealloc = if config.prealloc && config.enabled { trackers } else { 0 };
         let timeouts = core::iter::once(config.timeout).chain(config.policies.timeouts());
@@ -145,28 +149,27 @@ impl Defrag {
 
     /// Takes a fragment that came in on `device` at `at`.
     ///
-    /// `header` is its packet from the IP header up to the fragment's payload. `payload` is called at most once, only
-    /// when the bytes are wanted, and gives the payload: a reference to where it lies, or a copy, as the caller likes. A
-    /// payload shorter than the IP length says was cut by the capture: it is dropped. So who gets no buffer for a copy gives
-    /// an empty one. What is longer is cut.
+    /// `packet` is called at most once, only when the bytes are wanted, and gives the packet from the IP header to the end of
+    /// the payload: a reference to where it lies, or a copy, as the caller likes. A packet shorter than the IP length says
+    /// was cut by the capture: it is dropped. So who gets no buffer for a copy gives an empty one. What is longer is cut.
     pub fn fragment(
         &mut self,
         fragment: &Fragment,
         device: u16,
         at: Timestamp,
-        header: &[u8],
-        payload: impl FnOnce() -> Pbuf,
+        packet: impl FnOnce() -> Pbuf,
     ) -> Outcome {
         self.counters.version(fragment.ip_version).fragments += 1;
         self.event = None;
-        let mut plan = core::mem::take(&mut self.plan);
-        let outcome = self.take(Incoming { fragment, device, at, header }, payload, &mut plan);
-        self.plan = plan;
-        outcome.unwrap_or_else(|reason| {
-            self.event = reason.event(fragment.ip_version);
-            self.counters.dropped[reason as usize] += 1;
-            Outcome::Dropped(reason)
-        })
+        let taken = self.take(Incoming { fragment, device, at }, packet);
+        let reason = match taken.map(|complete| complete.map(|id| self.complete(id))) {
+            Ok(None) => return Outcome::Held,
+            Ok(Some(Ok(datagram))) => return Outcome::Complete(datagram),
+            Ok(Some(Err(reason))) | Err(reason) => reason,
+        };
+        self.event = reason.event(fragment.ip_version);
+        self.counters.dropped[reason as usize] += 1;
+        Outcome::Dropped(reason)
     }
 
     /// Gives up datagrams whose timeout has passed at `now`, the oldest first, [`EXPIRE_MAX`] at most. Not needed for

@@ -1,15 +1,15 @@
 //! Which of two fragments a receiver takes the bytes from that both have sent: target-based reassembly (V. Paxson and
 //! U. Shankar, "Active Mapping", 2003; J. Novak, "Target-Based Fragmentation Reassembly", 2005).
 
-/// Bytes `start..end` of a datagram's payload. Never empty.
+/// Bytes `start..end` of a datagram's payload, which has at most 65,535. Never empty.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Extent {
-    pub(super) start: u32,
-    pub(super) end: u32,
+    pub(super) start: u16,
+    pub(super) end: u16,
 }
 
 impl Extent {
-    pub(super) const fn len(self) -> u32 {
+    pub(super) const fn len(self) -> u16 {
         self.end - self.start
     }
 }

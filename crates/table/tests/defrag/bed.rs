@@ -136,6 +136,11 @@ pub(crate) fn header(f: &Fragment) -> Vec<u8> {
     header
 }
 
+/// Header and payload.
+pub(crate) fn packet(f: &Fragment, payload: &[u8]) -> Vec<u8> {
+    [&header(f), payload].concat()
+}
+
 /// The Internet checksum's sum, not complemented: all ones over a header that is right.
 pub(crate) fn sum(bytes: &[u8]) -> u16 {
     let words = bytes.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0)));
@@ -159,7 +164,7 @@ impl Bed {
         self.bytes(f, vec![fill; f.payload_len as usize], at)
     }
     pub(crate) fn bytes(&mut self, f: Fragment, bytes: Vec<u8>, at: Timestamp) -> Outcome {
-        let outcome = self.defrag.fragment(&f, 0, at, &header(&f), || self.buffers.of(bytes));
+        let outcome = self.defrag.fragment(&f, 0, at, || self.buffers.of(packet(&f, &bytes)));
         self.check();
         outcome
     }

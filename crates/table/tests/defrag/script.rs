@@ -4,9 +4,9 @@
 use flumen_model::{Span, Timestamp};
 use flumen_table::defrag::{Defrag, DefragConfig, Outcome, OverlapPolicy};
 use flumen_table::{Compat, HashSecret};
-use flumen_wire::Fragment;
+use flumen_wire::{Fragment, IpVersion};
 
-use crate::bed::{Buffers, header, longer_header, payload, v4, v6};
+use crate::bed::{Buffers, header, longer_header, packet, payload, v4, v6};
 use crate::model::{Answer, Ends, Model};
 
 /// Bytes of one operation.
@@ -48,7 +48,7 @@ pub(crate) fn run(script: &[u8]) -> Seen {
             let f = fragment(what, place, len, flags);
             let (device, bytes) = (u16::from(flags >> 6 == 3), bytes(&f, n, content));
             let expected = model.fragment(&f, device, now, &bytes);
-            let outcome = defrag.fragment(&f, device, now, &header(&f), || buffers.of(bytes));
+            let outcome = defrag.fragment(&f, device, now, || buffers.of(packet(&f, &bytes)));
             compare(outcome, &expected, n, &f);
             assert_eq!(defrag.event(), model.event, "step {n}: {f:?}");
         }
@@ -106,10 +106,22 @@ fn compare(outcome: Outcome, expected: &Answer, n: usize, f: &Fragment) {
         Outcome::Held => Answer::Held,
         Outcome::Dropped(reason) => Answer::Dropped(reason),
         Outcome::Complete(datagram) => {
+            assert!(is_header_of(datagram.header(), &datagram.first), "step {n}: {f:?}");
             Answer::Complete { payload: payload(&datagram), fragments: datagram.fragments, first: datagram.first }
         }
     };
     assert_eq!(answer, *expected, "step {n}: {f:?}");
+}
+
+/// Whether a header is the one that came with the fragment, but for what completing a datagram changes.
+fn is_header_of(whole: &[u8], first: &Fragment) -> bool {
+    let own = header(first);
+    match first.ip_version {
+        IpVersion::V4 => whole.len() == own.len() && whole[8..10] == own[8..10] && whole[12..] == own[12..],
+        IpVersion::V6 => {
+            whole.len() + 8 == own.len() && whole[7..40] == own[7..40] && whole.get(41..) == own.get(41..whole.len())
+        }
+    }
 }
 
 fn compare_state(defrag: &Defrag, model: &Model, buffers: &Buffers, n: usize) {

@@ -33,7 +33,8 @@ fn frame(random: &mut Random, samples: &[(&str, LinkType, Vec<u8>)]) -> (LinkTyp
 fn the_fast_path_and_the_walk_agree_on_every_frame() {
     let seed = 0x6661_7374;
     std::println!("seed {seed:#x}");
-    let (mut random, samples, mut pairs, mut fast) = (Random(seed), samples(), pairs(), 0);
+    let (mut random, samples, mut pairs) = (Random(seed), samples(), pairs());
+    let (mut fast, mut fast_fragments) = (0, [0, 0]);
     for round in 0..300_000 {
         let (link, frame, wire_len) = frame(&mut random, &samples);
         if link != LinkType::Ethernet {
@@ -47,6 +48,13 @@ fn the_fast_path_and_the_walk_agree_on_every_frame() {
         let mut packet = FlowPacket::EMPTY;
         let straight = parts.decode_straight(link, &frame, wire_len, Write(&mut packet));
         fast += u32::from(straight.is_some());
+        let mut fragments = with.clone();
+        if let Some(fragment) = fragments.decode_fragment(link, &frame, wire_len) {
+            fast_fragments[usize::from(fragment.ip_version == IpVersion::V6)] += 1;
+            assert_eq!(Decoded::Fragment(fragment), decoded(outcome, slow), "{frame:02x?} of {wire_len}");
+        } else {
+            assert_eq!(fragments.counters, with.counters, "nothing is touched: {frame:02x?} of {wire_len}");
+        }
         if straight.is_some() {
             assert_eq!((packet.inner, packet.event), (None, None), "{frame:02x?} of {wire_len}");
             assert_eq!(Decoded::Flow(packet), decoded(outcome, slow), "{frame:02x?} of {wire_len}");
@@ -62,8 +70,12 @@ fn the_fast_path_and_the_walk_agree_on_every_frame() {
         seen.max_pkt_size = seen.max_pkt_size.max(frame.len() as u64);
         assert_eq!(with.counters, without.counters, "{frame:02x?} of {wire_len}");
         assert_eq!(parts.counters, without.counters, "{frame:02x?} of {wire_len}");
+        if fragments.counters.layers.pkts == with.counters.layers.pkts {
+            assert_eq!(fragments.counters, without.counters, "{frame:02x?} of {wire_len}");
+        }
     }
     assert!(fast > 10_000, "the fast path took only {fast} frames");
+    assert!(fast_fragments.iter().all(|count| *count > 300), "the fast path took only {fast_fragments:?} fragments");
 }
 
 /// The same law of packets inside of others.
