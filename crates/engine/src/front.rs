@@ -230,9 +230,9 @@ impl<'t> Front<'t> {
     fn otherwise(&mut self, data: &[u8], entry: &Entry, wire_len: u32, batch: &PacketBatch, into: &mut Vector) -> bool {
         let place = Place::of(data, entry);
         let found = Found { place, wire_len, before: (0, 0), batch: Some((batch, entry.offset)) };
-        if let Some(mut fragment) = self.decoder.decode_fragment(entry.link, packet.data, wire_len) {
+        if let Some(mut fragment) = self.decoder.decode_fragment(entry.link, data, wire_len) {
             self.fragment(&mut fragment, wire_len, &found, Outside::NONE, into);
-            return;
+            return self.turn != Turn::Needed;
         }
         let mut decoded = FlowPacket::EMPTY;
         let outcome = self.decoder.decode_otherwise(entry.link, data, wire_len, &mut decoded);

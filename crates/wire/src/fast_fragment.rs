@@ -2,7 +2,7 @@
 //! that the fragment header follows.
 //!
 //! As [`crate::fast`], it either decodes the whole frame, and then exactly as the walk would, or touches nothing. A flood of
-//! fragments is an attack to be survived: with the walk it took a quarter more instructions (`benches/instructions`,
+//! fragments is an attack to be survived: with the walk it took a fifth more instructions (`benches/instructions`,
 //! fragments).
 
 use crate::view::be16;
@@ -46,7 +46,7 @@ pub(crate) fn decode(counters: &mut DecodeCounters, data: &[u8], wire_len: u32) 
 }
 
 /// What comes before the IP header. MAC addresses are taken out of it where they are wanted: kept here, they were written in
-/// pieces of four and two bytes and read at once in larger ones, which stalled the processor for 5 ns.
+/// pieces of four and two bytes and read at once in larger ones, which stalls the processor.
 #[derive(Clone, Copy)]
 struct Link<'a> {
     header: &'a [u8; ethernet::HEADER_LEN],
