@@ -37,11 +37,13 @@ pub(crate) struct Recycler {
 impl Recycler {
     /// Puts ended flows in the order of [`EndedFlow::order`].
     pub(crate) fn begin(&mut self, ended: &mut [EndedFlow]) {
-        if !ended.is_empty() {
-            self.queues += 1;
-            self.queue_max = self.queue_max.max(ended.len() as u64);
-            ended.sort_unstable_by_key(EndedFlow::order);
-        }
+        self.queue(ended.len());
+        ended.sort_unstable_by_key(EndedFlow::order);
+    }
+    /// Counts a queue of so many flows.
+    pub(crate) fn queue(&mut self, flows: usize) {
+        self.queues += u64::from(flows > 0);
+        self.queue_max = self.queue_max.max(flows as u64);
     }
     /// The record of a flow.
     pub(crate) fn record(&mut self, flow: &EndedFlow, ids: FlowIds) -> FlowRecord {

@@ -219,8 +219,14 @@ impl Single<'_, '_> {
         self.table.set_now(last);
         self.worker.take_ended(&mut self.ended);
         self.table.sweep(0..self.table.groups(), false, &mut self.ended);
-        self.table.drain(last, &mut self.ended);
-        monitor.note_written(self.ended.len());
-        self.write();
+        let Self { table, recycler, ended, ids, out, .. } = self;
+        let mut rest = table.drain(last, core::mem::take(ended));
+        monitor.note_written(rest.len());
+        recycler.queue(rest.len());
+        while let Some(flow) = rest.next() {
+            out.push(recycler.record(&flow, *ids));
+            rest.retire(flow);
+        }
+        out.flush();
     }
 }

@@ -340,6 +340,23 @@ impl Locked<'_> {
         }
     }
 
+    /// Takes all flows out of the row; `take` unlinks and owns them.
+    pub(crate) fn empty(&self, mut take: impl FnMut(NonNull<Flow>, SlotId)) {
+        for place in &self.bucket.slots {
+            if let Some(slot) = SlotId::from_raw(place.load(Ordering::Relaxed)) {
+                place.store(0, Ordering::Relaxed);
+                take(self.store.flow_ptr(slot), slot);
+            }
+        }
+        let mut next = self.bucket.overflow.load(Ordering::Relaxed);
+        self.bucket.overflow.store(0, Ordering::Relaxed);
+        while let Some(slot) = SlotId::from_raw(next) {
+            let flow = self.store.flow_ptr(slot);
+            next = next_of(flow);
+            take(flow, slot);
+        }
+    }
+
     fn inline(&self, lane: usize) -> Option<NonNull<Flow>> {
         SlotId::from_raw(self.bucket.slots[lane].load(Ordering::Relaxed)).map(|slot| self.store.flow_ptr(slot))
     }

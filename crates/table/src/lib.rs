@@ -50,5 +50,5 @@ pub use inspect::{Place, Resident};
 pub use key::{Message, PacketKey};
 pub use lookup::{FlowLookup, PacketView, RowGuard, Verdict};
 pub use record::FlowIds;
-pub use storage::{EndedFlow, SlotId};
+pub use storage::{EndedFlow, Remaining, SlotId};
 pub use table::{FlowTable, SweepCounts, TableError};

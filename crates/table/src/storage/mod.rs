@@ -21,11 +21,13 @@
 mod block;
 mod identity;
 mod pages;
+mod remaining;
 mod store;
 
 pub(crate) use block::{BLOCK_BYTES, BLOCK_FLOWS, detail_place, direction_in, is_wide, key_of, parent_of, slot_of};
 pub(crate) use identity::{Probe, StoredKey};
 pub(crate) use pages::Pages;
+pub use remaining::Remaining;
 pub(crate) use store::FlowStore;
 
 use core::num::NonZeroU32;
