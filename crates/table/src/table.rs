@@ -358,8 +358,7 @@ impl FlowTable {
                 continue;
             }
             self.groups[group as usize].take();
-            let first = group * GROUP_ROWS;
-            let rows = first..(first + GROUP_ROWS).min(self.rows());
+            let rows = self.rows_of(group);
             // Asked for together, so that a row's flows are there when its turn comes.
             for row in rows.clone().filter(|&row| every_row || self.rows.at(row).deadline().due() <= now_due) {
                 self.prefetch_lives(row);
@@ -389,6 +388,11 @@ impl FlowTable {
         self.expire_row(&locked, row, now, counts, take);
     }
 
+    pub(crate) fn rows_of(&self, group: u32) -> Range<u32> {
+        let first = group * GROUP_ROWS;
+        first..(first + GROUP_ROWS).min(self.rows())
+    }
+
     /// Number of groups of rows, for [`FlowTable::sweep`].
     #[must_use]
     pub fn groups(&self) -> u32 {
@@ -400,24 +404,34 @@ impl FlowTable {
     #[must_use]
     pub fn drain(&self, at: Timestamp, mut ended: Vec<EndedFlow>) -> Remaining<'_> {
         let mut rest = Remaining::new(self, at);
-        for row in 0..self.rows() {
-            // Rows further on are asked for: a flow that is not waited for takes 30 ns here instead of 90 (SYN flood).
-            if row + ROWS_AHEAD < self.rows() {
-                self.prefetch_lives(row + ROWS_AHEAD);
+        for group in 0..self.groups() {
+            // Rows with flows have deadlines. That is a third of the time of a run of one packet.
+            if self.groups[group as usize].take() == Due::NEVER {
+                continue;
             }
-            let locked = self.lock_row(row);
-            locked.take_evicted(|flow| {
-                let since = self.was_evicted(&locked, flow);
-                // SAFETY:
-                // - The row is locked, and the flow has just been taken out of its evicted list.
-                ended.push(unsafe { EndedFlow::unlinked(flow, since, EndReason::Timeout, false) });
-            });
-            // SAFETY:
-            // - The row is locked, and the flow has just been taken out of it.
-            locked.empty(|flow, slot| unsafe { rest.put(flow, slot) });
-            locked.bucket.deadline().set(Due::NEVER);
+            for row in self.rows_of(group) {
+                self.empty_row(row, &mut ended, &mut rest);
+            }
         }
         rest.after(ended)
+    }
+
+    fn empty_row(&self, row: u32, ended: &mut Vec<EndedFlow>, rest: &mut Remaining<'_>) {
+        // Flows of a row further on are asked for: one that is not waited for takes 40 ns here instead of 90 (SYN flood).
+        if row + ROWS_AHEAD < self.rows() {
+            self.prefetch_lives(row + ROWS_AHEAD);
+        }
+        let locked = self.lock_row(row);
+        locked.take_evicted(|flow| {
+            let since = self.was_evicted(&locked, flow);
+            // SAFETY:
+            // - The row is locked, and the flow has just been taken out of its evicted list.
+            ended.push(unsafe { EndedFlow::unlinked(flow, since, EndReason::Timeout, false) });
+        });
+        // SAFETY:
+        // - The row is locked, and the flow has just been taken out of it.
+        locked.empty(|flow, slot| unsafe { rest.put(flow, slot) });
+        locked.bucket.deadline().set(Due::NEVER);
     }
 
     /// Makes a slot spare again, in the shared pool.

@@ -17,7 +17,7 @@ use crate::bucket::{Due, Locked};
 use crate::guard::{FlowGuard, Parts};
 use crate::record::{FlowIds, Known, record};
 use crate::storage::{SlotId, slot_of};
-use crate::table::{FlowTable, GROUP_ROWS};
+use crate::table::FlowTable;
 
 /// A flow that wants an update; the order of fields is the order of records.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -60,8 +60,7 @@ impl FlowTable {
         deadline.take();
         let mut earliest = Due::NEVER;
         let mut more = false;
-        let first = group * GROUP_ROWS;
-        for row in first..(first + GROUP_ROWS).min(self.rows()) {
+        for row in self.rows_of(group) {
             let locked = self.lock_row(row);
             each(&locked, |slot, flow| {
                 let Parts { body, side, .. } = flow.parts();
