@@ -188,7 +188,9 @@ impl Single<'_, '_> {
         let Self { recycler, ended, ids, out, worker, .. } = self;
         recycler.begin(ended);
         for flow in one_by_one(ended) {
-            out.push(recycler.record(&flow, *ids));
+            let record = flow.record(*ids);
+            recycler.count(&flow, &record);
+            out.push(record);
             worker.lookup.recycle(flow);
         }
         out.flush();
@@ -224,7 +226,9 @@ impl Single<'_, '_> {
         monitor.note_written(rest.len());
         recycler.queue(rest.len());
         while let Some(flow) = rest.next() {
-            out.push(recycler.record(&flow, *ids));
+            let record = flow.record(*ids);
+            recycler.count(&flow, &record);
+            out.push(record);
             rest.retire(flow);
         }
         out.flush();

@@ -251,7 +251,9 @@ impl<'r> Team<'r> {
                 if let Some(soon) = ended.get(i + SOON) {
                     soon.prefetch();
                 }
-                recycler.record(flow, ids)
+                let record = flow.record(ids);
+                recycler.count(flow, &record);
+                record
             }));
             lock(&self.recycled).merge(&recycler);
             self.table.recycle(ended);

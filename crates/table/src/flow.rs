@@ -43,6 +43,19 @@ pub struct Flow {
 }
 
 impl Flow {
+    /// One that is in no use: elsewhere zeroed memory is.
+    #[cfg(loom)]
+    pub(crate) fn vacant() -> Self {
+        Self {
+            key: UnsafeCell::new(StoredKey::NONE),
+            count: Refcount::new(0),
+            next: AtomicU32::new(0),
+            body: UnsafeCell::new(FlowBody::VACANT),
+            key_use: Witness::default(),
+            body_use: Witness::default(),
+            pinned: PhantomPinned,
+        }
+    }
     /// Place of a flow's body: only the address, with what `this` may reach.
     pub(crate) const fn body_ptr(this: NonNull<Self>) -> *mut FlowBody {
         this.as_ptr().wrapping_byte_add(core::mem::offset_of!(Self, body)).cast()

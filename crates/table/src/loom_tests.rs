@@ -270,6 +270,27 @@ fn the_last_reference_and_recycling_then_the_slot_comes_home_once() {
 }
 
 #[test]
+fn the_last_reference_and_retiring_then_the_slot_is_counted_once() {
+    explore(|| {
+        let table = table(1);
+        open(&table, 1, at(0));
+        open(&table, 2, at(0));
+        let held = find(&table, 1).expect("a flow");
+        let mut rest = table.drain(at(1), Vec::new());
+        let holder = thread::spawn(move || {
+            assert_eq!(held.key().ports.src, 1);
+            drop(held);
+        });
+        while let Some(flow) = rest.next() {
+            rest.retire(flow);
+        }
+        drop(rest);
+        holder.join().expect("no panic");
+        assert_all_home(&table);
+    });
+}
+
+#[test]
 fn two_last_references_and_recycling_then_the_slot_comes_home_once() {
     explore(|| {
         let table = table(1);

@@ -65,6 +65,7 @@ const fn has_tails(scope: Scope) -> bool {
 
 impl StoredKey {
     /// That of no conversation.
+    #[cfg(loom)]
     pub(crate) const NONE: Self = Self { ends: 0, rest: 0, scope: FlowKey::NONE.scope };
 
     /// The key as it is kept, and the tails when it has some.
