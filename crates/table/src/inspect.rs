@@ -4,12 +4,12 @@
 //! different rows fits together only while nobody works on the table.
 
 use flumen_kref::Ref;
-use flumen_model::{EndReason, FlowKey, FlowRecord};
+use flumen_model::{FlowKey, FlowRecord};
 
 use crate::flow::FlowBody;
 use crate::guard::{FlowRef, body_of, detail_of};
 use crate::lookup::FlowLookup;
-use crate::record::{FlowIds, Known, record};
+use crate::record::{End, FlowIds, Known, record};
 use crate::storage::{BLOCK_FLOWS, EndedFlow, SlotId, key_of, parent_of, slot_of};
 use crate::table::FlowTable;
 
@@ -52,7 +52,7 @@ impl FlowTable {
                 if ids.id(body.origin) == id {
                     let (key, detail) = (key_of(flow), detail_of(&locked, flow));
                     let known = Known { key: &key, body, detail, parent: parent_of(flow, &key) };
-                    found = Some(record(known, EndReason::Unknown, body.last_seen(), ids));
+                    found = Some(record(known, End::none(body.last_seen()), None, ids));
                 }
             });
         }

@@ -11,11 +11,11 @@
 use core::ops::Range;
 use std::collections::BinaryHeap;
 
-use flumen_model::{EndReason, FlowRecord, Timestamp};
+use flumen_model::{FlowRecord, Timestamp};
 
 use crate::bucket::{Due, Locked};
 use crate::guard::{FlowGuard, Parts};
-use crate::record::{FlowIds, Known, record};
+use crate::record::{End, FlowIds, Known, record};
 use crate::storage::{SlotId, slot_of};
 use crate::table::FlowTable;
 
@@ -100,7 +100,7 @@ impl FlowTable {
             last.pass(body, now);
             let interim = Some(Box::new(last.tell(body)));
             let known = Known { key: &key, body, detail: detail.as_deref(), parent };
-            made = Some(FlowRecord { macs, interim, ..record(known, EndReason::Unknown, now, ids) });
+            made = Some(FlowRecord { interim, ..record(known, End::none(now), macs, ids) });
         });
         made
     }

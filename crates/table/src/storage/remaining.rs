@@ -36,6 +36,8 @@ pub struct Remaining<'t> {
 
 /// Flows of `ended` whose memory is asked for ahead of the one that is handed out.
 const SOON: usize = 6;
+/// How far ahead flows are asked for that lie one behind the other.
+const AHEAD: usize = 24;
 const WORD: usize = u64::BITS as usize;
 
 impl<'t> Remaining<'t> {
@@ -60,7 +62,9 @@ impl<'t> Remaining<'t> {
     pub(crate) fn sorted(mut self, mut ended: Vec<EndedFlow>) -> Self {
         for (i, mut bits) in core::mem::take(&mut self.slots).into_iter().enumerate() {
             while let Some(slot) = lowest(i, bits) {
-                self.lists.put(origin_of(self.table.store.flow_ptr(slot)), slot);
+                let flow = self.table.store.flow_ptr(slot);
+                prefetch(flow.as_ptr().wrapping_add(AHEAD).cast());
+                self.lists.put(origin_of(flow), slot);
                 bits &= bits - 1;
             }
         }
