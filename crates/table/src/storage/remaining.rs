@@ -251,6 +251,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg_attr(miri, ignore = "many lists, and nothing unsafe")]
     fn origins_of_any_size_then_every_slot_in_a_list_in_order() {
         let mut lists = Lists::new();
         let origins = (0..400).map(|i| i * 37).chain((0..40).map(|i| 1 << i)).chain([u64::MAX]);
