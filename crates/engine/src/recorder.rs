@@ -4,7 +4,7 @@ use flumen_model::sink::{Anomaly, Stats};
 use flumen_model::{FlowRecord, Ledger, RecordSink, SinkError, Tally};
 use flumen_table::{EndCounters, EndedFlow};
 
-/// Records handed to the sink at a time.
+/// Records handed to the sink at a time: as many as stay in the first of a core's caches until they are encoded.
 const BATCH: usize = 64;
 
 /// Flows whose memory is asked for ahead of the one whose record is made.

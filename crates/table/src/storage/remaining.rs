@@ -21,8 +21,9 @@ pub struct Remaining<'t> {
     at: Timestamp,
     /// What had ended before; the next one is last.
     ended: Vec<EndedFlow>,
-    /// A bit for each slot with a flow that was in the table: read from the rows, which name slots in any order, and looked
-    /// through in the order of the flows in memory. To fetch flows for each row as it comes takes four times as long.
+    /// A bit for each slot with a flow that was in the table: taken from the rows, which name slots in any order, and looked
+    /// through in the order in which flows lie in memory: 25 ns a flow, where fetching them row by row, asked for ahead,
+    /// took 39 (SYN flood of `benches/peers`).
     slots: Vec<u64>,
     lists: Lists,
     /// Lists that have been handed out.
