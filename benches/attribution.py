@@ -40,6 +40,7 @@ FILES = {
     "table/src/table": "expire",
     "table/src/forced": "expire",
     "table/src/pool": "expire",
+    "table/src/storage/remaining": "expire",
     "table/src/sweep": "expire",
     "engine/src/manager": "expire",
     "table/src/record": "encode",

@@ -13,7 +13,7 @@ define flumen-life
   tbreak flumen_table::lookup::RowGuard::create
   tbreak flumen_table::tcp::TcpSession::segment
   tbreak flumen_table::table::FlowTable::sweep
-  tbreak flumen_engine::recorder::Recycler::record
+  tbreak flumen_engine::recorder::Recycler::count
   tbreak flumen_engine::recorder::Outflow::take
 end
 document flumen-life
@@ -21,7 +21,7 @@ Stop once at each step of a flow's life.
 end
 
 define flumen-flow
-  # $arg0: a NonNull<Flow>, such as "self.flow" in a FlowGuard, or "flow.flow.ptr" in Recycler::record.
+  # $arg0: a NonNull<Flow>, such as "self.flow" in a FlowGuard, or "flow.flow.ptr" in Recycler::count.
   set $flow = *$arg0.pointer
   print $flow.key.value
   print $flow.body.value

@@ -131,7 +131,7 @@ impl Manager<'_> {
             let counts = self.table.sweep(round.groups.clone(), emergency, &mut ended);
             counters.pass(&counts, round.ends_pass);
             counters.rows_per_sec = u64::from(round.groups.end - round.groups.start) * u64::from(FlowTable::GROUP_ROWS);
-            hand_over(&mut ended, self.ended);
+            hand_over(ended.drain(..), self.ended);
             self.hand_over_updates(round.groups, now);
             if self.is_first() && round.ends_pass && self.table.maintain_passes(kept.passes(now)) {
                 emergencies.note(false, now);
@@ -176,7 +176,7 @@ impl Manager<'_> {
         let mut more = true;
         while more {
             more = self.table.updates(groups.clone(), now, &mut records, ids);
-            hand_over(&mut records, self.records);
+            hand_over(records.drain(..), self.records);
         }
     }
 
@@ -212,11 +212,9 @@ impl PassClock {
 
 /// Puts ended flows into the recycle queue in batches, or updates into the record queue. When the queue is closed the run
 /// is over, and they are dropped, which gives the slots of flows back.
-pub(crate) fn hand_over<T, B: From<Vec<T>>>(ended: &mut Vec<T>, queue: &Queue<B>) {
-    // From the front in one pass: splitting the list would move the rest of it once for every batch.
-    let mut rest = ended.drain(..);
-    while rest.len() > 0 {
-        let _ = queue.put(rest.by_ref().take(ENDED_BATCH).collect::<Vec<_>>().into());
+pub(crate) fn hand_over<T, B: From<Vec<T>>>(mut ended: impl ExactSizeIterator<Item = T>, queue: &Queue<B>) {
+    while ended.len() > 0 {
+        let _ = queue.put(ended.by_ref().take(ENDED_BATCH).collect::<Vec<_>>().into());
     }
 }
 
@@ -241,7 +239,7 @@ mod tests {
     #[test]
     fn a_list_is_handed_over_in_order_and_in_batches() {
         let queue: Queue<Vec<_>> = Queue::new(100);
-        hand_over(&mut (0..2 * ENDED_BATCH + 50).collect(), &queue);
+        hand_over(0..2 * ENDED_BATCH + 50, &queue);
         queue.close();
         let sizes: Vec<_> =
             core::iter::from_fn(|| queue.take()).inspect(|batch| assert!(batch.is_sorted())).map(|b| b.len()).collect();

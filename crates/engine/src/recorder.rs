@@ -2,10 +2,10 @@
 
 use flumen_model::sink::{Anomaly, Stats};
 use flumen_model::{FlowRecord, Ledger, RecordSink, SinkError, Tally};
-use flumen_table::{EndCounters, EndedFlow, FlowIds};
+use flumen_table::{EndCounters, EndedFlow};
 
-/// Records handed to the sink at a time.
-const BATCH: usize = 256;
+/// Records handed to the sink at a time: as many as stay in the first of a core's caches until they are encoded.
+const BATCH: usize = 64;
 
 /// Flows whose memory is asked for ahead of the one whose record is made.
 pub(crate) const SOON: usize = 6;
@@ -37,18 +37,18 @@ pub(crate) struct Recycler {
 impl Recycler {
     /// Puts ended flows in the order of [`EndedFlow::order`].
     pub(crate) fn begin(&mut self, ended: &mut [EndedFlow]) {
-        if !ended.is_empty() {
-            self.queues += 1;
-            self.queue_max = self.queue_max.max(ended.len() as u64);
-            ended.sort_unstable_by_key(EndedFlow::order);
-        }
+        self.queue(ended.len());
+        ended.sort_unstable_by_key(EndedFlow::order);
     }
-    /// The record of a flow.
-    pub(crate) fn record(&mut self, flow: &EndedFlow, ids: FlowIds) -> FlowRecord {
-        let record = flow.record(ids);
+    /// Counts a queue of so many flows.
+    pub(crate) fn queue(&mut self, flows: usize) {
+        self.queues += u64::from(flows > 0);
+        self.queue_max = self.queue_max.max(flows as u64);
+    }
+    /// Counts a flow and its record.
+    pub(crate) fn count(&mut self, flow: &EndedFlow, record: &FlowRecord) {
         self.end.add(record.state, record.tcp.and_then(|tcp| tcp.state), flow.body().is_tcp_liberal());
         self.recycled += 1;
-        record
     }
     pub(crate) fn merge(&mut self, other: &Self) {
         self.end.merge(&other.end);

@@ -187,7 +187,9 @@ impl Single<'_, '_> {
         let Self { recycler, ended, ids, out, worker, .. } = self;
         recycler.begin(ended);
         for flow in one_by_one(ended) {
-            out.push(recycler.record(&flow, *ids));
+            let record = flow.record(*ids);
+            recycler.count(&flow, &record);
+            out.push(record);
             worker.lookup.recycle(flow);
         }
         out.flush();
@@ -218,8 +220,16 @@ impl Single<'_, '_> {
         self.table.set_now(last);
         self.worker.take_ended(&mut self.ended);
         self.table.sweep(0..self.table.groups(), false, &mut self.ended);
-        self.table.drain(last, &mut self.ended);
-        monitor.note_written(self.ended.len());
-        self.write();
+        let Self { table, recycler, ended, ids, out, .. } = self;
+        let mut rest = table.drain(last, core::mem::take(ended));
+        monitor.note_written(rest.len());
+        recycler.queue(rest.len());
+        while let Some(flow) = rest.next() {
+            let record = flow.record(*ids);
+            recycler.count(&flow, &record);
+            out.push(record);
+            rest.retire(flow);
+        }
+        out.flush();
     }
 }

@@ -139,7 +139,7 @@ impl<'r> Team<'r> {
     /// Hands on the flows that ended before a worker's eyes.
     pub(crate) fn take_ended(&self, worker: &mut Worker<'_>, ended: &mut Vec<EndedFlow>) {
         worker.take_ended(ended);
-        hand_over(ended, &self.ended);
+        hand_over(ended.drain(..), &self.ended);
     }
 
     /// Lets others see what a worker has counted. Who reads it holds it for as long as it takes to add some numbers, once a
@@ -237,9 +237,7 @@ impl<'r> Team<'r> {
         (0..behind).for_each(|_| {
             self.table.maintain();
         });
-        self.table.drain(last, &mut ended);
-        ended.sort_unstable_by_key(EndedFlow::order);
-        hand_over(&mut ended, &self.ended);
+        hand_over(self.table.drain(last, ended), &self.ended);
     }
 
     fn recycle(&self, number: usize) {
@@ -253,7 +251,9 @@ impl<'r> Team<'r> {
                 if let Some(soon) = ended.get(i + SOON) {
                     soon.prefetch();
                 }
-                recycler.record(flow, ids)
+                let record = flow.record(ids);
+                recycler.count(flow, &record);
+                record
             }));
             lock(&self.recycled).merge(&recycler);
             self.table.recycle(ended);

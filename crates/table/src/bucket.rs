@@ -360,6 +360,30 @@ impl Locked<'_> {
         }
     }
 
+    /// Takes all flows out of the row; `take` owns them. Those that are in the line are not touched.
+    pub(crate) fn empty(&self, mut take: impl FnMut(SlotId)) {
+        for place in &self.bucket.slots {
+            if let Some(slot) = SlotId::from_raw(place.load(Ordering::Relaxed)) {
+                place.store(0, Ordering::Relaxed);
+                take(slot);
+            }
+        }
+        let mut next = self.bucket.overflow.load(Ordering::Relaxed);
+        self.bucket.overflow.store(0, Ordering::Relaxed);
+        while let Some(slot) = SlotId::from_raw(next) {
+            next = next_of(self.store.flow_ptr(slot));
+            take(slot);
+        }
+    }
+
+    /// Whether the row has a flow, if only among those that were put aside.
+    pub(crate) fn has(&self, flow: NonNull<Flow>) -> bool {
+        let mut has = false;
+        self.for_each(|other, _| has |= other == flow);
+        self.for_each_evicted(|other| has |= other == flow);
+        has
+    }
+
     #[inline(always)]
     fn inline(&self, lane: usize) -> Option<NonNull<Flow>> {
         SlotId::from_raw(self.bucket.slots[lane].load(Ordering::Relaxed)).map(|slot| self.store.flow_ptr(slot))

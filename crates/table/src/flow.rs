@@ -41,6 +41,21 @@ pub struct Flow {
     pub(crate) pinned: PhantomPinned,
 }
 
+impl Flow {
+    /// One that is in no use: elsewhere zeroed memory is.
+    #[cfg(loom)]
+    pub(crate) fn vacant() -> Self {
+        Self {
+            count: Refcount::new(0),
+            next: AtomicU32::new(0),
+            beginning: UnsafeCell::new(Beginning::new(Timestamp::ZERO, 0)),
+            key_use: Witness::default(),
+            body_use: Witness::default(),
+            pinned: PhantomPinned,
+        }
+    }
+}
+
 /// What every packet of a flow touches.
 #[repr(C, align(64))]
 #[derive(Debug)]
@@ -168,9 +183,6 @@ pub struct FlowView<'f> {
 }
 
 impl Beginning {
-    /// That of no conversation.
-    pub(crate) const NONE: Self = Self::new(Timestamp::ZERO, 0);
-
     pub(crate) const fn new(at: Timestamp, origin: u64) -> Self {
         Self { first_seen: at, origin, turns: [0; 2] }
     }

@@ -13,9 +13,9 @@ use flumen_model::FlowKey;
 
 use crate::bucket::Locked;
 use crate::flow::{Beginning, Detail, Flow, FlowBody, FlowView};
-use crate::prim::{Ordering, Witness};
+use crate::prim::Witness;
 use crate::side::Side;
-use crate::storage::{FlowStore, Link, beginning_place, body_place, detail_place, key_of, parent_of, view};
+use crate::storage::{FlowStore, beginning_place, body_place, detail_place, key_of, parent_of, view};
 
 /// A reference to a flow: it is not ended by timeout or forced reuse while one exists, and its slot is not used again.
 /// One pointer wide; `Clone` counts up, `Drop` counts down.
@@ -62,9 +62,8 @@ impl<'g> FlowGuard<'g> {
     }
     /// The flow that `reference` refers to, when it still is in the row that was locked for it.
     pub(crate) fn of_reference(locked: Locked<'g>, reference: &FlowRef) -> Option<Self> {
-        let linked = !matches!(reference.0.next.load(Ordering::Relaxed), Link::UNLINKED | Link::ORPHAN);
         let flow = Ref::as_ptr(&reference.0);
-        linked.then(|| Self { flow, store: locked.store, _lock: Some(locked), borrow: PhantomData })
+        locked.has(flow).then(|| Self { flow, store: locked.store, _lock: Some(locked), borrow: PhantomData })
     }
 
     /// Who talks to whom.

@@ -4,12 +4,12 @@
 //! different rows fits together only while nobody works on the table.
 
 use flumen_kref::Ref;
-use flumen_model::{EndReason, FlowKey, FlowRecord};
+use flumen_model::{FlowKey, FlowRecord};
 
 use crate::flow::FlowView;
 use crate::guard::{FlowRef, detail_of, view_of};
 use crate::lookup::FlowLookup;
-use crate::record::{FlowIds, Known, record};
+use crate::record::{End, FlowIds, Known, record};
 use crate::storage::{BLOCK_FLOWS, EndedFlow, SlotId, key_of, parent_of, slot_of};
 use crate::table::FlowTable;
 
@@ -52,7 +52,7 @@ impl FlowTable {
                 if ids.id(view.origin()) == id {
                     let (key, detail) = (key_of(flow), detail_of(&locked, flow));
                     let known = Known { key: &key, view, detail, parent: parent_of(flow, &key) };
-                    found = Some(record(known, EndReason::Unknown, view.last_seen(), ids));
+                    found = Some(record(known, End::none(view.last_seen()), None, ids));
                 }
             });
         }

@@ -52,6 +52,6 @@ pub use inspect::{Place, Resident};
 pub use key::{Message, PacketKey, straight_key};
 pub use lookup::{FlowLookup, PacketView, RowGuard, Verdict};
 pub use record::FlowIds;
-pub use storage::{EndedFlow, SlotId};
+pub use storage::{EndedFlow, Remaining, SlotId};
 pub use table::{FlowTable, SweepCounts, TableError, ask_memory};
 pub use usual::PlainPacket;

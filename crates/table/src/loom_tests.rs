@@ -91,8 +91,7 @@ fn sweep(table: &FlowTable, now: Timestamp) -> usize {
 }
 /// Nothing is in use, so every slot must be in the pool.
 fn assert_all_home(table: &FlowTable) {
-    let mut ended = Vec::new();
-    table.drain(at(1000), &mut ended);
+    let ended: Vec<_> = table.drain(at(1000), Vec::new()).collect();
     table.recycle(ended);
     table.maintain();
     assert_eq!(table.spare() as u64, table.slots());
@@ -259,13 +258,33 @@ fn the_last_reference_and_recycling_then_the_slot_comes_home_once() {
         let table = table(1);
         open(&table, 1, at(0));
         let held = find(&table, 1).expect("a flow");
-        let mut ended = Vec::new();
-        table.drain(at(1), &mut ended);
+        let ended: Vec<_> = table.drain(at(1), Vec::new()).collect();
         let holder = thread::spawn(move || {
             assert_eq!(held.key().ports().src, 1);
             drop(held);
         });
         table.recycle(ended);
+        holder.join().expect("no panic");
+        assert_all_home(&table);
+    });
+}
+
+#[test]
+fn the_last_reference_and_retiring_then_the_slot_is_counted_once() {
+    explore(|| {
+        let table = table(1);
+        open(&table, 1, at(0));
+        open(&table, 2, at(0));
+        let held = find(&table, 1).expect("a flow");
+        let mut rest = table.drain(at(1), Vec::new());
+        let holder = thread::spawn(move || {
+            assert_eq!(held.key().ports.src, 1);
+            drop(held);
+        });
+        while let Some(flow) = rest.next() {
+            rest.retire(flow);
+        }
+        drop(rest);
         holder.join().expect("no panic");
         assert_all_home(&table);
     });
@@ -278,8 +297,7 @@ fn two_last_references_and_recycling_then_the_slot_comes_home_once() {
         open(&table, 1, at(0));
         let held = find(&table, 1).expect("a flow");
         let clone = held.clone();
-        let mut ended = Vec::new();
-        table.drain(at(1), &mut ended);
+        let ended: Vec<_> = table.drain(at(1), Vec::new()).collect();
         let holders = [held, clone].map(|held| thread::spawn(move || drop(held)));
         table.recycle(ended);
         for holder in holders {
@@ -296,8 +314,7 @@ fn a_slot_that_comes_back_by_itself_and_who_collects_then_it_is_not_lost() {
         open(&table, 1, at(0));
         open(&table, 2, at(0));
         let held = [1, 2].map(|port| find(&table, port).expect("a flow"));
-        let mut ended = Vec::new();
-        table.drain(at(1), &mut ended);
+        let ended: Vec<_> = table.drain(at(1), Vec::new()).collect();
         table.recycle(ended);
         let [one, two] = held;
         drop(one);
@@ -313,8 +330,7 @@ fn an_ended_flow_is_dropped_while_the_table_goes_then_the_store_lives_as_long_as
     explore(|| {
         let table = table(1);
         open(&table, 1, at(0));
-        let mut ended = Vec::new();
-        table.drain(at(1), &mut ended);
+        let ended: Vec<_> = table.drain(at(1), Vec::new()).collect();
         let store = table.store.clone();
         let holder = thread::spawn(move || drop(ended));
         drop(table);

@@ -1,6 +1,6 @@
 //! From an ended flow to its record: nothing of the table remains in it.
 
-use flumen_model::record::Nesting;
+use flumen_model::record::{MacSet, Nesting};
 use flumen_model::{Direction, EndReason, FlowKey, FlowRecord, Timestamp};
 
 use crate::flow::{Detail, FlowBody, FlowView, Marks};
@@ -51,11 +51,8 @@ impl EndedFlow {
     pub fn record(&self, ids: FlowIds) -> FlowRecord {
         let key = self.key();
         let known = Known { key: &key, view: self.body(), detail: self.detail(), parent: self.parent(&key) };
-        FlowRecord {
-            emergency: self.emergency && self.reason == EndReason::Forced,
-            macs: self.macs(),
-            ..record(known, self.reason, self.at, ids)
-        }
+        let end = End { reason: self.reason, at: self.at, emergency: self.emergency };
+        record(known, end, self.macs(), ids)
     }
 }
 
@@ -69,15 +66,32 @@ pub(crate) struct Known<'f> {
     pub(crate) parent: Option<u64>,
 }
 
-/// The record of a flow as far as that tells.
-pub(crate) fn record(known: Known<'_>, reason: EndReason, logged: Timestamp, ids: FlowIds) -> FlowRecord {
+/// Why and when a record is made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct End {
+    pub(crate) reason: EndReason,
+    pub(crate) at: Timestamp,
+    /// In emergency mode.
+    pub(crate) emergency: bool,
+}
+
+impl End {
+    /// Of a flow that goes on.
+    pub(crate) const fn none(at: Timestamp) -> Self {
+        Self { reason: EndReason::Unknown, at, emergency: false }
+    }
+}
+
+/// The record of a flow.
+#[inline(always)]
+pub(crate) fn record(known: Known<'_>, end: End, macs: Option<Box<MacSet>>, ids: FlowIds) -> FlowRecord {
     let Known { key, view, detail, parent } = known;
     let body = view.body;
     let reversed = body.marks.has(Marks::REVERSED);
     let (client, server) = if reversed { (key.server(), key.client()) } else { (key.client(), key.server()) };
     FlowRecord {
         flow_id: ids.id(view.origin()),
-        logged,
+        logged: end.at,
         nesting: nesting(key, body, parent, ids),
         device: key.scope().device(),
         vlan: key.scope().vlan(),
@@ -91,13 +105,13 @@ pub(crate) fn record(known: Known<'_>, reason: EndReason, logged: Timestamp, ids
         start: view.first_seen(),
         end: view.last_seen(),
         state: view.state(),
-        reason,
-        emergency: false,
+        reason: end.reason,
+        emergency: end.emergency && matches!(end.reason, EndReason::Forced),
         wrong_thread: body.marks.has(Marks::WRONG_THREAD),
         elephant: [body.marks.has(Marks::ELEPHANT_TO_SERVER), body.marks.has(Marks::ELEPHANT_TO_CLIENT)],
         midstream_policy: body.marks.has(Marks::MIDSTREAM_POLICY),
         tcp: detail.and_then(Detail::tcp_record),
-        macs: None,
+        macs,
         interim: None,
     }
 }

@@ -18,7 +18,7 @@ use crate::pool::SparePool;
 use crate::prim::{AtomicU32, AtomicU64, Ordering};
 use crate::rows::Rows;
 use crate::side::SideLayout;
-use crate::storage::{EndedFlow, FlowStore, SpareFlow, detail_place, key_of, line_place};
+use crate::storage::{EndedFlow, FlowStore, Remaining, SpareFlow, detail_place, key_of, line_place};
 
 /// Rows that share one summary of their deadlines.
 pub(crate) const GROUP_ROWS: u32 = 64;
@@ -58,6 +58,8 @@ pub struct FlowTable {
     // Before the store: what is spare belongs to it.
     pub(crate) pool: SparePool,
     pub(crate) store: Ref<Boxed<FlowStore>>,
+    /// Spare flows that are not in the pool: see [`Remaining::retire`].
+    retired: AtomicU64,
     pub(crate) emergency: Emergency,
     /// Where forced reuse looks next.
     pub(crate) prune: AtomicU32,
@@ -117,6 +119,7 @@ impl FlowTable {
             update_groups: (0..update_groups).map(|_| Deadline::never()).collect(),
             store,
             pool,
+            retired: AtomicU64::new(0),
             emergency: Emergency::default(),
             prune: AtomicU32::new(0),
             now: AtomicU64::new(0),
@@ -194,10 +197,14 @@ impl FlowTable {
     pub fn set_memcap(&self, bytes: u64) -> bool {
         self.store.memcap.set_limit(bytes)
     }
-    /// Flows in the shared spare pool (`flow.spare`).
+    /// Flows in the shared spare pool (`flow.spare`), with those that became spare when the run was over.
     #[must_use]
     pub fn spare(&self) -> usize {
-        self.pool.len()
+        self.pool.len() + self.retired.load(Ordering::Relaxed) as usize
+    }
+    /// So many flows became spare that nobody will take. Relaxed: a count that stands for itself.
+    pub(crate) fn note_retired(&self, flows: u64) {
+        self.retired.fetch_add(flows, Ordering::Relaxed);
     }
     /// Whether the table is in emergency mode.
     #[must_use]
@@ -357,8 +364,7 @@ impl FlowTable {
                 continue;
             }
             self.groups[group as usize].take();
-            let first = group * GROUP_ROWS;
-            let rows = first..(first + GROUP_ROWS).min(self.rows());
+            let rows = self.rows_of(group);
             // Asked for together, so that a row's flows are there when its turn comes.
             for row in rows.clone().filter(|&row| every_row || self.rows.at(row).deadline().due() <= now_due) {
                 self.prefetch_lives(row);
@@ -388,25 +394,46 @@ impl FlowTable {
         self.expire_row(&locked, row, now, counts, take);
     }
 
+    pub(crate) fn rows_of(&self, group: u32) -> Range<u32> {
+        let first = group * GROUP_ROWS;
+        first..(first + GROUP_ROWS).min(self.rows())
+    }
+
     /// Number of groups of rows, for [`FlowTable::sweep`].
     #[must_use]
     pub fn groups(&self) -> u32 {
         self.groups.len() as u32
     }
 
-    /// Takes every flow out, referenced or not, at the end of a run that ended at `at`. In no particular order.
-    pub fn drain(&self, at: Timestamp, ended: &mut Vec<EndedFlow>) {
-        for row in 0..self.rows() {
-            let locked = self.lock_row(row);
-            let mut take = |flow, at, reason| {
-                // SAFETY:
-                // - The row is locked, and the flow has just been taken out of it or of its evicted list.
-                ended.push(unsafe { EndedFlow::unlinked(flow, at, reason, false) });
-            };
-            locked.take_evicted(|flow| take(flow, self.was_evicted(&locked, flow), EndReason::Timeout));
-            locked.extract(|_| true, |flow| take(flow, at, EndReason::Shutdown), |_| 0);
-            locked.bucket.deadline().set(Due::NEVER);
+    /// Takes every flow out, referenced or not, at the end of a run that ended at `at`: one by one, with what has `ended`
+    /// before.
+    #[must_use]
+    pub fn drain(&self, at: Timestamp, mut ended: Vec<EndedFlow>) -> Remaining<'_> {
+        let mut rest = Remaining::new(self, at);
+        for group in 0..self.groups() {
+            // Rows with flows have deadlines. That is a third of the time of a run of one packet.
+            if self.groups[group as usize].take() == Due::NEVER {
+                continue;
+            }
+            for row in self.rows_of(group) {
+                self.empty_row(row, &mut ended, &mut rest);
+            }
         }
+        rest.sorted(ended)
+    }
+
+    fn empty_row(&self, row: u32, ended: &mut Vec<EndedFlow>, rest: &mut Remaining<'_>) {
+        let locked = self.lock_row(row);
+        locked.take_evicted(|flow| {
+            let since = self.was_evicted(&locked, flow);
+            // SAFETY:
+            // - The row is locked, and the flow has just been taken out of its evicted list.
+            ended.push(unsafe { EndedFlow::unlinked(flow, since, EndReason::Timeout, false) });
+        });
+        // SAFETY:
+        // - The row is locked, and the flow has just been taken out of it.
+        locked.empty(|slot| unsafe { rest.put(slot) });
+        locked.bucket.deadline().set(Due::NEVER);
     }
 
     /// Makes a slot spare again, in the shared pool.
@@ -462,10 +489,8 @@ impl FlowTable {
 
 impl Drop for FlowTable {
     fn drop(&mut self) {
-        let mut ended = Vec::new();
-        self.drain(Timestamp::ZERO, &mut ended);
-        self.recycle(ended);
-        FlowStore::abandon(&self.store, self.pool.len() as u64);
+        self.recycle(self.drain(Timestamp::ZERO, Vec::new()));
+        FlowStore::abandon(&self.store, self.spare() as u64);
     }
 }
 

@@ -11,14 +11,14 @@
 use core::ops::Range;
 use std::collections::BinaryHeap;
 
-use flumen_model::{EndReason, FlowRecord, Timestamp};
+use flumen_model::{FlowRecord, Timestamp};
 
 use crate::bucket::{Due, Locked};
 use crate::flow::FlowView;
 use crate::guard::{FlowGuard, Parts};
-use crate::record::{FlowIds, Known, record};
+use crate::record::{End, FlowIds, Known, record};
 use crate::storage::{SlotId, slot_of};
-use crate::table::{FlowTable, GROUP_ROWS};
+use crate::table::FlowTable;
 
 /// A flow that wants an update; the order of fields is the order of records.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -61,8 +61,7 @@ impl FlowTable {
         deadline.take();
         let mut earliest = Due::NEVER;
         let mut more = false;
-        let first = group * GROUP_ROWS;
-        for row in first..(first + GROUP_ROWS).min(self.rows()) {
+        for row in self.rows_of(group) {
             let locked = self.lock_row(row);
             each(&locked, |slot, flow| {
                 let Parts { body, beginning, side, .. } = flow.parts();
@@ -104,7 +103,7 @@ impl FlowTable {
             last.pass(view, now);
             let interim = Some(Box::new(last.tell(view)));
             let known = Known { key: &key, view, detail: detail.as_deref(), parent };
-            made = Some(FlowRecord { macs, interim, ..record(known, EndReason::Unknown, now, ids) });
+            made = Some(FlowRecord { interim, ..record(known, End::none(now), macs, ids) });
         });
         made
     }

@@ -163,9 +163,7 @@ impl World<'_> {
         self.table.set_now(last);
         self.table.sweep(0..self.table.groups(), self.table.is_emergency(), &mut ended);
         self.nothing_is_late()?;
-        self.table.drain(last, &mut ended);
-        ended.sort_by_key(EndedFlow::order);
-        self.queue.push_back(ended);
+        self.queue.push_back(self.table.drain(last, ended).collect());
         while !self.queue.is_empty() || self.recyclers.iter().any(|hand| !hand.is_empty()) {
             for recycler in 0..self.recyclers.len() {
                 self.recycler_step(recycler)?;

@@ -8,8 +8,8 @@
 //! Flows with IPv6 addresses or a parent need a wide slot ([`Width`]); others take what there is. One block in eight is
 //! wide though nobody asked for it, so that under a flood of IPv4 flows forced reuse finds slots for IPv6 flows too.
 //!
-//! 1. A slot's flow is owned by exactly one handle or place: a [`SpareFlow`] (count zero), a row or an [`EndedFlow`]
-//!    (count one and more).
+//! 1. A slot's flow is owned by exactly one handle or place: a [`SpareFlow`] (count zero), a row, [`Remaining`] or an
+//!    [`EndedFlow`] (count one and more). At the end of a run it may be left to the store ([`Remaining::retire`]).
 //! 2. A block that was taken stays until all its hundred flows are given back together.
 //! 3. A flow that is still referenced when the table lets go of it is an orphan: it holds a reference to the store, so
 //!    that its memory outlives the table, and returns to the store with its last reference. When the table itself goes,
@@ -21,6 +21,7 @@
 mod block;
 mod identity;
 mod pages;
+mod remaining;
 mod store;
 
 pub(crate) use block::{
@@ -29,6 +30,7 @@ pub(crate) use block::{
 };
 pub(crate) use identity::Probe;
 pub(crate) use pages::Pages;
+pub use remaining::Remaining;
 pub(crate) use store::FlowStore;
 
 use core::num::NonZeroU32;
@@ -39,7 +41,7 @@ use flumen_model::record::MacSet;
 use flumen_model::{EndReason, FlowKey, IpVersion, Timestamp};
 
 use crate::flow::{Beginning, Detail, Flow, FlowBody, FlowView};
-use crate::prim::Ordering;
+use crate::prim::{Ordering, fence};
 use crate::table::prefetch_all;
 
 /// What a slot has room for.
@@ -255,6 +257,18 @@ impl EndedFlow {
         // SAFETY:
         // - As in `body`: a side is reached in the same ways.
         layout.macs(unsafe { words.as_ref() })
+    }
+
+    /// Leaves the slot to its store, as nobody will take it again; `false` when that has to wait for who still references the
+    /// flow. Here its count stays one: taking that away would wait for all that was written before.
+    pub(crate) fn retire(self, store: &Ref<flumen_kref::Boxed<FlowStore>>) -> bool {
+        if store.owns(&self.flow) && Ref::count(&self.flow) == 1 {
+            // What others did with the flow was before they let go of it.
+            fence(Ordering::Acquire);
+            let _ = Ref::into_raw(self.flow);
+            return true;
+        }
+        self.recycle(store).map(SpareFlow::forget).is_some()
     }
 
     /// Makes the slot a spare flow again; `None` when the flow is still referenced: its slot then comes back through

@@ -1,10 +1,9 @@
 //! The store: slabs of blocks of flows, charged to the memcap block by block.
 
-use core::marker::PhantomPinned;
 use core::ptr::NonNull;
 use core::sync::atomic::AtomicPtr;
 
-use flumen_kref::{Boxed, CountOffset, Ref, RefCounted, Refcount, Unique, count_offset};
+use flumen_kref::{Boxed, CountOffset, Ref, RefCounted, Unique, count_offset};
 
 use super::block::{
     self, ANNEX_BYTES, BLOCK_BYTES, BLOCK_FLOWS, HEAD_BYTES, SLAB_BLOCKS, SLAB_BYTES, SlabHead, annex_offset_of,
@@ -12,9 +11,9 @@ use super::block::{
 };
 use super::pages::PageSize;
 use super::{Link, Pages, SlotId, SpareFlow, Width};
-use crate::flow::{Beginning, Flow};
+use crate::flow::Flow;
 use crate::memcap::Memcap;
-use crate::prim::{AtomicU32, Mutex, Ordering, Witness, lock};
+use crate::prim::{AtomicU32, Mutex, Ordering, lock};
 use crate::side::SideLayout;
 
 /// One block in so many is wide though nobody asked for it.
@@ -114,11 +113,16 @@ impl FlowStore {
         let Some(block) = this.reserve_block(width, Ref::as_ptr(this)) else { return false };
         for index in 0..BLOCK_FLOWS {
             let flow = this.flow_ptr(SlotId::new(block, index));
+            // Under loom alone zeroes are no flow.
+            #[cfg(loom)]
             // SAFETY:
             // - The block was just taken, so nobody else uses its memory, and the slot lies within it.
-            unsafe { flow.as_ptr().write(Flow::vacant()) };
+            unsafe {
+                flow.as_ptr().write(Flow::vacant());
+            }
             // SAFETY:
-            // - A fresh value with its count at zero; its only handle.
+            // - The block was just taken and its memory is zeroed: a flow whose count is zero, as its fields are integers and an
+            //   enum that has a zero. This is its only handle.
             spare(SpareFlow(unsafe { Unique::from_raw(flow) }));
         }
         true
@@ -319,19 +323,6 @@ impl FlowStore {
         let annexes = self.annexes.get((slot.block() / SLAB_BLOCKS) as usize);
         let base = annexes.map_or(core::ptr::null_mut(), |annexes| annexes.load(Ordering::Relaxed));
         base.wrapping_add(annex_offset_of(slot))
-    }
-}
-
-impl Flow {
-    fn vacant() -> Self {
-        Self {
-            count: Refcount::new(0),
-            next: AtomicU32::new(Link::UNLINKED),
-            beginning: core::cell::UnsafeCell::new(Beginning::NONE),
-            key_use: Witness::default(),
-            body_use: Witness::default(),
-            pinned: PhantomPinned,
-        }
     }
 }
 

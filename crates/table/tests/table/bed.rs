@@ -287,8 +287,7 @@ impl<'t> Worker<'t> {
     }
     /// Ends everything: the records of the run, in the order of their flows' beginnings.
     pub(crate) fn finish(mut self) -> Vec<FlowRecord> {
-        let mut ended = Vec::new();
-        self.table.drain(at(10_000), &mut ended);
+        let ended: Vec<_> = self.table.drain(at(10_000), Vec::new()).collect();
         ended.into_iter().for_each(|flow| self.record(flow));
         self.record_ended();
         self.records.sort_by_key(|record| record.start);

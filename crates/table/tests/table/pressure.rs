@@ -304,8 +304,7 @@ fn a_pass_with_just_the_recovery_share_of_spare_flows_does_not_count() {
     let table = table(TableConfig { emergency_recovery: 30, ..one_block(4) });
     let mut worker = in_emergency(&table);
     // Thirty of the hundred are dropped where they come home to the pool.
-    let mut ended = Vec::new();
-    table.drain(at(20), &mut ended);
+    let mut ended: Vec<_> = table.drain(at(20), Vec::new()).collect();
     let rest = ended.split_off(30);
     table.recycle(ended);
     assert_eq!(table.spare(), 30);

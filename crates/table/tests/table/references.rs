@@ -169,8 +169,7 @@ fn the_slot_of_a_flow_that_outlived_its_record_is_used_again() {
         worker.count(at(0), &Packet::udp(A, port, B, 1));
         kept.push(hold(&mut worker, &Packet::udp(A, port, B, 1)));
     }
-    let mut ended = Vec::new();
-    table.drain(at(1), &mut ended);
+    let ended: Vec<_> = table.drain(at(1), Vec::new()).collect();
     ended.into_iter().for_each(|flow| worker.record(flow));
     assert_eq!(worker.send(at(2), &query()), flumen_table::Verdict::NonFlow(flumen_wire::NonFlow::Memcap));
     kept.pop();
@@ -201,8 +200,7 @@ fn an_ended_flow_outlives_the_table() {
         let table = table(small());
         let mut worker = Worker::new(&table);
         worker.count(at(0), &query());
-        let mut ended = Vec::new();
-        table.drain(at(1), &mut ended);
+        let ended: Vec<_> = table.drain(at(1), Vec::new()).collect();
         ended
     };
     assert_eq!(ended[0].body().first_seen(), at(0));
@@ -214,8 +212,7 @@ fn an_ended_flow_that_is_dropped_comes_home_all_the_same() {
     let table = table(small());
     let mut worker = Worker::new(&table);
     worker.count(at(0), &query());
-    let mut ended = Vec::new();
-    table.drain(at(1), &mut ended);
+    let ended: Vec<_> = table.drain(at(1), Vec::new()).collect();
     drop(ended);
     worker.finish();
     assert_all_home(&table);
@@ -228,10 +225,41 @@ fn an_ended_flow_that_was_dropped_and_its_reference_outlive_the_table() {
         let mut worker = Worker::new(&table);
         worker.count(at(0), &query());
         let held = hold(&mut worker, &query());
-        table.drain(at(1), &mut Vec::new());
+        drop(table.drain(at(1), Vec::new()));
         held
     };
     assert_eq!((held.count(), held.key().client()), (1, A));
+}
+
+#[test]
+fn what_remains_and_what_had_ended_then_one_by_one_in_the_order_of_records() {
+    let table = table(small());
+    let mut worker = Worker::new(&table);
+    let mut held = Vec::new();
+    for port in 0..200 {
+        // Every tenth packet came late: its flow times out at the very end of the run, in the midst of those that are left.
+        let now = if port % 10 == 0 { at(0) } else { ms(u64::from(port)) };
+        worker.count(now, &Packet::udp(A, port, B, 53));
+        if port % 7 == 0 {
+            held.push(hold(&mut worker, &Packet::udp(A, port, B, 53)));
+        }
+    }
+    let mut ended = Vec::new();
+    table.set_now(at(30));
+    table.sweep(0..table.groups(), false, &mut ended);
+    assert_eq!(ended.len(), 17, "all but those that are referenced");
+    let mut rest = table.drain(at(30), ended);
+    assert_eq!((rest.len(), table.count_flows()), (200, 0));
+    assert!(held.iter().all(|held| table.lock(held).is_none()));
+    for origin in 1..=150 {
+        let flow = rest.next().expect("another");
+        assert_eq!((flow.at, flow.body().origin()), (at(30), origin));
+        rest.retire(flow);
+    }
+    drop(rest);
+    drop(worker);
+    held.clear();
+    assert_all_home(&table);
 }
 
 #[test]
@@ -242,8 +270,7 @@ fn a_flow_of_another_table_is_not_taken_for_ones_own() {
     let held = hold(&mut worker, &query());
     assert!(two.lock(&held).is_none());
     drop(held);
-    let mut ended = Vec::new();
-    one.drain(at(1), &mut ended);
+    let ended: Vec<_> = one.drain(at(1), Vec::new()).collect();
     two.recycle(ended);
     assert_eq!(two.spare() as u64, two.slots());
     drop(worker);
