@@ -22,12 +22,15 @@ struct State<T> {
     items: VecDeque<T>,
     closed: bool,
     longest: usize,
+    /// Who waits for an item, and who for room. Nobody else is woken, since that is a call of the system each time.
+    takers: usize,
+    putters: usize,
 }
 
 impl<T> Queue<T> {
     pub(crate) fn new(bound: usize) -> Self {
         Self {
-            state: Mutex::new(State { items: VecDeque::with_capacity(bound), closed: false, longest: 0 }),
+            state: Mutex::new(State { items: VecDeque::with_capacity(bound), closed: false, longest: 0, takers: 0, putters: 0 }),
             not_empty: Condvar::new(),
             not_full: Condvar::new(),
             bound,
@@ -41,15 +44,20 @@ impl<T> Queue<T> {
     pub(crate) fn put(&self, item: T) -> Result<(), T> {
         let mut state = lock(&self.state);
         while state.items.len() >= self.bound && !state.closed {
+            state.putters += 1;
             state = wait(&self.not_full, state);
+            state.putters -= 1;
         }
         if state.closed {
             return Err(item);
         }
         state.items.push_back(item);
         state.longest = state.longest.max(state.items.len());
+        let waits = state.takers > 0;
         drop(state);
-        self.not_empty.notify_one();
+        if waits {
+            self.not_empty.notify_one();
+        }
         Ok(())
     }
 
@@ -58,14 +66,19 @@ impl<T> Queue<T> {
         let mut state = lock(&self.state);
         loop {
             if let Some(item) = state.items.pop_front() {
+                let waits = state.putters > 0;
                 drop(state);
-                self.not_full.notify_one();
+                if waits {
+                    self.not_full.notify_one();
+                }
                 return Some(item);
             }
             if state.closed {
                 return None;
             }
+            state.takers += 1;
             state = wait(&self.not_empty, state);
+            state.takers -= 1;
         }
     }
 

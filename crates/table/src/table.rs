@@ -408,9 +408,14 @@ impl FlowTable {
     /// Takes every flow out, referenced or not, at the end of a run that ended at `at`: one by one, with what has `ended`
     /// before.
     #[must_use]
-    pub fn drain(&self, at: Timestamp, mut ended: Vec<EndedFlow>) -> Remaining<'_> {
+    pub fn drain(&self, at: Timestamp, ended: Vec<EndedFlow>) -> Remaining<'_> {
+        self.drain_groups(0..self.groups(), at, ended)
+    }
+    /// The same for some groups of rows, when several threads share the work.
+    #[must_use]
+    pub fn drain_groups(&self, groups: Range<u32>, at: Timestamp, mut ended: Vec<EndedFlow>) -> Remaining<'_> {
         let mut rest = Remaining::new(self, at);
-        for group in 0..self.groups() {
+        for group in groups {
             // Rows with flows have deadlines. That is a third of the time of a run of one packet.
             if self.groups[group as usize].take() == Due::NEVER {
                 continue;
