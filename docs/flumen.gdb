@@ -9,6 +9,7 @@ define flumen-life
   tbreak flumen_engine::front::Front::frame
   tbreak flumen_table::key::PacketKey::of
   tbreak flumen_table::table::FlowTable::lock_row
+  tbreak flumen_engine::pipeline::takes_usual
   tbreak flumen_table::lookup::RowGuard::packet
   tbreak flumen_table::lookup::RowGuard::create
   tbreak flumen_table::tcp::TcpSession::segment
@@ -22,14 +23,16 @@ end
 
 define flumen-flow
   # $arg0: a NonNull<Flow>, such as "self.flow" in a FlowGuard, or "flow.flow.ptr" in Recycler::count.
-  set $flow = *$arg0.pointer
-  print $flow.key.value
-  print $flow.body.value
-  print $flow.count
-  print $flow.row.v.value
+  # Its line lies in the same block of 16 KiB, 64 bytes a flow from the block's beginning on; flows begin at 12,800.
+  set $address = $arg0.pointer as usize
+  set $block = $address & 0xffffffffffffc000
+  set $line = *(($block + ($address - $block - 12800) / 32 * 64) as *mut flumen_table::flow::FlowLine)
+  print $line.key.value
+  print $line.body.value
+  print *$arg0.pointer
 end
 document flumen-flow
-Print a flow: its key, what is known of it, its count, its row.
+Print a flow: the head of its key, what is known of it, its count and how it began.
 end
 
 define flumen-bucket

@@ -30,7 +30,13 @@ struct State<T> {
 impl<T> Queue<T> {
     pub(crate) fn new(bound: usize) -> Self {
         Self {
-            state: Mutex::new(State { items: VecDeque::with_capacity(bound), closed: false, longest: 0, takers: 0, putters: 0 }),
+            state: Mutex::new(State {
+                items: VecDeque::with_capacity(bound),
+                closed: false,
+                longest: 0,
+                takers: 0,
+                putters: 0,
+            }),
             not_empty: Condvar::new(),
             not_full: Condvar::new(),
             bound,
