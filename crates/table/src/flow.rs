@@ -69,7 +69,7 @@ pub(crate) struct FlowLine {
 pub(crate) struct Beginning {
     /// Time of the first packet.
     pub(crate) first_seen: Timestamp,
-    /// Number of the frame that opened the flow, with its depth of tunnels: what the flow's id is made from.
+    /// Number of the packet that opened the flow: what the flow's id is made from.
     pub(crate) origin: u64,
     /// How often the packets of a direction have gone beyond 32 bits. The directions are those of the key, not those that turn
     /// with client and server.

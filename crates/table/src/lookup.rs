@@ -53,7 +53,7 @@ pub struct PacketView<'p> {
     pub at: Timestamp,
     /// Length of the frame in bytes, as it is counted.
     pub bytes: u64,
-    /// A number that no other packet of the run has: the frame's number, with the depth of tunnels in the low four bits.
+    /// A number that no other packet of the run has: how many came before it and with it, those in tunnels counted.
     pub origin: u64,
     /// The `origin` of the flow in which the outside of the packet was counted; 0 when it has none.
     pub parent: u64,
