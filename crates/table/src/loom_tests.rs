@@ -278,7 +278,7 @@ fn the_last_reference_and_retiring_then_the_slot_is_counted_once() {
         let held = find(&table, 1).expect("a flow");
         let mut rest = table.drain(at(1), Vec::new());
         let holder = thread::spawn(move || {
-            assert_eq!(held.key().ports.src, 1);
+            assert_eq!(held.key().ports().src, 1);
             drop(held);
         });
         while let Some(flow) = rest.next() {
