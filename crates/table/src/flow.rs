@@ -353,3 +353,27 @@ const _: () = {
     assert!(size_of::<Flow>() == 32, "half a line");
     assert!(size_of::<Detail>() <= 64, "a session and its tag fit a line");
 };
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_packets_than_32_bits_hold_then_none_is_forgotten_also_when_client_and_server_turn() {
+        let mut body = FlowBody::begin(Timestamp::ZERO, 0, TimeoutClass::Udp);
+        let mut beginning = Beginning::new(Timestamp::ZERO, 1);
+        body.packets = [u32::MAX, 5];
+        body.count(Timestamp::ZERO, Direction::ToServer, 60, 64, true, |by_key| beginning.turn(by_key));
+        body.count(Timestamp::ZERO, Direction::ToServer, 60, 64, true, |by_key| beginning.turn(by_key));
+        let packets = |body: &FlowBody, beginning: &Beginning| {
+            let view = FlowView { body, beginning };
+            [Direction::ToServer, Direction::ToClient].map(|dir| view.traffic(dir).packets)
+        };
+        assert_eq!(packets(&body, &beginning), [(1 << 32) + 1, 5]);
+        body.reverse(Compat::Flumen);
+        assert_eq!(packets(&body, &beginning), [5, (1 << 32) + 1]);
+        body.packets[0] = u32::MAX;
+        body.count(Timestamp::ZERO, Direction::ToServer, 60, 64, true, |by_key| beginning.turn(by_key));
+        assert_eq!(packets(&body, &beginning), [1 << 32, (1 << 32) + 1]);
+    }
+}
