@@ -5,6 +5,9 @@ use flumen_table::{Compat, TableConfig};
 
 use crate::bed::{A, B, Packet, Random, Short, Worker, ms, segment, small, table};
 
+/// Miri is slow, and what it looks for shows in a few packets.
+const PACKETS: u64 = if cfg!(miri) { 30 } else { 400 };
+
 /// Records of a run, with what was counted besides, and how many packets went the short way.
 fn run(config: &TableConfig, packets: &[(u64, Packet)], short: Short) -> (Vec<FlowRecord>, String, u64) {
     let table = table(config.clone());
@@ -28,7 +31,7 @@ fn run(config: &TableConfig, packets: &[(u64, Packet)], short: Short) -> (Vec<Fl
 fn traffic(random: &mut Random) -> Vec<(u64, Packet)> {
     let mut clock = 100_000;
     let mut numbers = [[1000_u32, 5000]; 4];
-    let packets = (0..400).map(|_| {
+    let packets = (0..PACKETS).map(|_| {
         clock += match random.below(40) {
             0 => random.below(120_000),
             1 => random.below(9_000),
@@ -65,7 +68,7 @@ fn traffic(random: &mut Random) -> Vec<(u64, Packet)> {
 #[test]
 fn random_conversations_then_the_short_way_makes_no_difference() {
     let (mut taken, mut sent) = (0, 0);
-    for seed in 0..if cfg!(miri) { 2 } else { 300 } {
+    for seed in 0..if cfg!(miri) { 1 } else { 300 } {
         println!("seed {seed}");
         let mut random = Random(seed);
         let packets = traffic(&mut random);
@@ -87,5 +90,5 @@ fn random_conversations_then_the_short_way_makes_no_difference() {
         }
         sent += packets.len() as u64;
     }
-    assert!(taken > sent / 10, "{taken} of {sent} went short");
+    assert!(cfg!(miri) || taken > sent / 10, "{taken} of {sent} went short");
 }
