@@ -6,12 +6,14 @@
 //! | worker, N | packets, table | recycle queue | room in the queue |
 //! | manager, M | table | recycle queue, record queue (updates) | the workers' time, room in the queues |
 //! | recycler, K | recycle queue | record queue, spare pool | flows, room in the queue |
+//! | at the end, N | table | record queue, spare pool | room in the queue |
 //! | conductor, 1 | – | recycle queue | workers, then managers, then recyclers |
 //! | caller | record queue | sink | records |
 //!
 //! Every queue is bounded, and waiting follows the rows of the table downwards only, so there is no cycle of waiting.
-//! The end: workers run out of packets, hand over what they have and stop; the conductor stops the managers, empties the
-//! table into the recycle queue and closes it; recyclers finish it and stop; the record queue closes; the caller returns.
+//! The end: workers run out of packets, hand over what they have and stop; the conductor stops the managers, puts what has
+//! timed out into the recycle queue, has N threads make the records of what is left, each of its part of the table, and closes the
+//! queue; recyclers finish it and stop; the record queue closes; the caller returns.
 
 use std::panic::resume_unwind;
 use std::sync::OnceLock;
@@ -238,7 +240,7 @@ impl<'r> Team<'r> {
             self.table.maintain();
         });
         hand_over(ended.into_iter(), &self.ended);
-        // The workers have ended: as many threads share what is left (6 % of the time of two on the heavy-tailed capture).
+        // The workers have ended: as many threads share what is left (5 % of the time of two on the heavy-tailed capture of `benches`).
         let parts = self.workers() as u32;
         scope(|scope| (0..parts).for_each(|part| drop(scope.spawn(move || self.empty_part(part, parts, last)))));
     }

@@ -1,5 +1,5 @@
-//! Which of eight tags fit: what a row is asked twice for every packet, so it takes eight instructions where the processor
-//! compares eight words at once, and some more where it does not.
+//! Which of eight tags fit: what a row is asked twice for every packet, so it takes ten instructions where the processor
+//! compares eight words at once, and more where it does not.
 
 /// Places in a row whose tag fits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

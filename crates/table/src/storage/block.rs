@@ -6,9 +6,9 @@
 //! annex, 4 KiB, of one block in a few:   (tails of IPv6 addresses, origin of the parent) × 100 (32 bytes)
 //! ```
 //!
-//! A flow takes 164 bytes of its block. Of what a packet touches, a UDP flow has one line and a TCP flow two, all found
-//! by arithmetic (one less than when count and beginning lay between: an eighth of the time of a look-up that misses the cache): from a number the place follows with one look into a directory, from a place the number with one look
-//! at the slab's head, which stays in the cache since there are few slabs.
+//! A flow takes 164 bytes of its block. Of what a packet touches, a UDP flow has one line and a TCP flow two, since
+//! count and beginning lie apart. All are found by arithmetic: from a number the place follows with one look into a directory,
+//! from a place the number with one look at the slab's head, which stays in the cache since there are few slabs.
 //!
 //! A block with an annex is wide: only its flows can be IPv6 flows, or have a parent.
 
