@@ -230,8 +230,9 @@ impl<'t> Front<'t> {
     fn otherwise(&mut self, data: &[u8], entry: &Entry, wire_len: u32, batch: &PacketBatch, into: &mut Vector) -> bool {
         let place = Place::of(data, entry);
         let found = Found { place, wire_len, before: (0, 0), batch: Some((batch, entry.offset)) };
-        if let Some(mut fragment) = self.decoder.decode_fragment(entry.link, data, wire_len) {
-            self.fragment(&mut fragment, wire_len, &found, Outside::NONE, into);
+        // Where it is: taken out, it would be copied just after it was written, in pieces that stall the processor.
+        if let Some(fragment) = &mut self.decoder.decode_fragment(entry.link, data, wire_len) {
+            self.fragment(fragment, wire_len, &found, Outside::NONE, into);
             return self.turn != Turn::Needed;
         }
         let mut decoded = FlowPacket::EMPTY;
@@ -398,8 +399,8 @@ impl<'t> Front<'t> {
             return;
         };
         // Without memory for a copy there is an empty one, which counts as a fragment that was cut.
-        let hold = || match found.batch {
-            Some((batch, offset)) => batch.hold(offset + packet.start..offset + packet.end).unwrap_or_default(),
+        let hold = |spare| match found.batch {
+            Some((batch, offset)) => batch.hold(offset + packet.start..offset + packet.end, spare).unwrap_or_default(),
             None => Pbuf::copy_from(bytes_of_packet).unwrap_or_default(),
         };
         let (before, depth) = found.before;

@@ -145,7 +145,8 @@ impl PacketBatch {
         self.entries.is_empty()
     }
     /// Bytes `range` of the block, to be kept beyond the batch: a reference, which keeps the whole block, or a copy when the
-    /// source is short of blocks.
+    /// source is short of blocks. `spare` is a buffer that is not needed any more, or nothing: when it refers to the same block,
+    /// its reference is taken over, which saves giving one back and taking another.
     ///
     /// # Errors
     /// When there is no memory for a copy.
@@ -153,10 +154,10 @@ impl PacketBatch {
     /// # Panics
     /// When the range does not lie in the block.
     #[inline]
-    pub fn hold(&self, range: Range<usize>) -> Result<Pbuf, AllocError> {
+    pub fn hold(&self, range: Range<usize>, spare: Pbuf) -> Result<Pbuf, AllocError> {
         let block = self.block.as_ref().map_or(const { &Pbuf::empty() }, |block| block);
         match self.holding {
-            Holding::Refers => Ok(block.slice(range)),
+            Holding::Refers => Ok(block.slice_with(range, spare)),
             Holding::Copies => Pbuf::copy_from(&block[range]),
         }
     }
@@ -193,18 +194,20 @@ mod tests {
     #[test]
     fn held_range_then_reference_unless_the_source_is_short_of_blocks() {
         let mut batch = PacketBatch::new();
-        assert_eq!(batch.hold(0..0).expect("nothing to copy"), b""[..]);
+        assert_eq!(batch.hold(0..0, Pbuf::empty()).expect("nothing to copy"), b""[..]);
 
         batch.start(Pbuf::from(b"one packet".to_vec()));
-        let held = batch.hold(4..10).expect("a reference");
+        let held = batch.hold(4..10, Pbuf::empty()).expect("a reference");
         assert!(held.shares_with(batch.block().expect("a block")));
+        let held = batch.hold(4..10, held).expect("the same reference");
+        assert_eq!(held.references(), Some(2));
 
         batch.copy_when_held();
-        let copied = batch.hold(4..10).expect("memory");
+        let copied = batch.hold(4..10, Pbuf::empty()).expect("memory");
         assert!(!copied.shares_with(batch.block().expect("a block")));
 
         batch.start(Pbuf::from(b"another".to_vec()));
-        assert!(batch.hold(0..1).expect("a reference").shares_with(batch.block().expect("a block")));
+        assert!(batch.hold(0..1, Pbuf::empty()).expect("a reference").shares_with(batch.block().expect("a block")));
         batch.clear();
         assert_eq!((held.as_slice(), copied.as_slice()), (&b"packet"[..], &b"packet"[..]));
     }

@@ -119,7 +119,7 @@ fn put(defrag: &mut Defrag, mapping: &Pbuf, n: u32, offset: u32, len: u32, more:
         tunnel: Tunnel::NONE,
     };
     let at = Timestamp::from_nanos(1_600_000_000_000_000_000 + u64::from(n) * 1000);
-    defrag.fragment(black_box(&fragment), 0, at, || mapping.slice(..20 + len as usize))
+    defrag.fragment(black_box(&fragment), 0, at, |_| mapping.slice(..20 + len as usize))
 }
 
 fn cpu_ns() -> f64 {

@@ -130,9 +130,11 @@ impl Decoder {
         if link != LinkType::Ethernet || self.options.max_layers <= fast::LAYERS {
             return None;
         }
-        let fragment = fast_fragment::decode(&mut self.counters, data, wire_len)?;
-        self.count_frame(data);
-        Some(fragment)
+        let fragment = fast_fragment::decode(&mut self.counters, data, wire_len);
+        if fragment.is_some() {
+            self.count_frame(data);
+        }
+        fragment
     }
 
     /// Decodes a frame of which [`decode_straight`](Self::decode_straight) has made nothing.

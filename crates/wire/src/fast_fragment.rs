@@ -25,24 +25,11 @@ pub(crate) fn decode(counters: &mut DecodeCounters, data: &[u8], wire_len: u32) 
         kind => (kind, VlanTags::default(), rest),
     };
     let link = Link { header, vlan };
-    let fragment = match kind {
-        ethertype::IPV4 => {
-            let fragment = of_v4(link, rest, missing)?;
-            counters.layers.ipv4 += 1;
-            counters.fragments.ipv4 += 1;
-            fragment
-        }
-        ethertype::IPV6 => {
-            let fragment = of_v6(link, rest, missing)?;
-            counters.layers.ipv6 += 1;
-            counters.fragments.ipv6 += 1;
-            fragment
-        }
-        _ => return None,
-    };
-    counters.layers.ethernet += 1;
-    counters.layers.vlan += u64::from(vlan.count);
-    Some(fragment)
+    match kind {
+        ethertype::IPV4 => of_v4(counters, link, rest, missing),
+        ethertype::IPV6 => of_v6(counters, link, rest, missing),
+        _ => None,
+    }
 }
 
 /// What comes before the IP header. MAC addresses are taken out of it where they are wanted: kept here, they were written in
@@ -60,6 +47,10 @@ impl Link<'_> {
     const fn len(&self) -> u32 {
         (ethernet::HEADER_LEN + self.vlan.count as usize * vlan::HEADER_LEN) as u32
     }
+    const fn count(&self, counters: &mut DecodeCounters) {
+        counters.layers.ethernet += 1;
+        counters.layers.vlan += self.vlan.count as u64;
+    }
     /// Headers up to the IP header, that one too.
     const fn layers(&self) -> u8 {
         2 + self.vlan.count
@@ -68,7 +59,7 @@ impl Link<'_> {
 
 /// `missing` is how many bytes the capture cut from the end of the frame.
 #[inline]
-fn of_v4(link: Link<'_>, data: &[u8], missing: usize) -> Option<Fragment> {
+fn of_v4(counters: &mut DecodeCounters, link: Link<'_>, data: &[u8], missing: usize) -> Option<Fragment> {
     let (header, rest) = data.split_first_chunk::<{ ipv4::HEADER_LEN }>()?;
     let &[version_len, _, len_hi, len_lo, id_hi, id_lo, frag_hi, frag_lo, ttl, protocol, _, _, ref addresses @ ..] =
         header;
@@ -81,6 +72,9 @@ fn of_v4(link: Link<'_>, data: &[u8], missing: usize) -> Option<Fragment> {
         return None;
     }
     let ([src, dst], []) = addresses.as_chunks() else { return None };
+    counters.layers.ipv4 += 1;
+    counters.fragments.ipv4 += 1;
+    link.count(counters);
     Some(Fragment {
         ip_version: IpVersion::V4,
         src: Address::v4(*src),
@@ -106,7 +100,7 @@ fn of_v4(link: Link<'_>, data: &[u8], missing: usize) -> Option<Fragment> {
 /// The same over IPv6. A datagram that is whole in spite of its fragment header is left to the walk, as is what raises an
 /// event.
 #[inline]
-fn of_v6(link: Link<'_>, data: &[u8], missing: usize) -> Option<Fragment> {
+fn of_v6(counters: &mut DecodeCounters, link: Link<'_>, data: &[u8], missing: usize) -> Option<Fragment> {
     let (header, rest) = data.split_first_chunk::<{ ipv6::HEADER_LEN }>()?;
     let &[version_class, _, _, _, len_hi, len_lo, next_header, hop_limit, ref addresses @ ..] = header;
     let (&[protocol, reserved, hi, lo, ref id @ ..], rest) =
@@ -123,6 +117,9 @@ fn of_v6(link: Link<'_>, data: &[u8], missing: usize) -> Option<Fragment> {
     {
         return None;
     }
+    counters.layers.ipv6 += 1;
+    counters.fragments.ipv6 += 1;
+    link.count(counters);
     let (src, dst) = ipv6::split_addresses(addresses);
     let headers_len = ipv6::HEADER_LEN + ipv6_ext::FRAGMENT_HEADER_LEN;
     Some(Fragment {

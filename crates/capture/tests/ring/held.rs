@@ -15,7 +15,9 @@ fn keep_one(ring: &mut Ring) -> Pbuf {
     loop {
         assert!(ring.fill(&mut batch).expect("no error"));
         if let Some(entry) = batch.entries().first() {
-            return batch.hold(entry.offset..entry.offset + entry.captured_len as usize).expect("memory");
+            return batch
+                .hold(entry.offset..entry.offset + entry.captured_len as usize, Pbuf::empty())
+                .expect("memory");
         }
     }
 }
@@ -155,7 +157,7 @@ fn references_read_by_another_thread_under_traffic_then_no_byte_changes() {
             let mut batch = PacketBatch::new();
             while ring.fill(&mut batch).expect("no error") {
                 for entry in batch.entries() {
-                    let packet = batch.hold(entry.offset..entry.offset + entry.captured_len as usize);
+                    let packet = batch.hold(entry.offset..entry.offset + entry.captured_len as usize, Pbuf::empty());
                     keep.send(packet.expect("memory")).expect("the checker lives");
                 }
             }

@@ -115,13 +115,16 @@ impl Assembly {
         ended: false,
     };
 
-    /// Lets go of all that has come in.
-    pub(super) fn clear(&mut self) {
+    /// Lets go of all that has come in, but for one of the buffers, if there is any.
+    #[inline]
+    pub(super) fn clear(&mut self) -> Pbuf {
+        let one = self.slots.first_mut().map(|slot| core::mem::take(&mut slot.packet)).unwrap_or_default();
         self.slots.clear();
         self.pieces.clear();
         self.kept_bytes = 0;
         (self.vacant, self.next_vacant, self.covered, self.reach) = (0, 0, 0, 0);
         self.ended = false;
+        one
     }
 
     /// Whether every byte up to the last is there.
@@ -195,6 +198,16 @@ impl Assembly {
         plan.gained < new.len()
     }
 
+    /// Takes the fragment of the datagram that came first: `packet` is its header and payload, and as in [`Assembly::take`].
+    #[inline]
+    pub(super) fn begin(&mut self, new: Extent, ends: bool, packet: Pbuf) {
+        (self.reach, self.covered, self.ended) = (new.end, new.len(), ends);
+        self.kept_bytes = kept_cost(packet.len() as u32);
+        let slot = self.slots.add();
+        (slot.extent, slot.pieces) = (new, 1);
+        slot.packet.fill_empty(packet);
+        *self.pieces.add() = Piece { start: new.start, end: new.end, slot: 0 };
+    }
     /// Bytes of memory that `plan` takes beyond what is taken, for a fragment of `packet_len` bytes with its header; what it
     /// lets go is not counted against it.
     pub(super) fn growth(&self, plan: &Plan, packet_len: u32) -> u64 {
@@ -203,7 +216,7 @@ impl Assembly {
         }
         let pieces = self.pieces.growth(self.pieces.len() - plan.replaced.len() + plan.by.len());
         let slots = if self.vacant == 0 { self.slots.growth(self.slots.len() + 1) } else { 0 };
-        (pieces + slots) as u64 + kept_cost(packet_len as usize)
+        (pieces + slots) as u64 + kept_cost(packet_len)
     }
     /// Bytes of memory taken.
     pub(super) fn memory(&self) -> u64 {
@@ -219,7 +232,7 @@ impl Assembly {
         if !plan.keeps() {
             return;
         }
-        self.kept_bytes += kept_cost(packet.len());
+        self.kept_bytes += kept_cost(packet.len() as u32);
         self.covered += plan.gained;
         if plan.replaced.is_empty() {
             let slot = self.occupy(new, plan.won, packet);
@@ -264,7 +277,7 @@ impl Assembly {
         let slot = &mut self.slots[usize::from(at)];
         slot.pieces -= 1;
         if slot.pieces == 0 {
-            self.kept_bytes -= kept_cost(slot.packet.len());
+            self.kept_bytes -= kept_cost(slot.packet.len() as u32);
             *slot = Slot { next: core::mem::replace(&mut self.next_vacant, at), ..Slot::VACANT };
             self.vacant += 1;
         }
@@ -313,8 +326,9 @@ impl Plan {
     }
 }
 
-/// Memory that a kept fragment of `packet_len` bytes takes beside its slot: the bytes, and what describes their buffer.
-const fn kept_cost(packet_len: usize) -> u64 {
+/// Memory that a kept fragment of `packet_len` bytes takes beside its slot: the bytes, and what describes their buffer. All of
+/// what the first fragment of a datagram takes.
+pub(super) const fn kept_cost(packet_len: u32) -> u64 {
     const BUFFER: u64 = 64;
     packet_len as u64 + BUFFER
 }

@@ -1,10 +1,11 @@
 //! How datagrams are given up: because a limit is met, by timeout, because they are wrong, or at the end of a run.
 
 use flumen_model::Timestamp;
+use flumen_pbuf::Pbuf;
 use flumen_wire::Fragment;
 
 use super::intake::Incoming;
-use super::trackers::{self, Id};
+use super::trackers::Id;
 use super::{Defrag, DropReason, INCOMPLETE_MAX};
 use crate::config::Compat;
 
@@ -70,31 +71,36 @@ pub(super) enum GivenUp {
 }
 
 impl Defrag {
-    /// Sees to it that the fragment fits within all limits, at the cost of the oldest datagrams but not of its own.
-    pub(super) fn make_room(&mut self, found: Option<Id>, incoming: Incoming<'_>) -> Result<(), DropReason> {
-        let mut need = self.trackers.payload(found).growth(&self.plan, incoming.packet_len());
-        if found.is_none() && self.config.report_incomplete {
-            need += trackers::STORY_BYTES;
-        }
-        if self.plan.keeps() && self.kept >= self.config.max_frags {
+    /// Sees to it that a fragment fits within all limits, at the cost of the oldest datagrams but not of its own: `need` bytes
+    /// beside those of a tracker, and the number of fragments when it is kept. A buffer of the datagram that went last, if one
+    /// did, is `spare` then: most often it lies where the fragment does, and its reference can be taken over.
+    #[inline]
+    pub(super) fn make_room(
+        &mut self,
+        own: Option<Id>,
+        is_kept: bool,
+        need: u64,
+        spare: &mut Pbuf,
+    ) -> Result<(), DropReason> {
+        if is_kept && self.kept >= self.config.max_frags {
             self.counters.max_frags_reached += 1;
             while self.kept >= self.config.max_frags {
-                if self.config.compat == Compat::Suricata || !self.evict_other(found) {
+                if self.config.compat == Compat::Suricata || !self.evict_other(own, spare) {
                     return Err(DropReason::MaxFrags);
                 }
             }
         }
-        while found.is_none() && self.trackers.in_use() >= self.config.trackers {
-            if !self.evict_other(found) {
+        while own.is_none() && self.trackers.in_use() >= self.config.trackers {
+            if !self.evict_other(own, spare) {
                 return Err(self.no_tracker());
             }
         }
         loop {
-            let tracker = if found.is_none() { self.trackers.growth() } else { 0 };
+            let tracker = if own.is_none() { self.trackers.growth() } else { 0 };
             if self.memuse() + tracker + need <= self.config.memcap {
                 return Ok(());
             }
-            if !self.evict_other(found) {
+            if !self.evict_other(own, spare) {
                 let even_the_tracker = self.memuse() + tracker > self.config.memcap;
                 return Err(if even_the_tracker { self.no_tracker() } else { DropReason::Memcap });
             }
@@ -105,8 +111,8 @@ impl Defrag {
         DropReason::Trackers
     }
     /// Gives up the oldest datagram, unless it is `own`, and says whether there was one. What was touched just now is
-    /// the oldest only when it is the only one.
-    fn evict_other(&mut self, own: Option<Id>) -> bool {
+    /// the oldest only when it is the only one. One of its buffers takes the place of `spare`.
+    fn evict_other(&mut self, own: Option<Id>, spare: &mut Pbuf) -> bool {
         let Some(id) = self.trackers.oldest().filter(|&id| Some(id) != own) else { return false };
         let reuse = match self.trackers.tracker(id).discarded {
             true => &mut self.counters.tracker_soft_reuse,
@@ -114,7 +120,7 @@ impl Defrag {
         };
         *reuse += 1;
         self.trackers.prefetch_after(id);
-        self.give_up(id, GivenUp::Evicted);
+        *spare = self.give_up(id, GivenUp::Evicted);
         true
     }
 
@@ -123,14 +129,16 @@ impl Defrag {
         self.let_go(id, GivenUp::Discarded);
         self.trackers.tracker(id).discarded = true;
     }
-    /// Gives up a datagram, and its tracker.
-    pub(super) fn give_up(&mut self, id: Id, why: GivenUp) {
-        self.let_go(id, why);
+    /// Gives up a datagram, and its tracker. As [`Defrag::let_go`], hands out one of its buffers.
+    #[inline]
+    pub(super) fn give_up(&mut self, id: Id, why: GivenUp) -> Pbuf {
+        let one = self.let_go(id, why);
         self.trackers.remove(id);
+        one
     }
     /// Gives up datagrams until memory fits, or none is left.
     pub(super) fn shrink(&mut self) {
-        while self.memuse() > self.config.memcap && self.evict_other(None) {}
+        while self.memuse() > self.config.memcap && self.evict_other(None, &mut Pbuf::empty()) {}
     }
     /// Gives up all of them.
     pub(super) fn give_up_all(&mut self) {
@@ -138,15 +146,17 @@ impl Defrag {
             self.give_up(id, GivenUp::Unfinished);
         }
     }
-    /// What a tracker holds is not held any more, and counted, unless its datagram has been given up before.
-    fn let_go(&mut self, id: Id, why: GivenUp) {
+    /// What a tracker holds is not held any more, and counted, unless its datagram has been given up before. One of
+    /// the buffers that it held is handed out.
+    #[inline]
+    fn let_go(&mut self, id: Id, why: GivenUp) -> Pbuf {
         let tracker = self.trackers.tracker(id);
         if tracker.discarded {
-            return;
+            return Pbuf::empty();
         }
         self.held_bytes -= tracker.memory();
         self.kept -= tracker.payload.kept();
-        tracker.payload.clear();
+        let one = tracker.payload.clear();
         let fragments = u64::from(core::mem::take(&mut tracker.fragments));
         match why {
             // What was taken by trackers is taken by this now.
@@ -162,8 +172,10 @@ impl Defrag {
         *counted += fragments;
         self.counters.held -= fragments;
         self.counters.incomplete += 1;
+        one
     }
     /// Gives up datagrams by timeout, `max` at most, and says how many trackers that were.
+    #[inline]
     pub(super) fn expire_some(&mut self, now: Timestamp, max: u32) -> u64 {
         let mut expired = 0;
         while expired < u64::from(max)

@@ -50,7 +50,10 @@ impl<T: Default> Few<T> {
     pub(super) fn clear(&mut self) {
         match self {
             Self::InPlace { items, count } => {
-                items.iter_mut().take(usize::from(*count)).for_each(|item| *item = T::default());
+                // What holds nothing may stay where it is.
+                if core::mem::needs_drop::<T>() {
+                    items.iter_mut().take(usize::from(*count)).for_each(|item| *item = T::default());
+                }
                 *count = 0;
             }
             Self::Heap(_) => *self = Self::new(Default::default()),
@@ -59,12 +62,19 @@ impl<T: Default> Few<T> {
     /// Adds an element at the end, and gives it to be filled in.
     #[inline]
     pub(super) fn add(&mut self) -> &mut T {
-        let at = self.len();
-        match self {
-            Self::InPlace { count, .. } if usize::from(*count) < IN_PLACE_MAX => *count += 1,
-            _ => self.on_heap(at + 1).push(T::default()),
+        if matches!(self, Self::InPlace { count, .. } if usize::from(*count) == IN_PLACE_MAX) {
+            self.on_heap(IN_PLACE_MAX + 1);
         }
-        &mut self[at]
+        match self {
+            Self::InPlace { items, count } => {
+                *count += 1;
+                &mut items[usize::from(*count) - 1]
+            }
+            Self::Heap(items) => {
+                items.reserve_exact(room(items.capacity(), items.len() + 1) - items.len());
+                items.push_mut(T::default())
+            }
+        }
     }
     /// Puts an element before the one with the number `at`.
     #[inline]

@@ -4,7 +4,7 @@ use flumen_model::Timestamp;
 use flumen_pbuf::Pbuf;
 use flumen_wire::{Event, Fragment, IpVersion};
 
-use super::assembly::Meets;
+use super::assembly::{self, Meets};
 use super::datagram::{self, Datagram};
 use super::ending::{EXPIRE_WITH_A_FRAGMENT_MAX, GivenUp, Incomplete};
 use super::key::Key;
@@ -12,6 +12,7 @@ use super::policy::Extent;
 use super::trackers::{self, Id};
 use super::{Defrag, DropReason};
 use crate::config::Compat;
+use crate::hash::FlowHash;
 
 /// A fragment and what is known of it besides.
 #[derive(Clone, Copy)]
@@ -30,6 +31,14 @@ impl Incoming<'_> {
     pub(super) const fn packet_len(&self) -> u32 {
         self.header_len() + self.fragment.payload_len
     }
+    /// Takes from the packet what is behind the payload. One that is shorter was cut by the capture. (In its place, since a
+    /// result that may be a packet is copied in pieces that stall the processor.)
+    #[inline]
+    fn cut(&self, packet: &mut Pbuf) -> Result<(), DropReason> {
+        let len = self.packet_len() as usize;
+        packet.truncate(len);
+        if packet.len() < len { Err(DropReason::Snapped) } else { Ok(()) }
+    }
 }
 
 impl Defrag {
@@ -38,45 +47,81 @@ impl Defrag {
     pub(super) fn take(
         &mut self,
         incoming: Incoming<'_>,
-        packet: impl FnOnce() -> Pbuf,
+        packet: impl FnOnce(Pbuf) -> Pbuf,
     ) -> Result<Option<Id>, DropReason> {
         let Incoming { fragment, device, at } = incoming;
         let extent = self.judge(incoming)?;
-        let key = Key::of(fragment, device, &self.config);
+        let key = Key::of(fragment, device, &self.keying);
         let hash = key.hash(&self.secret);
         self.trackers.prefetch_row(hash);
         self.counters.wrk_tracker_timeout += self.expire_some(at, EXPIRE_WITH_A_FRAGMENT_MAX);
-        let mut packet = Packet { get: Some(packet), fetched: Pbuf::empty(), len: incoming.packet_len() as usize };
-        let mut found = self.trackers.find(hash, |t| Key::of(&t.fragment, t.device, &self.config) == key);
+        let mut found = self.trackers.find(hash, |t| Key::of(&t.fragment, t.device, &self.keying) == key);
         if let Some(id) = found.take_if(|id| self.trackers.is_due(*id, at)) {
             self.counters.wrk_tracker_timeout += 1;
             self.give_up(id, GivenUp::TimedOut);
         }
-        if let Some(id) = found
-            && self.is_repeated(id, incoming, extent, &mut packet)?
-        {
+        match found {
+            Some(id) => self.go_on(id, incoming, extent, packet),
+            None => self.begin(hash, incoming, extent, packet),
+        }
+    }
+
+    /// A fragment of a datagram that has no other yet: there is nothing that it could overlap.
+    #[inline]
+    fn begin(
+        &mut self,
+        hash: FlowHash,
+        incoming: Incoming<'_>,
+        extent: Extent,
+        packet: impl FnOnce(Pbuf) -> Pbuf,
+    ) -> Result<Option<Id>, DropReason> {
+        let Incoming { fragment, device, at } = incoming;
+        let story = if self.config.report_incomplete { trackers::STORY_BYTES } else { 0 };
+        let mut spare = Pbuf::empty();
+        self.make_room(None, true, assembly::kept_cost(incoming.packet_len()) + story, &mut spare)?;
+        self.trackers.prefetch_first(hash);
+        let mut packet = packet(spare);
+        incoming.cut(&mut packet)?;
+        let policies = &self.config.policies;
+        let policy = policies.policy(fragment.ip_version, &fragment.dst);
+        let timeout = policies.timeout(fragment.ip_version, &fragment.dst).unwrap_or(self.config.timeout);
+        let id = self.trackers.insert(fragment, device, hash, policy, timeout, at);
+        self.count_in(id, incoming);
+        let payload = &mut self.trackers.tracker(id).payload;
+        payload.begin(extent, !fragment.more, packet);
+        self.held_bytes += payload.memory();
+        self.kept += 1;
+        Ok(payload.is_complete().then_some(id))
+    }
+
+    /// A fragment of a datagram of which there are others.
+    #[inline(never)]
+    fn go_on(
+        &mut self,
+        id: Id,
+        incoming: Incoming<'_>,
+        extent: Extent,
+        packet: impl FnOnce(Pbuf) -> Pbuf,
+    ) -> Result<Option<Id>, DropReason> {
+        let mut packet = Packet { get: Some(packet), fetched: Pbuf::empty() };
+        if self.is_repeated(id, incoming, extent, &mut packet)? {
             return Ok(None);
         }
-        let policy = match found {
-            Some(id) => self.trackers.tracker(id).policy,
-            None => self.config.policies.policy(fragment.ip_version, &fragment.dst),
-        };
-        let overlaps = self.trackers.payload(found).plan(extent, policy, &mut self.plan);
-        self.make_room(found, incoming)?;
-        let packet = if self.plan.keeps() { packet.whole() } else { Pbuf::empty() };
-        if self.plan.keeps() && packet.len() < incoming.packet_len() as usize {
-            return Err(DropReason::Snapped);
+        let tracker = self.trackers.tracker(id);
+        let overlaps = tracker.payload.plan(extent, tracker.policy, &mut self.plan);
+        let need = tracker.payload.growth(&self.plan, incoming.packet_len());
+        let mut spare = Pbuf::empty();
+        self.make_room(Some(id), self.plan.keeps(), need, &mut spare)?;
+        let mut packet = if self.plan.keeps() { packet.get(spare) } else { Pbuf::empty() };
+        if self.plan.keeps() {
+            incoming.cut(&mut packet)?;
         }
-        let id = found.unwrap_or_else(|| {
-            let timeout = self.config.policies.timeout(fragment.ip_version, &fragment.dst);
-            self.trackers.insert(fragment, device, hash, policy, timeout.unwrap_or(self.config.timeout), at)
-        });
         if overlaps {
-            self.event = Some(overlap(fragment.ip_version));
+            self.event = Some(overlap(incoming.fragment.ip_version));
             self.counters.overlapping += 1;
         }
         self.add(id, incoming, extent, packet);
-        Ok(self.trackers.payload(Some(id)).is_complete().then_some(id))
+        Ok(self.trackers.tracker(id).payload.is_complete().then_some(id))
     }
 
     /// Which bytes a fragment says it has; or why no datagram can have it.
@@ -104,7 +149,7 @@ impl Defrag {
 
     /// Whether the fragment repeats another of its datagram, and is thereby done with. What the datagram cannot have is
     /// refused; anything else makes it the newest of all.
-    fn is_repeated<F: FnOnce() -> Pbuf>(
+    fn is_repeated<F: FnOnce(Pbuf) -> Pbuf>(
         &mut self,
         id: Id,
         incoming: Incoming<'_>,
@@ -122,7 +167,7 @@ impl Defrag {
                 IpVersion::V4 => Meets::Nothing,
                 IpVersion::V6 => tracker.payload.meets(extent),
             };
-            repeats = meets == Meets::Twin && tracker.payload.repeats(extent, packet.payload(extent)?);
+            repeats = meets == Meets::Twin && tracker.payload.repeats(extent, packet.payload(incoming, extent)?);
             if meets != Meets::Nothing && !repeats {
                 self.discard(id);
                 return Err(DropReason::Overlap);
@@ -204,28 +249,23 @@ struct Packet<F> {
     get: Option<F>,
     /// What came of it, when that had to be looked at before.
     fetched: Pbuf,
-    /// How many bytes it should have. With fewer the capture has cut it.
-    len: usize,
 }
 
-impl<F: FnOnce() -> Pbuf> Packet<F> {
+impl<F: FnOnce(Pbuf) -> Pbuf> Packet<F> {
     /// Its payload, the bytes of `extent`.
     #[cold]
-    fn payload(&mut self, extent: Extent) -> Result<&[u8], DropReason> {
+    fn payload(&mut self, incoming: Incoming<'_>, extent: Extent) -> Result<&[u8], DropReason> {
         if let Some(get) = self.get.take() {
-            self.fetched = get();
+            self.fetched = get(Pbuf::empty());
         }
-        self.fetched.get(self.len - usize::from(extent.len())..self.len).ok_or(DropReason::Snapped)
+        let len = incoming.packet_len() as usize;
+        self.fetched.get(len - usize::from(extent.len())..len).ok_or(DropReason::Snapped)
     }
-    /// The whole, to be kept.
-    #[inline]
-    fn whole(self) -> Pbuf {
-        let mut bytes = match self.get {
-            Some(get) => get(),
+    fn get(self, spare: Pbuf) -> Pbuf {
+        match self.get {
+            Some(get) => get(spare),
             None => self.fetched,
-        };
-        bytes.truncate(self.len);
-        bytes
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which fragments belong together.
 
-use flumen_wire::{Address, Fragment, IpVersion, Tunnel};
+use flumen_wire::{Address, Fragment, IpVersion};
 
 use super::config::DefragConfig;
 use crate::config::Compat;
@@ -13,70 +13,80 @@ use crate::hash::{FlowHash, HashSecret};
 /// ids, the version and IPv4's protocol, and nothing else.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Key {
-    src: Address,
-    dst: Address,
-    id: u32,
-    vlan: [u16; 3],
-    device: u16,
-    ip_version: IpVersion,
-    protocol: u8,
-    recursion: u8,
-    tunnel: Tunnel,
+    /// Two words of each.
+    addresses: [u64; 4],
+    /// From the lowest bit: identification (32), protocol (8), depth of tunnels (8), device (16).
+    place: u64,
+    /// VLAN ids (16 each), version.
+    tags: u64,
+    /// Number, kind; 0 without a tunnel.
+    tunnel: u64,
+}
+
+/// What of a fragment is in its key, by how defragmentation is configured.
+#[derive(Debug)]
+pub(super) struct Keying {
+    both_directions: bool,
+    /// Bits that count.
+    place: u64,
+    tags: u64,
+    tunnel: u64,
+}
+
+impl Keying {
+    pub(super) fn of(config: &DefragConfig) -> Self {
+        let (vlan, device, recursion) = match config.compat {
+            Compat::Suricata => (true, false, false),
+            Compat::Flumen => (config.track_vlan, config.track_device, config.track_recursion),
+        };
+        let when = |counts: bool, bits: u64| if counts { bits } else { 0 };
+        Self {
+            both_directions: config.compat == Compat::Suricata,
+            place: 0xff_ffff_ffff | when(recursion, 0xff << 40) | when(device, 0xffff << 48),
+            tags: 0xff << 56 | when(vlan, 0xffff_ffff_ffff),
+            tunnel: when(recursion, u64::MAX),
+        }
+    }
 }
 
 impl Key {
-    pub(super) fn of(fragment: &Fragment, device: u16, config: &DefragConfig) -> Self {
-        let key = Self {
-            src: fragment.src,
-            dst: fragment.dst,
-            id: fragment.id,
-            vlan: fragment.vlan.ids,
-            device,
-            ip_version: fragment.ip_version,
-            protocol: match fragment.ip_version {
-                IpVersion::V4 => fragment.protocol,
-                IpVersion::V6 => 0,
-            },
-            recursion: fragment.recursion,
-            tunnel: fragment.tunnel,
+    #[inline]
+    pub(super) fn of(fragment: &Fragment, device: u16, keying: &Keying) -> Self {
+        let protocol = match fragment.ip_version {
+            IpVersion::V4 => fragment.protocol,
+            IpVersion::V6 => 0,
         };
-        match config.compat {
-            Compat::Suricata => {
-                let (src, dst) = (key.src.min(key.dst), key.src.max(key.dst));
-                Self { src, dst, device: 0, recursion: 0, tunnel: Tunnel::NONE, ..key }
-            }
-            Compat::Flumen => key.masked(config),
+        let place = u64::from(fragment.id)
+            | u64::from(protocol) << 32
+            | u64::from(fragment.recursion) << 40
+            | u64::from(device) << 48;
+        let [first, second, third] = fragment.vlan.ids.map(u64::from);
+        let tags = first | second << 16 | third << 32 | (fragment.ip_version as u64) << 56;
+        let tunnel = u64::from(fragment.tunnel.id) | (fragment.tunnel.kind as u64) << 32;
+        let Fragment { src, dst, .. } = fragment;
+        let (src, dst) = if keying.both_directions && dst < src { (dst, src) } else { (src, dst) };
+        let ([a, b], [c, d]) = (halves(src), halves(dst));
+        Self {
+            addresses: [a, b, c, d],
+            place: place & keying.place,
+            tags: tags & keying.tags,
+            tunnel: tunnel & keying.tunnel,
         }
-    }
-
-    /// What is not tracked is zero.
-    const fn masked(mut self, config: &DefragConfig) -> Self {
-        if !config.track_vlan {
-            self.vlan = [0; 3];
-        }
-        if !config.track_device {
-            self.device = 0;
-        }
-        if !config.track_recursion {
-            self.recursion = 0;
-            self.tunnel = Tunnel::NONE;
-        }
-        self
     }
 
     /// Keyed, so that nobody who does not know the secret can fill a row.
+    #[inline]
     pub(super) fn hash(&self, secret: &HashSecret) -> FlowHash {
-        let (src, dst) = (u128::from_ne_bytes(self.src.0), u128::from_ne_bytes(self.dst.0));
-        let [a, b, c] = self.vlan.map(u64::from);
-        let place = u64::from(self.id)
-            | u64::from(self.protocol) << 32
-            | u64::from(self.recursion) << 40
-            | u64::from(self.device) << 48;
-        let tags = a | b << 16 | c << 32 | (self.ip_version as u64) << 56;
-        let hash = secret.hash_words([src as u64, (src >> 64) as u64, dst as u64, (dst >> 64) as u64, place, tags]);
-        if self.tunnel == Tunnel::NONE {
-            return hash;
-        }
-        secret.extend(hash, u64::from(self.tunnel.id) | (self.tunnel.kind as u64) << 32)
+        let [a, b, c, d] = self.addresses;
+        let hash = secret.hash_words([a, b, c, d, self.place, self.tags]);
+        if self.tunnel == 0 { hash } else { secret.extend(hash, self.tunnel) }
     }
+}
+
+/// Not as one number: the address was written in pieces just now, and one that is read in larger ones than it was written in
+/// stalls the processor.
+#[inline]
+fn halves(address: &Address) -> [u64; 2] {
+    let [a, b, c, d, e, f, g, h, low @ ..] = address.0;
+    [u64::from_ne_bytes([a, b, c, d, e, f, g, h]), u64::from_ne_bytes(low)]
 }

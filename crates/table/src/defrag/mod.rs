@@ -64,6 +64,7 @@ use crate::hash::HashSecret;
 use assembly::Plan;
 use ending::Incompletes;
 use intake::Incoming;
+use key::Keying;
 use trackers::Trackers;
 
 /// What became of a fragment.
@@ -84,6 +85,7 @@ pub enum Outcome {
 pub struct Defrag {
     config: DefragConfig,
     secret: HashSecret,
+    keying: Keying,
     trackers: Trackers,
     /// Memory that is held by trackers.
     held_bytes: u64,
@@ -108,6 +110,7 @@ impl Defrag {
         let timeouts = core::iter::once(config.timeout).chain(config.policies.timeouts());
         let trackers = Trackers::new(rows as u32, prealloc as usize, timeouts);
         Self {
+            keying: Keying::of(&config),
             config,
             secret,
             trackers,
@@ -150,14 +153,15 @@ impl Defrag {
     /// Takes a fragment that came in on `device` at `at`.
     ///
     /// `packet` is called at most once, only when the bytes are wanted, and gives the packet from the IP header to the end of
-    /// the payload: a reference to where it lies, or a copy, as the caller likes. A packet shorter than the IP length says
+    /// the payload: a reference to where it lies, or a copy, as the caller likes. It is given a buffer that is not held any more, or
+    /// an empty one, whose reference it may take over: see [`Pbuf::slice_with`]. A packet shorter than the IP length says
     /// was cut by the capture: it is dropped. So who gets no buffer for a copy gives an empty one. What is longer is cut.
     pub fn fragment(
         &mut self,
         fragment: &Fragment,
         device: u16,
         at: Timestamp,
-        packet: impl FnOnce() -> Pbuf,
+        packet: impl FnOnce(Pbuf) -> Pbuf,
     ) -> Outcome {
         self.counters.version(fragment.ip_version).fragments += 1;
         self.event = None;

@@ -55,6 +55,11 @@ impl Tracker {
     pub(super) fn memory(&self) -> u64 {
         self.payload.memory() + if self.story.is_some() { STORY_BYTES } else { 0 }
     }
+    /// Whether its host, which waits `timeout`, has given up.
+    #[inline]
+    fn is_due(&self, now: Timestamp, timeout: Span) -> bool {
+        now.since(self.last) >= timeout && now > self.last
+    }
 }
 
 /// Where a tracker stands.
@@ -130,19 +135,11 @@ impl Trackers {
         &mut self.trackers[id as usize]
     }
 
-    /// What there is of a datagram: nothing, if it has no tracker yet.
-    pub(super) fn payload(&self, id: Option<Id>) -> &Assembly {
-        static NOTHING: Assembly = Assembly::EMPTY;
-        id.map_or(&NOTHING, |id| &self.trackers[id as usize].payload)
-    }
-
     /// The tracker whose key has this hash and is the one that is meant.
     #[inline]
     pub(super) fn find(&self, hash: FlowHash, is_meant: impl Fn(&Tracker) -> bool) -> Option<Id> {
         let hash = half(hash);
         let row = self.row(hash);
-        // A new tracker comes before the first of the row, whose link is written to then.
-        prefetch(self.links.as_ptr().wrapping_add(self.rows[row] as usize).cast());
         if self.sieves[row] & sieve(hash) == 0 {
             return None;
         }
@@ -163,6 +160,11 @@ impl Trackers {
         let row = self.row(half(hash));
         prefetch((&raw const self.sieves[row]).cast());
         prefetch((&raw const self.rows[row]).cast());
+    }
+    /// Asks for the link of the first tracker in the row of a hash: a new one comes before it, and it is written to then.
+    #[inline]
+    pub(super) fn prefetch_first(&self, hash: FlowHash) {
+        prefetch(self.links.as_ptr().wrapping_add(self.rows[self.row(half(hash))] as usize).cast());
     }
     /// Asks for the tracker that becomes the oldest when `id` goes.
     #[inline]
@@ -240,6 +242,7 @@ impl Trackers {
         self.append(id);
     }
     /// Ends the use of a tracker, which holds nothing any more.
+    #[inline]
     pub(super) fn remove(&mut self, id: Id) {
         self.unlink(id);
         let Link { hash, next, prev, .. } = self.links[id as usize];
@@ -259,20 +262,25 @@ impl Trackers {
     /// Whether the tracker's host has given up waiting.
     pub(super) fn is_due(&self, id: Id, now: Timestamp) -> bool {
         let tracker = &self.trackers[id as usize];
-        now.since(tracker.last) >= self.classes[tracker.class as usize].timeout && now > tracker.last
+        tracker.is_due(now, self.classes[tracker.class as usize].timeout)
     }
     /// One whose host has given up waiting. Looks at the oldest of each class only.
+    #[inline]
     pub(super) fn due(&self, now: Timestamp) -> Option<Id> {
-        self.oldest_of_each().find(|&id| self.is_due(id, now))
+        let is_due = |class: &&Class| self.oldest_of(class).is_some_and(|oldest| oldest.is_due(now, class.timeout));
+        self.classes.iter().find(is_due).map(|class| class.oldest)
     }
     /// The one whose last fragment came first of all.
     pub(super) fn oldest(&self) -> Option<Id> {
-        self.oldest_of_each().min_by_key(|&id| self.trackers[id as usize].touched)
+        let each = self.classes.iter().filter_map(|class| Some((self.oldest_of(class)?.touched, class.oldest)));
+        each.min().map(|(_, id)| id)
     }
-    fn oldest_of_each(&self) -> impl Iterator<Item = Id> {
-        self.classes.iter().map(|class| class.oldest).filter(|&id| id != NONE)
+    #[inline]
+    fn oldest_of(&self, class: &Class) -> Option<&Tracker> {
+        self.trackers.get(class.oldest as usize)
     }
 
+    #[inline]
     fn append(&mut self, id: Id) {
         self.touches += 1;
         let tracker = &mut self.trackers[id as usize];
@@ -287,6 +295,7 @@ impl Trackers {
         let link = &mut self.links[id as usize];
         (link.older, link.newer) = (older, NONE);
     }
+    #[inline]
     fn unlink(&mut self, id: Id) {
         let Link { older, newer, .. } = self.links[id as usize];
         let class = &mut self.classes[self.trackers[id as usize].class as usize];

@@ -164,7 +164,7 @@ impl Bed {
         self.bytes(f, vec![fill; f.payload_len as usize], at)
     }
     pub(crate) fn bytes(&mut self, f: Fragment, bytes: Vec<u8>, at: Timestamp) -> Outcome {
-        let outcome = self.defrag.fragment(&f, 0, at, || self.buffers.of(packet(&f, &bytes)));
+        let outcome = self.defrag.fragment(&f, 0, at, |_| self.buffers.of(packet(&f, &bytes)));
         self.check();
         outcome
     }

@@ -91,7 +91,7 @@ fn fragments_as_the_decoder_finds_them_then_they_complete() {
         let Decoded::Fragment(found) = decoder.decode(LinkType::Ethernet, &frame, frame.len() as u32) else { panic!() };
         let (ip, start) = (found.ip_offset as usize, found.payload_offset as usize);
         let end = start + found.payload_len as usize;
-        outcome = bed.defrag.fragment(&found, 0, at(0), || bed.buffers.of(frame[ip..end].to_vec()));
+        outcome = bed.defrag.fragment(&found, 0, at(0), |_| bed.buffers.of(frame[ip..end].to_vec()));
     }
     let datagram = complete(outcome);
     assert_eq!((datagram.first.link_len, datagram.first.macs.is_some()), (14, true));
@@ -104,7 +104,7 @@ fn wrong_checksum_in_the_first_header_stays_wrong() {
     let first = v4(1, 0, 8, true);
     let mut bad = packet(&first, &[0; 8]);
     bad[10] ^= 0x10;
-    held(bed.defrag.fragment(&first, 0, at(0), || bed.buffers.of(bad)));
+    held(bed.defrag.fragment(&first, 0, at(0), |_| bed.buffers.of(bad)));
     let datagram = complete(bed.put(v4(1, 8, 8, false), 0, at(0)));
     assert_ne!(sum(datagram.header()), 0xffff);
 }
@@ -133,7 +133,7 @@ fn fragments_that_differ_in_a_part_of_the_key_do_not_meet() {
         assert_eq!(bed.defrag.trackers() as usize, n + 2, "{other:?}");
     }
     // The same on another device.
-    held(bed.defrag.fragment(&f, 1, at(0), || bed.buffers.of(packet(&f, &[0; 8]))));
+    held(bed.defrag.fragment(&f, 1, at(0), |_| bed.buffers.of(packet(&f, &[0; 8]))));
     assert_eq!(bed.defrag.trackers() as usize, others.len() + 2);
     bed.end();
 }
@@ -146,7 +146,7 @@ fn what_is_not_tracked_is_not_part_of_the_key() {
     held(bed.put(f, 0, at(0)));
     let mut last = Fragment { recursion: 1, tunnel: Tunnel { kind: TunnelKind::Vni, id: 5 }, ..v4(1, 8, 8, false) };
     (last.vlan.ids[0], last.vlan.count) = (7, 1);
-    complete(bed.defrag.fragment(&last, 3, at(0), || bed.buffers.of(packet(&last, &[0; 8]))));
+    complete(bed.defrag.fragment(&last, 3, at(0), |_| bed.buffers.of(packet(&last, &[0; 8]))));
     bed.end();
 }
 
@@ -161,7 +161,7 @@ fn key_in_compat_mode_knows_no_direction_device_or_tunnel_but_vlans() {
     held(bed.put(Fragment { protocol: 6, ..last }, 0, at(0)));
     let tunnel = Tunnel { kind: TunnelKind::Vni, id: 5 };
     let turned = Fragment { src: B, dst: A, recursion: 1, tunnel, ..last };
-    complete(bed.defrag.fragment(&turned, 3, at(0), || bed.buffers.of(packet(&turned, &[0; 8]))));
+    complete(bed.defrag.fragment(&turned, 3, at(0), |_| bed.buffers.of(packet(&turned, &[0; 8]))));
     bed.end();
 }
 
@@ -315,10 +315,10 @@ fn cut_by_the_capture_then_dropped_without_a_trace() {
     let mut bed = Bed::new(small());
     let f = v4(1, 0, 16, true);
     assert_eq!(dropped(bed.bytes(f, vec![0; 15], at(0))), DropReason::Snapped);
-    let cut = bed.defrag.fragment(&f, 0, at(0), || bed.buffers.of(header(&f)[..19].to_vec()));
+    let cut = bed.defrag.fragment(&f, 0, at(0), |_| bed.buffers.of(header(&f)[..19].to_vec()));
     assert_eq!(dropped(cut), DropReason::Snapped);
     let lying = Fragment { payload_offset: 0, ..f };
-    assert_eq!(dropped(bed.defrag.fragment(&lying, 0, at(0), || panic!("not wanted"))), DropReason::Snapped);
+    assert_eq!(dropped(bed.defrag.fragment(&lying, 0, at(0), |_| panic!("not wanted"))), DropReason::Snapped);
     assert_eq!((bed.defrag.trackers(), bed.buffers.held()), (0, 0));
     // What is longer is cut: Ethernet pads short frames.
     held(bed.bytes(f, vec![7; 60], at(0)));
@@ -347,7 +347,7 @@ fn covered_fragment_then_its_payload_is_not_asked_for() {
     let mut bed = Bed::new(small());
     held(bed.put(v4(1, 0, 16, true), 0, at(0)));
     let f = v4(1, 8, 8, true);
-    held(bed.defrag.fragment(&f, 0, at(0), || panic!("not wanted")));
+    held(bed.defrag.fragment(&f, 0, at(0), |_| panic!("not wanted")));
     assert_eq!((bed.defrag.kept(), bed.defrag.counters.held), (1, 2));
     assert_eq!(complete(bed.put(v4(1, 16, 8, false), 0, at(0))).fragments, 3);
     bed.end();
@@ -357,7 +357,7 @@ fn covered_fragment_then_its_payload_is_not_asked_for() {
 fn switched_off_then_every_fragment_is_dropped() {
     let mut bed = Bed::new(DefragConfig { enabled: false, ..small() });
     let f = v4(1, 0, 16, true);
-    let outcome = bed.defrag.fragment(&f, 0, at(0), || panic!("not wanted"));
+    let outcome = bed.defrag.fragment(&f, 0, at(0), |_| panic!("not wanted"));
     assert_eq!(dropped(outcome), DropReason::Disabled);
     bed.end();
 }
@@ -372,7 +372,7 @@ fn payloads_from_a_pool_then_they_are_back_when_the_datagram_is_dropped() {
         buffer
     };
     for (f, expected) in [(v4(1, 0, 1480, true), 1), (v4(1, 0, 1480, true), 1), (v4(1, 1480, 8, false), 2)] {
-        let outcome = bed.defrag.fragment(&f, 0, at(0), || from_pool((f.payload_offset + f.payload_len) as usize));
+        let outcome = bed.defrag.fragment(&f, 0, at(0), |_| from_pool((f.payload_offset + f.payload_len) as usize));
         assert_eq!(pool.stats().outstanding, expected);
         drop(outcome);
     }
@@ -386,11 +386,11 @@ fn references_into_a_mapping_then_they_are_gone_at_the_end() {
     let mut bed = Bed::new(small());
     for id in 0..10 {
         let f = v4(id, 0, 64, true);
-        held(bed.defrag.fragment(&f, 0, at(0), || mapping.slice(64..148)));
+        held(bed.defrag.fragment(&f, 0, at(0), |_| mapping.slice(64..148)));
     }
     assert_eq!(mapping.references(), Some(11));
     let f = v4(3, 64, 64, false);
-    let datagram = complete(bed.defrag.fragment(&f, 0, at(0), || mapping.slice(..84)));
+    let datagram = complete(bed.defrag.fragment(&f, 0, at(0), |_| mapping.slice(..84)));
     assert_eq!(payload(&datagram), [5; 128]);
     assert_eq!(mapping.references(), Some(12));
     drop(datagram);

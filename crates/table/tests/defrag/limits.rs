@@ -43,7 +43,7 @@ fn no_tracker_allowed_then_every_fragment_is_dropped_and_counted() {
     for config in [DefragConfig { trackers: 0, ..small() }, DefragConfig { memcap: 100, ..small() }] {
         let mut bed = Bed::new(config);
         let f = v4(1, 0, 8, true);
-        let outcome = bed.defrag.fragment(&f, 0, at(0), || panic!("not wanted"));
+        let outcome = bed.defrag.fragment(&f, 0, at(0), |_| panic!("not wanted"));
         assert_eq!((dropped(outcome), bed.defrag.event()), (DropReason::Trackers, None));
         assert_eq!(bed.defrag.counters.max_trackers_reached, 1);
         bed.end();
@@ -144,7 +144,7 @@ fn flood_of_first_fragments_then_memory_stays_within_the_cap_at_every_step() {
     for n in 0..fragments {
         let mut f = v4(n & 0xffff, 0, 512, true);
         f.src.0[..4].copy_from_slice(&n.to_be_bytes());
-        held(defrag.fragment(&f, 0, ms(u64::from(n / 1000)), || buffers.of(packet(&f, &[0; 512]))));
+        held(defrag.fragment(&f, 0, ms(u64::from(n / 1000)), |_| buffers.of(packet(&f, &[0; 512]))));
         assert!(defrag.memuse() <= 1 << 20);
         peak = peak.max(buffers.held());
         assert_eq!(buffers.held(), defrag.kept() as usize);
@@ -273,7 +273,7 @@ fn same_input_then_the_same_output_under_every_secret() {
                 let x = n.wrapping_mul(0x9e37_79b9) ^ n.wrapping_mul(0x85eb_ca6b) >> 13;
                 let (id, place) = ((x >> 8) % 25, (x >> 20) % 3);
                 let f = v4(id, place * 8, 8, place != 2);
-                let outcome = defrag.fragment(&f, 0, ms(u64::from(n) * 100), || packet(&f, &[n as u8; 8]).into());
+                let outcome = defrag.fragment(&f, 0, ms(u64::from(n) * 100), |_| packet(&f, &[n as u8; 8]).into());
                 log.push(match outcome {
                     Outcome::Complete(datagram) => (crate::bed::payload(&datagram), defrag.memuse()),
                     Outcome::Held => (vec![], defrag.memuse()),

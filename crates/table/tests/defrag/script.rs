@@ -48,7 +48,7 @@ pub(crate) fn run(script: &[u8]) -> Seen {
             let f = fragment(what, place, len, flags);
             let (device, bytes) = (u16::from(flags >> 6 == 3), bytes(&f, n, content));
             let expected = model.fragment(&f, device, now, &bytes);
-            let outcome = defrag.fragment(&f, device, now, || buffers.of(packet(&f, &bytes)));
+            let outcome = defrag.fragment(&f, device, now, |_| buffers.of(packet(&f, &bytes)));
             compare(outcome, &expected, n, &f);
             assert_eq!(defrag.event(), model.event, "step {n}: {f:?}");
         }
