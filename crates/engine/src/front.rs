@@ -414,11 +414,11 @@ impl<'t> Front<'t> {
                 anomalies.push(Anomaly { at, frame, device: found.place.device, event, ends });
             }
         }
-        let reason = match (&outcome, self.defrag.event()) {
-            (Outcome::Dropped(_), Some(event)) => NonFlow::Invalid(event),
-            _ => NonFlow::Fragment,
-        };
-        self.ledger.non_flow(reason, u64::from(bytes));
+        if let (Outcome::Dropped(_), Some(event)) = (&outcome, self.defrag.event()) {
+            self.ledger.non_flow(NonFlow::Invalid(event), u64::from(bytes));
+            return;
+        }
+        self.ledger.non_flow(NonFlow::Fragment, u64::from(bytes));
         if let Outcome::Complete(datagram) = outcome {
             // A datagram in a datagram has a buffer of its own; their number is bounded as that of layers is.
             let mut data = core::mem::take(&mut self.datagram);

@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn mac_addresses_that_are_noted_are_those_of_their_packet() {
-        let macs = |n| Macs { src: [n; 6], dst: [0; 6] };
+        let macs = |n| Macs::new([n; 6], [0; 6]);
         let mut vector = Vector::default();
         put(&mut vector, Outside::NONE, false);
         assert_eq!(vector.view(0, 0).macs, None);

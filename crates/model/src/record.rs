@@ -129,7 +129,7 @@ pub struct MacSet {
 impl MacSet {
     /// Adds the addresses of one frame, keeping at most `max` of each.
     pub fn add(&mut self, macs: Macs, max: usize) {
-        for (list, mac) in [(&mut self.src, macs.src), (&mut self.dst, macs.dst)] {
+        for (list, mac) in [(&mut self.src, macs.src()), (&mut self.dst, macs.dst())] {
             if list.len() < max && !list.contains(&mac) {
                 list.push(mac);
             }

@@ -40,13 +40,34 @@ pub struct VlanTags {
     pub count: u8,
 }
 
-/// Source and destination MAC address of the outermost Ethernet header.
+/// Destination and source MAC address of the outermost Ethernet header, as they stand there: twelve bytes that are copied as one.
+/// As two times six they were written in pieces and read at once in others, which stalls the processor.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
-pub struct Macs {
+pub struct Macs(pub(crate) [u8; 12]);
+
+impl Macs {
+    /// Those of a frame from `src` to `dst`.
+    #[must_use]
+    pub fn new(src: [u8; 6], dst: [u8; 6]) -> Self {
+        let mut both = [0; 12];
+        both[..6].copy_from_slice(&dst);
+        both[6..].copy_from_slice(&src);
+        Self(both)
+    }
     /// Who sent the frame.
-    pub src: [u8; 6],
+    #[must_use]
+    #[inline]
+    pub const fn src(&self) -> [u8; 6] {
+        let [_, _, _, _, _, _, src @ ..] = self.0;
+        src
+    }
     /// Who it was for.
-    pub dst: [u8; 6],
+    #[must_use]
+    #[inline]
+    pub const fn dst(&self) -> [u8; 6] {
+        let [dst @ .., _, _, _, _, _, _] = self.0;
+        dst
+    }
 }
 
 /// What tells one tunnel between two hosts from another: the innermost one that has a number, when they are nested.

@@ -33,9 +33,8 @@ impl Macs {
 /// Addresses and type.
 #[inline]
 pub(crate) fn fields(header: &[u8; HEADER_LEN]) -> (Macs, u16) {
-    let &[ref dst @ .., _, _, _, _, _, _, _, _] = header;
-    let &[_, _, _, _, _, _, ref src @ .., hi, lo] = header;
-    (Macs { src: *src, dst: *dst }, be16(hi, lo))
+    let &[ref macs @ .., hi, lo] = header;
+    (Macs(*macs), be16(hi, lo))
 }
 
 /// The two bytes of a FabricPath tag. They only come before an Ethernet header, which must be there.

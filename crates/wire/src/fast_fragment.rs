@@ -32,8 +32,7 @@ pub(crate) fn decode(counters: &mut DecodeCounters, data: &[u8], wire_len: u32) 
     }
 }
 
-/// What comes before the IP header. MAC addresses are taken out of it where they are wanted: kept here, they were written in
-/// pieces of four and two bytes and read at once in larger ones, which stalls the processor.
+/// What comes before the IP header.
 #[derive(Clone, Copy)]
 struct Link<'a> {
     header: &'a [u8; ethernet::HEADER_LEN],
@@ -41,6 +40,7 @@ struct Link<'a> {
 }
 
 impl Link<'_> {
+    #[inline]
     fn macs(&self) -> Macs {
         ethernet::fields(self.header).0
     }

@@ -110,7 +110,7 @@ fn vlan_ids_keep_twelve_bits_and_their_order() {
 fn mac_addresses_are_those_of_the_outermost_header() {
     let inner = cat(&[&[9; 12], &[8, 0], &ipv4(17, &udp(b""))]);
     let packet = flow(LinkType::Ethernet, &ethernet(0x8903, &cat(&[&[0, 0], &inner])));
-    assert_eq!(packet.macs, Some(Macs { src: CLIENT_MAC, dst: SERVER_MAC }));
+    assert_eq!(packet.macs, Some(Macs::new(CLIENT_MAC, SERVER_MAC)));
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn fragments_say_where_they_belong() {
         protocol_offset: 23,
         link_len: 14,
         ttl: 64,
-        macs: Some(Macs { src: CLIENT_MAC, dst: SERVER_MAC }),
+        macs: Some(Macs::new(CLIENT_MAC, SERVER_MAC)),
         recursion: 0,
         layers: 2,
         tunnel: Tunnel::NONE,

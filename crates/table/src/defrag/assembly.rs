@@ -115,16 +115,17 @@ impl Assembly {
         ended: false,
     };
 
-    /// Lets go of all that has come in, but for one of the buffers, if there is any.
+    /// Lets go of all that has come in, and of `spare`, which one of the buffers becomes, if there is any.
     #[inline]
-    pub(super) fn clear(&mut self) -> Pbuf {
-        let one = self.slots.first_mut().map(|slot| core::mem::take(&mut slot.packet)).unwrap_or_default();
+    pub(super) fn clear(&mut self, spare: &mut Pbuf) {
+        if let Some(slot) = self.slots.first_mut() {
+            core::mem::swap(&mut slot.packet, spare);
+        }
         self.slots.clear();
         self.pieces.clear();
         self.kept_bytes = 0;
         (self.vacant, self.next_vacant, self.covered, self.reach) = (0, 0, 0, 0);
         self.ended = false;
-        one
     }
 
     /// Whether every byte up to the last is there.

@@ -90,11 +90,13 @@ impl HostPolicies {
     }
     /// By which policy the host resolves overlaps.
     #[must_use]
+    #[inline]
     pub fn policy(&self, version: IpVersion, host: &Address) -> OverlapPolicy {
         find(&self.policies, version, host).unwrap_or(self.default)
     }
     /// How long the host waits, when that is known.
     #[must_use]
+    #[inline]
     pub fn timeout(&self, version: IpVersion, host: &Address) -> Option<Span> {
         find(&self.timeouts, version, host)
     }

@@ -120,21 +120,20 @@ impl Defrag {
         };
         *reuse += 1;
         self.trackers.prefetch_after(id);
-        *spare = self.give_up(id, GivenUp::Evicted);
+        self.give_up(id, GivenUp::Evicted, spare);
         true
     }
 
     /// Gives up a datagram, and keeps its tracker for what comes late.
     pub(super) fn discard(&mut self, id: Id) {
-        self.let_go(id, GivenUp::Discarded);
+        self.let_go(id, GivenUp::Discarded, &mut Pbuf::empty());
         self.trackers.tracker(id).discarded = true;
     }
-    /// Gives up a datagram, and its tracker. As [`Defrag::let_go`], hands out one of its buffers.
+    /// Gives up a datagram, and its tracker. One of its buffers, if it has any, takes the place of `spare`.
     #[inline]
-    pub(super) fn give_up(&mut self, id: Id, why: GivenUp) -> Pbuf {
-        let one = self.let_go(id, why);
+    pub(super) fn give_up(&mut self, id: Id, why: GivenUp, spare: &mut Pbuf) {
+        self.let_go(id, why, spare);
         self.trackers.remove(id);
-        one
     }
     /// Gives up datagrams until memory fits, or none is left.
     pub(super) fn shrink(&mut self) {
@@ -143,20 +142,19 @@ impl Defrag {
     /// Gives up all of them.
     pub(super) fn give_up_all(&mut self) {
         while let Some(id) = self.trackers.oldest() {
-            self.give_up(id, GivenUp::Unfinished);
+            self.give_up(id, GivenUp::Unfinished, &mut Pbuf::empty());
         }
     }
-    /// What a tracker holds is not held any more, and counted, unless its datagram has been given up before. One of
-    /// the buffers that it held is handed out.
+    /// What a tracker holds is not held any more, and counted, unless its datagram has been given up before.
     #[inline]
-    fn let_go(&mut self, id: Id, why: GivenUp) -> Pbuf {
+    fn let_go(&mut self, id: Id, why: GivenUp, spare: &mut Pbuf) {
         let tracker = self.trackers.tracker(id);
         if tracker.discarded {
-            return Pbuf::empty();
+            return;
         }
         self.held_bytes -= tracker.memory();
         self.kept -= tracker.payload.kept();
-        let one = tracker.payload.clear();
+        tracker.payload.clear(spare);
         let fragments = u64::from(core::mem::take(&mut tracker.fragments));
         match why {
             // What was taken by trackers is taken by this now.
@@ -172,7 +170,6 @@ impl Defrag {
         *counted += fragments;
         self.counters.held -= fragments;
         self.counters.incomplete += 1;
-        one
     }
     /// Gives up datagrams by timeout, `max` at most, and says how many trackers that were.
     #[inline]
@@ -181,7 +178,7 @@ impl Defrag {
         while expired < u64::from(max)
             && let Some(id) = self.trackers.due(now)
         {
-            self.give_up(id, GivenUp::TimedOut);
+            self.give_up(id, GivenUp::TimedOut, &mut Pbuf::empty());
             expired += 1;
         }
         expired

@@ -62,19 +62,16 @@ impl<T: Default> Few<T> {
     /// Adds an element at the end, and gives it to be filled in.
     #[inline]
     pub(super) fn add(&mut self) -> &mut T {
-        if matches!(self, Self::InPlace { count, .. } if usize::from(*count) == IN_PLACE_MAX) {
-            self.on_heap(IN_PLACE_MAX + 1);
-        }
+        let at = self.len();
         match self {
-            Self::InPlace { items, count } => {
-                *count += 1;
-                &mut items[usize::from(*count) - 1]
-            }
-            Self::Heap(items) => {
-                items.reserve_exact(room(items.capacity(), items.len() + 1) - items.len());
-                items.push_mut(T::default())
-            }
+            Self::InPlace { count, .. } if usize::from(*count) < IN_PLACE_MAX => *count += 1,
+            _ => self.on_heap_with(T::default()),
         }
+        &mut self[at]
+    }
+    #[cold]
+    fn on_heap_with(&mut self, item: T) {
+        self.on_heap(self.len() + 1).push(item);
     }
     /// Puts an element before the one with the number `at`.
     #[inline]

@@ -58,7 +58,7 @@ impl Defrag {
         let mut found = self.trackers.find(hash, |t| Key::of(&t.fragment, t.device, &self.keying) == key);
         if let Some(id) = found.take_if(|id| self.trackers.is_due(*id, at)) {
             self.counters.wrk_tracker_timeout += 1;
-            self.give_up(id, GivenUp::TimedOut);
+            self.give_up(id, GivenUp::TimedOut, &mut Pbuf::empty());
         }
         match found {
             Some(id) => self.go_on(id, incoming, extent, packet),
@@ -201,13 +201,19 @@ impl Defrag {
         self.kept = self.kept + tracker.payload.kept() - kept;
     }
     /// The fragment belongs to the datagram, whatever becomes of its bytes.
+    #[inline]
     fn count_in(&mut self, id: Id, incoming: Incoming<'_>) {
         self.counters.held += 1;
         let tracker = self.trackers.tracker(id);
         tracker.fragments += 1;
-        if !self.config.report_incomplete {
-            return;
+        if self.config.report_incomplete {
+            self.tell_of(id, incoming);
         }
+    }
+    /// The story of a datagram, should it never be complete, goes on.
+    #[cold]
+    fn tell_of(&mut self, id: Id, incoming: Incoming<'_>) {
+        let tracker = self.trackers.tracker(id);
         if tracker.story.is_none() {
             tracker.story = Some(Box::new(Incomplete::begin(incoming)));
             self.held_bytes += trackers::STORY_BYTES;

@@ -28,8 +28,9 @@ pub(super) type Id = u32;
 /// No tracker.
 const NONE: Id = Id::MAX;
 
-/// One datagram.
+/// One datagram, in whole cache lines: [`Trackers::prefetch_after`] asks for them.
 #[derive(Debug)]
+#[repr(align(64))]
 pub(super) struct Tracker {
     /// The fragment with the first byte of the datagram; until that has come, the one that came first. They have the same
     /// key, and it is the tracker's.
@@ -166,21 +167,24 @@ impl Trackers {
     pub(super) fn prefetch_first(&self, hash: FlowHash) {
         prefetch(self.links.as_ptr().wrapping_add(self.rows[self.row(half(hash))] as usize).cast());
     }
-    /// Asks for the tracker that becomes the oldest when `id` goes.
+    /// Asks for the tracker that becomes the oldest when `id` goes, and for the link that is written to then.
     #[inline]
     pub(super) fn prefetch_after(&self, id: Id) {
         let Link { newer, .. } = self.links[id as usize];
         let Some(link) = self.links.get(newer as usize) else { return };
         let tracker = (&raw const self.trackers[newer as usize]).cast::<u8>();
-        for line in 0..size_of::<Tracker>().div_ceil(64) {
+        for line in 0..size_of::<Tracker>() / 64 {
             prefetch(tracker.wrapping_add(line * 64));
         }
-        prefetch(self.links.as_ptr().wrapping_add(link.prev as usize).cast());
+        // An address without memory behind it takes a walk through page tables each time.
+        let written = if link.prev == NONE { newer } else { link.prev };
+        prefetch(self.links.as_ptr().wrapping_add(written as usize).cast());
     }
     fn row(&self, hash: u32) -> usize {
         ((u64::from(hash) * self.rows.len() as u64) >> 32) as usize
     }
     /// A tracker for the datagram of `fragment`, which has none, for a host that waits `timeout`.
+    #[inline]
     pub(super) fn insert(
         &mut self,
         fragment: &Fragment,
@@ -213,12 +217,18 @@ impl Trackers {
         id
     }
     /// One that holds nothing.
+    #[inline]
     fn vacant(&mut self, fragment: &Fragment) -> Id {
         let id = self.free;
-        if id != NONE {
-            self.free = self.links[id as usize].next;
-            return id;
+        if id == NONE {
+            return self.another(fragment);
         }
+        self.free = self.links[id as usize].next;
+        id
+    }
+    /// One more.
+    #[cold]
+    fn another(&mut self, fragment: &Fragment) -> Id {
         self.trackers.push(Tracker {
             fragment: *fragment,
             device: 0,

@@ -16,8 +16,8 @@ const SEEN: u64 = 1 << 48;
 /// for a frame to the client. An address that finds no room is left out.
 pub(super) fn add(words: &mut [u64], macs: Macs, direction: Direction, counters: &mut LookupCounters) {
     let (client, server) = match direction {
-        Direction::ToServer => (macs.src, macs.dst),
-        Direction::ToClient => (macs.dst, macs.src),
+        Direction::ToServer => (macs.src(), macs.dst()),
+        Direction::ToClient => (macs.dst(), macs.src()),
     };
     let (clients, servers) = words.split_at_mut(words.len() / 2);
     add_one(clients, client, &mut counters.max_macs_src);
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     fn frame(src: u8, dst: u8) -> Macs {
-        Macs { src: [2, 0, 0, 0, 0, src], dst: [2, 0, 0, 0, 0, dst] }
+        Macs::new([2, 0, 0, 0, 0, src], [2, 0, 0, 0, 0, dst])
     }
 
     #[test]
@@ -60,7 +60,10 @@ mod tests {
         add(&mut words, frame(1, 2), Direction::ToServer, &mut counters);
         add(&mut words, frame(2, 1), Direction::ToClient, &mut counters);
         add(&mut words, frame(3, 1), Direction::ToClient, &mut counters);
-        assert_eq!(set(&words), MacSet { src: vec![frame(1, 0).src], dst: vec![frame(2, 0).src, frame(3, 0).src] });
+        assert_eq!(
+            set(&words),
+            MacSet { src: vec![frame(1, 0).src()], dst: vec![frame(2, 0).src(), frame(3, 0).src()] }
+        );
         assert_eq!((counters.max_macs_src, counters.max_macs_dst), (1, 2));
     }
 

@@ -20,7 +20,7 @@ fn packets_of_both_directions_then_the_record_has_both_sides() {
     for (ms, packet) in [(1, udp(2, 1, 53, 1000)), (2, FlowPacket { macs: None, ..udp(1, 2, 1000, 53) })] {
         let _ = bench.send(at(ms), &packet, 60);
     }
-    let other_router = FlowPacket { macs: Some(Macs { src: mac(9), dst: mac(1) }), ..udp(2, 1, 53, 1000) };
+    let other_router = FlowPacket { macs: Some(Macs::new(mac(9), mac(1))), ..udp(2, 1, 53, 1000) };
     let _ = bench.send(at(3), &other_router, 60);
     let records = bench.expire(at(LONG_AFTER));
     assert_eq!(records.len(), 1);
@@ -59,7 +59,7 @@ fn a_syn_ack_on_a_flow_without_a_session_then_what_was_collected_is_swapped_too(
     let table = table(config(2));
     let mut bench = Bench::new(&table);
     let _ = bench.send(at(0), &tcp(true, TcpFlags::RST, 77, 0, 0), 60);
-    let router = FlowPacket { macs: Some(Macs { src: mac(9), dst: mac(1) }), ..tcp(false, TcpFlags::RST, 77, 0, 0) };
+    let router = FlowPacket { macs: Some(Macs::new(mac(9), mac(1))), ..tcp(false, TcpFlags::RST, 77, 0, 0) };
     let _ = bench.send(at(1), &router, 60);
     let _ = bench.send(at(2), &tcp(false, TcpFlags::SYN | TcpFlags::ACK, 100, 200, 0), 60);
     let records = bench.expire(at(LONG_AFTER));

@@ -36,7 +36,7 @@ pub(crate) fn udp(from: u8, to: u8, src: u16, dst: u16) -> FlowPacket {
         transport: Transport::Udp(Ports { src, dst }),
         transport_offset: 34,
         transport_len: 8,
-        macs: Some(Macs { src: mac(from), dst: mac(to) }),
+        macs: Some(Macs::new(mac(from), mac(to))),
         event: None,
         inner: None,
     }
