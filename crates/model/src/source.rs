@@ -158,7 +158,10 @@ impl PacketBatch {
         let block = self.block.as_ref().map_or(const { &Pbuf::empty() }, |block| block);
         match self.holding {
             Holding::Refers => Ok(block.slice_with(range, spare)),
-            Holding::Copies => Pbuf::copy_from(&block[range]),
+            Holding::Copies => {
+                drop(spare);
+                Pbuf::copy_from(&block[range])
+            }
         }
     }
     /// The buffer in which the packets lie. A clone keeps all of it; see [`hold`](Self::hold).

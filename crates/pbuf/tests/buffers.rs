@@ -39,6 +39,27 @@ fn last_reference_gone_then_owner_dropped_once() {
 }
 
 #[test]
+fn sliced_with_a_spare_reference_then_it_is_taken_over_if_of_the_same_buffer_and_else_given_back() {
+    let _ledger = Ledger::open();
+    let whole = Pbuf::copy_from(b"headerpayload").unwrap();
+    let spare = whole.slice(3..4);
+    let part = whole.slice_with(6.., spare);
+    assert_eq!((part.as_slice(), whole.references()), (&b"payload"[..], Some(2)));
+
+    let drops = Arc::new(AtomicUsize::new(0));
+    let other = Pbuf::from_owner(Owner(vec![7; 100], Arc::clone(&drops)));
+    let part_too = whole.slice_with(..6, other);
+    assert_eq!((part_too.as_slice(), whole.references()), (&b"header"[..], Some(3)));
+    assert_eq!(drops.load(Ordering::Relaxed), 1);
+
+    let part_again = whole.slice_with(1..2, Pbuf::empty());
+    assert_eq!((part_again.as_slice(), whole.references()), (&b"e"[..], Some(4)));
+    let fixed = Pbuf::from_static(b"abc");
+    assert_eq!(fixed.slice_with(1.., part_again), b"bc"[..]);
+    assert_eq!(whole.references(), Some(3));
+}
+
+#[test]
 fn static_bytes_then_nothing_counted() {
     let _ledger = Ledger::open();
     let buffer = Pbuf::from_static(b"abc");

@@ -154,7 +154,7 @@ impl Defrag {
     ///
     /// `packet` is called at most once, only when the bytes are wanted, and gives the packet from the IP header to the end of
     /// the payload: a reference to where it lies, or a copy, as the caller likes. It is given a buffer that is not held any more, or
-    /// an empty one, whose reference it may take over: see [`Pbuf::slice_with`]. A packet shorter than the IP length says
+    /// an empty one, whose reference it may take over ([`Pbuf::slice_with`]); who copies lets go of it first. A packet shorter than the IP length says
     /// was cut by the capture: it is dropped. So who gets no buffer for a copy gives an empty one. What is longer is cut.
     pub fn fragment(
         &mut self,

@@ -95,7 +95,7 @@ pub(super) struct Trackers {
     in_use: u32,
     /// The tracker of each row that came last (4).
     rows: Vec<Id>,
-    /// As many (4): 14 %, with the prefetch in [`Trackers::find`].
+    /// As many (4): 14 %, with [`Trackers::prefetch_first`].
     sieves: Vec<Sieve>,
     classes: Vec<Class>,
     touches: u64,

@@ -1,6 +1,7 @@
 //! Limits: what goes when one is met, and that none is ever passed.
 
 use flumen_model::Span;
+use flumen_pbuf::Pbuf;
 use flumen_table::defrag::{Defrag, DefragConfig, DropReason, EXPIRE_MAX, INCOMPLETE_MAX, Outcome};
 use flumen_table::{Compat, HashSecret};
 use flumen_wire::{Event, Fragment};
@@ -155,6 +156,26 @@ fn flood_of_first_fragments_then_memory_stays_within_the_cap_at_every_step() {
     assert_eq!(counters.tracker_hard_reuse, counters.evicted);
     drop(defrag);
     assert_eq!(buffers.held(), 0);
+}
+
+#[test]
+fn datagram_gone_for_another_in_the_same_mapping_then_its_reference_passes_on() {
+    let mapping = Pbuf::from(vec![5; 4096]);
+    let mut bed = Bed::new(DefragConfig { trackers: 2, ..small() });
+    for id in 0..100 {
+        let f = v4(id, 0, 64, true);
+        let outcome = bed.defrag.fragment(&f, 0, at(0), |spare| {
+            assert_eq!(spare.shares_with(&mapping), id >= 2, "{id}");
+            mapping.slice_with(64..148, spare)
+        });
+        held(outcome);
+        assert_eq!(mapping.references(), Some(id.min(1) + 2));
+    }
+    // The second fragment of one that stays takes over nothing.
+    held(bed.defrag.fragment(&v4(99, 64, 64, true), 0, at(0), |spare| mapping.slice_with(..84, spare)));
+    assert_eq!(mapping.references(), Some(4));
+    bed.defrag.finish();
+    assert_eq!(mapping.references(), Some(1));
 }
 
 #[test]
