@@ -4,7 +4,8 @@
 //! few nanoseconds a packet, reading it with `read` several times that, and copying out of libpcap ten times that.
 #![allow(unsafe_code)]
 
-use memmap2::{Advice, Mmap};
+use core::ops::Range;
+use memmap2::{Advice, Mmap, UncheckedAdvice};
 use std::fs::File;
 use std::io;
 
@@ -36,6 +37,17 @@ impl Mapping {
         let len = len.min(self.0.len().saturating_sub(start));
         if len > 0 {
             let _ = self.0.advise_range(Advice::PopulateRead, start, len);
+        }
+    }
+
+    /// Lets the pages of a stretch go, so that a large capture does not count as memory of the process. Who reads there all the
+    /// same gets them back from the operating system's cache.
+    pub(crate) fn release(&self, stretch: Range<usize>) {
+        if !stretch.is_empty() {
+            // SAFETY:
+            // - The mapping is a shared one of a file and is never written to: what is read there later is what the file has, as
+            //   before.
+            let _ = unsafe { self.0.unchecked_advise_range(UncheckedAdvice::DontNeed, stretch.start, stretch.len()) };
         }
     }
 }

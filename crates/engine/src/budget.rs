@@ -33,7 +33,7 @@ const SINKS: u64 = 4 << 20;
 /// Buffers of a stream that is decompressed.
 const STREAM: u64 = 8 << 20;
 /// What a batch has beside its packets: entries, hashes, lists, and the counters of a front.
-const BATCH: u64 = 40 << 10;
+const BATCH: u64 = 160 << 10;
 /// The piece of a stream that a batch holds until its turn.
 const CHUNK: u64 = 256 << 10;
 /// Entries of a batch.

@@ -20,7 +20,7 @@ use crate::relay::{Reading, Relay, Stages};
 use crate::vector::Vector;
 
 /// Packets of a batch: as many as files give at a time, and for a frame as many more as it has layers.
-pub(crate) const DECODED_MAX: usize = 256;
+pub(crate) const DECODED_MAX: usize = 2048;
 
 pub(crate) type Feed<'r> = Relay<Decoding<'r>>;
 
@@ -117,6 +117,7 @@ impl<'r> Stages for Decoding<'r> {
 
     fn ahead(&self, batch: &mut Decoded<'r>) {
         let Decoded { vector, raw, front, seen, .. } = batch;
+        raw.run_errand();
         let Some(first) = raw.entries().first() else { return };
         front.begin_ahead(first.timestamp, *lock(&self.checksums));
         seen.note_all(raw.entries());

@@ -100,7 +100,7 @@ pub(crate) fn run<'s>(
     monitor.begin(team.workers());
     let fragments = AtomicU64::new(budget::fragments(config));
     let shared = Shared { team, secret, stop, now, capture, monitor, fragments };
-    let mut out = Outflow::new(sink);
+    let out = Mutex::new(Outflow::new(sink));
     let due = Mutex::new(None);
     let look = |manager: &ManagerCounters| {
         monitor.answer(|question| match question {
@@ -114,6 +114,7 @@ pub(crate) fn run<'s>(
     };
     // The managers may have got further than the packets.
     let end = |gathered: &Gathered| gathered.seen.last().max(table.now());
+    let rest = |records: &[FlowRecord]| shared.team.write_rest(&out, monitor, records);
     let gathered = scope(|scope| {
         let shared = &shared;
         let workers = sources.into_iter().enumerate();
@@ -122,9 +123,10 @@ pub(crate) fn run<'s>(
             Box::new(move |manager: &Thread| LiveWorker::new(shared, number, checksums).run(packets, manager))
                 as Work<'_>
         });
-        let start = Start { workers: workers.collect(), pace: Pace::Live(monitor), look: &look, end: &end };
+        let start =
+            Start { workers: workers.collect(), pace: Pace::Live(monitor), look: &look, end: &end, rest: &rest };
         let conductor = shared.team.start(scope, start, monitor);
-        shared.team.write_out(&mut out, monitor, stop);
+        shared.team.write_out(&out, monitor, stop);
         crate::team::join(conductor)
     });
     let mut done = shared.team.finish(gathered, out);

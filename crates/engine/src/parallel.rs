@@ -14,6 +14,7 @@ use crate::feed::{Feed, InOrder, feed};
 use crate::manager::{ENDED_BATCH, ManagerCounters, Pace};
 use crate::monitor::Monitor;
 use crate::pipeline::{Outlet, PacketClock, Worker};
+use crate::prim::Mutex;
 use crate::recorder::{Outflow, Outgoing};
 use crate::relay::Left;
 use crate::run::Done;
@@ -37,18 +38,19 @@ pub(crate) fn run<'s>(
     let workers = config.threads.workers;
     let shared = Shared { team: Team::new(table, config, workers), feed: feed(table, config, secret, source) };
     monitor.begin(workers);
-    let mut out = Outflow::new(sink);
+    let out = Mutex::new(Outflow::new(sink));
     let look = |manager: &ManagerCounters| {
         monitor.answer(|question| shared.team.answer(question, || counters(&shared, manager)))
     };
     let end = |_: &Gathered| shared.feed.look(|order| order.seen.last()).unwrap_or(Timestamp::ZERO);
+    let rest = |records: &[FlowRecord]| shared.team.write_rest(&out, monitor, records);
     let gathered = scope(|scope| {
         let shared = &shared;
         let workers = (0..workers)
             .map(|number| Box::new(move |manager: &Thread| work(shared, number, manager, monitor)) as Work<'_>);
-        let start = Start { workers: workers.collect(), pace: Pace::File, look: &look, end: &end };
+        let start = Start { workers: workers.collect(), pace: Pace::File, look: &look, end: &end, rest: &rest };
         let conductor = shared.team.start(scope, start, monitor);
-        shared.team.write_out(&mut out, monitor, || shared.feed.stop());
+        shared.team.write_out(&out, monitor, || shared.feed.stop());
         crate::team::join(conductor)
     });
     let Left { source: reader, order, waits } = shared.feed.into_parts();

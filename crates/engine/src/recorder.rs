@@ -2,7 +2,7 @@
 
 use flumen_model::sink::{Anomaly, Stats};
 use flumen_model::{FlowRecord, Ledger, RecordSink, SinkError, Tally};
-use flumen_table::{EndCounters, EndedFlow};
+use flumen_table::{EndCounters, EndedFlow, FlowIds, Remaining};
 
 /// Records handed to the sink at a time: as many as stay in the first of a core's caches until they are encoded.
 const BATCH: usize = 64;
@@ -49,6 +49,22 @@ impl Recycler {
     pub(crate) fn count(&mut self, flow: &EndedFlow, record: &FlowRecord) {
         self.end.add(record.state, record.tcp.and_then(|tcp| tcp.state), flow.body().is_tcp_liberal());
         self.recycled += 1;
+    }
+    /// Makes the records of what a run leaves, which `write` takes some at a time, in order.
+    pub(crate) fn rest(&mut self, mut rest: Remaining<'_>, ids: FlowIds, mut write: impl FnMut(&[FlowRecord])) {
+        self.queue(rest.len());
+        let mut records = Vec::with_capacity(BATCH);
+        while let Some(flow) = rest.next() {
+            let record = flow.record(ids);
+            self.count(&flow, &record);
+            records.push(record);
+            rest.retire(flow);
+            if records.len() == BATCH {
+                write(&records);
+                records.clear();
+            }
+        }
+        write(&records);
     }
     pub(crate) fn merge(&mut self, other: &Self) {
         self.end.merge(&other.end);

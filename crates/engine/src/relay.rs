@@ -24,7 +24,7 @@ use crate::prim::{AtomicBool, AtomicU32, Condvar, Mutex, MutexGuard, Ordering, l
 
 /// Batches that the fastest worker may be ahead of the slowest. More than balance needs: a worker that the system puts aside
 /// for a while shall not stop the others.
-pub(crate) const AHEAD: usize = 32;
+pub(crate) const AHEAD: usize = 8;
 
 /// A batch that several workers read.
 pub(crate) type Shared<B> = Ref<Boxed<B>>;
@@ -509,14 +509,14 @@ mod tests {
     fn who_runs_ahead_is_stopped_and_nothing_is_read_then() {
         let relay = relay(u32::MAX, 0, 2);
         std::thread::scope(|scope| {
-            let ahead = scope.spawn(|| take(&relay, 0, AHEAD as u32 + 10));
+            let ahead = scope.spawn(|| take(&relay, 0, AHEAD as u32 * 3 / 2));
             let parked = || lock(&relay.state).parked.for_room > 0;
             while !parked() {
                 std::thread::yield_now();
             }
             assert_eq!(lock(&relay.state).ring.len(), AHEAD);
             assert_eq!(take(&relay, 1, AHEAD as u32), AHEAD as u32);
-            assert_eq!(ahead.join().expect("goes on"), AHEAD as u32 + 10);
+            assert_eq!(ahead.join().expect("goes on"), AHEAD as u32 * 3 / 2);
         });
     }
 

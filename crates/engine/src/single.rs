@@ -62,7 +62,10 @@ pub(crate) fn run<'s>(
     let mut batch = PacketBatch::new();
     let source_error = loop {
         match source.fill(&mut batch) {
-            Ok(true) => run.batch(&batch, monitor),
+            Ok(true) => {
+                batch.run_errand();
+                run.batch(&batch, monitor);
+            }
             Ok(false) => break None,
             Err(error) => break Some(error),
         }
@@ -221,15 +224,8 @@ impl Single<'_, '_> {
         self.worker.take_ended(&mut self.ended);
         self.table.sweep(0..self.table.groups(), false, &mut self.ended);
         let Self { table, recycler, ended, ids, out, .. } = self;
-        let mut rest = table.drain(last, core::mem::take(ended));
+        let rest = table.drain(last, core::mem::take(ended));
         monitor.note_written(rest.len());
-        recycler.queue(rest.len());
-        while let Some(flow) = rest.next() {
-            let record = flow.record(*ids);
-            recycler.count(&flow, &record);
-            out.push(record);
-            rest.retire(flow);
-        }
-        out.flush();
+        recycler.rest(rest, *ids, |records| out.take(records));
     }
 }

@@ -4,7 +4,7 @@ use flumen_wire::{Address, Event, IpVersion, Ports, VlanTags};
 
 use crate::{Counters, FlowRecord, Ledger, Timestamp};
 
-/// Where records go. A sink is owned by one thread and never called while a lock is held.
+/// Where records go. A sink is called by one thread at a time, and never while a lock of the table or of a queue is held.
 ///
 /// A sink may buffer; what it took is only safe after [`RecordSink::finish`] returned `Ok`.
 pub trait RecordSink: Send {

@@ -50,6 +50,17 @@ pub struct PacketBatch {
     len: usize,
     entries: Vec<Entry>,
     holding: Holding,
+    /// What the source wants done.
+    errand: Option<Errand>,
+}
+
+/// Something that a source wants done soon and need not do itself: see [`PacketBatch::leave`].
+struct Errand(Box<dyn FnOnce() + Send + Sync>);
+
+impl core::fmt::Debug for Errand {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Errand")
+    }
 }
 
 /// What keeping a packet beyond its batch costs the source.
@@ -112,6 +123,7 @@ impl PacketBatch {
     pub fn clear(&mut self) {
         self.entries.clear();
         self.block = None;
+        self.errand = None;
         self.len = 0;
         self.holding = Holding::Refers;
     }
@@ -125,6 +137,17 @@ impl PacketBatch {
     /// Makes [`hold`](Self::hold) copy until the next run: the source is short of blocks and wants this one back soon.
     pub fn copy_when_held(&mut self) {
         self.holding = Holding::Copies;
+    }
+    /// Leaves something to be done to who takes the batch: where several read from one source, the others need not wait for it.
+    pub fn leave(&mut self, errand: impl FnOnce() + Send + Sync + 'static) {
+        self.errand = Some(Errand(Box::new(errand)));
+    }
+    /// Does what the source has left to be done, if anything. To be called soon and with the source free for others; it is for
+    /// speed, and for memory that can be spared: packets are the same without.
+    pub fn run_errand(&mut self) {
+        if let Some(Errand(errand)) = self.errand.take() {
+            errand();
+        }
     }
     /// Adds a packet. It lies within the block: a source checks lengths before it gets here, and who takes a packet that does
     /// not panics.
@@ -193,6 +216,22 @@ impl PacketBatch {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn errand_that_was_left_then_it_is_run_once() {
+        use std::sync::Arc;
+        use std::sync::atomic::{AtomicU32, Ordering};
+        let runs = Arc::new(AtomicU32::new(0));
+        let mut batch = PacketBatch::new();
+        batch.run_errand();
+        let count = Arc::clone(&runs);
+        batch.leave(move || {
+            count.fetch_add(1, Ordering::Relaxed);
+        });
+        batch.run_errand();
+        batch.run_errand();
+        assert_eq!(runs.load(Ordering::Relaxed), 1);
+    }
 
     #[test]
     fn held_range_then_reference_unless_the_source_is_short_of_blocks() {

@@ -3,8 +3,8 @@
 use crate::scratch::{Scratch, drain, gzip};
 use flumen_capture::records::ByteOrder;
 use flumen_capture::write::{PcapWriter, PcapngWriter, Ticks};
-use flumen_capture::{Captures, NoticeKind, Options, Verdict};
-use flumen_model::{Span, Timestamp};
+use flumen_capture::{CaptureFile, Captures, NoticeKind, Options, Verdict};
+use flumen_model::{PacketBatch, PacketSource, Span, Timestamp};
 use std::path::{Path, PathBuf};
 
 fn one(time: u64, data: &[u8]) -> PcapWriter {
@@ -102,4 +102,39 @@ fn mistaken_paths_then_told_before_anything_is_read() {
         let error = Captures::open(&paths, Options::default()).expect_err("it cannot be read");
         assert!(error.reason.contains(expected) && !error.damaged, "{error}");
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn large_file_read_with_its_errands_then_little_of_it_is_in_memory() {
+    let scratch = Scratch::new();
+    let mut writer = PcapWriter::new(ByteOrder::Little, Ticks::Nanos, 1);
+    let (packets, data) = (30_000, [7; 1400]);
+    for at in 0..packets {
+        writer.packet(Timestamp::from_nanos(at), &data, data.len() as u32);
+    }
+    let path = scratch.file("large", writer.bytes());
+    let mut capture = CaptureFile::open(&path, &Options::default()).expect("a capture");
+    let (mut batch, mut read, mut held) = (PacketBatch::new(), 0, Vec::new());
+    while capture.fill(&mut batch).expect("nothing is wrong") {
+        batch.run_errand();
+        assert!(batch.packets().all(|packet| packet.data == data));
+        read += batch.len() as u64;
+        let first = batch.entries()[0].offset;
+        held.push(batch.hold(first..first + data.len()).expect("a reference"));
+    }
+    assert_eq!(read, packets);
+    let resident = resident_of(&path);
+    assert!(resident > 0 && resident < 16 << 20, "{resident} of {} bytes", writer.bytes().len());
+    assert!(held.iter().all(|packet| packet.as_slice() == data), "what was let go comes back");
+}
+
+/// Bytes of a mapped file that count as memory of this process.
+fn resident_of(path: &Path) -> u64 {
+    let maps = std::fs::read_to_string("/proc/self/smaps").expect("Linux has it");
+    let path = path.to_str().expect("a plain name");
+    let mut lines = maps.lines().skip_while(|line| !line.ends_with(path));
+    let resident = lines.find_map(|line| line.strip_prefix("Rss:")).expect("it is mapped");
+    let kilobytes = resident.trim().strip_suffix(" kB").and_then(|number| number.parse::<u64>().ok());
+    kilobytes.expect("a number") << 10
 }

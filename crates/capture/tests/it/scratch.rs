@@ -50,7 +50,9 @@ pub(crate) fn drain(source: &mut impl PacketSource) -> (Vec<Seen>, Option<Source
     let mut seen = Vec::new();
     let error = loop {
         match source.fill(&mut batch) {
-            Ok(true) => assert!(!batch.is_empty() && batch.len() <= 256, "a batch of {}", batch.len()),
+            Ok(true) => {
+                assert!(!batch.is_empty() && batch.len() <= flumen_capture::BATCH_LEN, "a batch of {}", batch.len())
+            }
             Ok(false) => break None,
             Err(error) => break Some(error),
         }

@@ -3,7 +3,7 @@
 use crate::scratch::{Scratch, Way, drain};
 use flumen_capture::records::ByteOrder;
 use flumen_capture::write::{PcapWriter, Ticks};
-use flumen_capture::{CaptureFile, FileAccess, NoticeKind, Options};
+use flumen_capture::{BATCH_LEN, CaptureFile, FileAccess, NoticeKind, Options};
 use flumen_model::{LinkType, PacketBatch, PacketSource, Span, Timestamp};
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -127,14 +127,15 @@ fn packets_kept_then_their_bytes_stay() {
 #[test]
 fn buffer_of_a_mapped_file_then_one_block_for_all_batches() {
     let scratch = Scratch::new();
-    let path = scratch.file("capture", capture(1_000).bytes());
+    let packets = 2 * BATCH_LEN + 100;
+    let path = scratch.file("capture", capture(packets as u64).bytes());
     let mut source = CaptureFile::open(&path, &Options { access: FileAccess::Mapped }).expect("a capture");
     let mut batch = PacketBatch::new();
     assert_eq!(source.fill(&mut batch), Ok(true));
     let first = batch.block().expect("a block").clone();
     assert_eq!(source.fill(&mut batch), Ok(true));
     assert!(first.shares_with(batch.block().expect("a block")));
-    assert_eq!((batch.len(), first.as_slice().len()), (256, 24 + 1_000 * 24));
+    assert_eq!((batch.len(), first.as_slice().len()), (BATCH_LEN, 24 + packets * 24));
 }
 
 #[test]
