@@ -394,16 +394,11 @@ impl RowGuard<'_, '_> {
     fn create(&mut self, spare: SpareFlow, key: &FlowKey, hash: FlowHash, view: &PacketView<'_>) -> NonNull<Flow> {
         let lookup = &mut *self.lookup;
         let emergency = lookup.table.is_emergency();
-        let detail = match view.message {
-            Message::Tcp(_) => Detail::Tcp(crate::tcp::TcpSession::default()),
-            &Message::Icmp { kind, code, .. } => Detail::Icmp { request: (kind, code), response: None },
-            Message::Other => Detail::None,
-        };
         let body = FlowBody::begin(view.at, lookup.worker, TimeoutClass::of(key.scope().protocol()));
         let beginning = Beginning::new(view.at, view.origin);
         let due = Due::at(lookup.table.deadline(&body, emergency));
         let slot = spare.slot();
-        let flow = spare.begin(key, beginning, body, detail, view.parent, self.locked.store);
+        let flow = spare.begin(key, beginning, body, view.message, view.parent, self.locked.store);
         self.locked.insert(flow, slot, hash);
         lookup.table.note_deadline(self.row, due);
         lookup.table.note_update(self.row, view.at);
