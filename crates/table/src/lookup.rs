@@ -277,6 +277,7 @@ impl RowGuard<'_, '_> {
     }
 
     /// Counts a packet in its flow, which is one of the row's.
+    #[inline(always)]
     pub(crate) fn count(&mut self, place: NonNull<Flow>, direction: Direction, view: &PacketView<'_>) -> Verdict {
         // SAFETY:
         // - The flow is in this guard's row, which is locked; no other guard of it exists.

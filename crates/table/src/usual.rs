@@ -58,7 +58,7 @@ impl RowGuard<'_, '_> {
             Some(again) => Some(again),
             None => self.locked.find(packet.key, packet.hash, &table.mask).map(|found| (found.flow, found.direction)),
         }) else {
-            return self.first_packet(packet.key, packet.hash, &view());
+            return self.other_packet(packet.key, packet.hash, None, &view());
         };
         self.recent = Some((packet.hash, place));
         // SAFETY:
@@ -68,31 +68,34 @@ impl RowGuard<'_, '_> {
         let (policy, worker) = (self.lookup.tcp, self.lookup.worker);
         let usual = if side.is_some() { None } else { is_usual(body, detail, by_key, packet, policy, worker) };
         let Some(direction) = usual else {
-            return self.unusual_packet(packet.key, packet.hash, (place, by_key), &view());
+            return self.other_packet(packet.key, packet.hash, Some((place, by_key)), &view());
         };
         body.count(packet.at, direction, packet.bytes, packet.ttl, true, |by_key| beginning.turn(by_key));
         Verdict::Counted
     }
 
-    /// Takes a packet that has no flow in this row, of whose flows none is over.
+    /// Takes a packet that is not usual, of a row of whose flows none is over by now; `known` is its own among them.
     #[inline(never)]
-    fn first_packet(&mut self, key: &FlowKey, hash: FlowHash, view: &PacketView<'_>) -> Verdict {
-        self.recent = None;
-        self.open(None, key, hash, view).map_or_else(|verdict| verdict, |flow| self.count(flow, Direction::ToServer, view))
-    }
-
-    /// Takes a packet of a flow of this row that is not over by now, unless the packet itself ends it.
-    #[inline(never)]
-    fn unusual_packet(
+    fn other_packet(
         &mut self,
         key: &FlowKey,
         hash: FlowHash,
-        (flow, direction): (NonNull<Flow>, Direction),
+        known: Option<(NonNull<Flow>, Direction)>,
         view: &PacketView<'_>,
     ) -> Verdict {
-        if self.is_reused(flow, direction, view) {
-            return self.sought_packet(key, hash, view);
-        }
+        let (flow, direction) = match known {
+            Some((flow, direction)) if self.is_reused(flow, direction, view) => {
+                return self.sought_packet(key, hash, view);
+            }
+            Some(known) => known,
+            None => {
+                self.recent = None;
+                match self.open(None, key, hash, view) {
+                    Ok(flow) => (flow, Direction::ToServer),
+                    Err(verdict) => return verdict,
+                }
+            }
+        };
         self.count(flow, direction, view)
     }
 }
