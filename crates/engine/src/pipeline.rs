@@ -156,7 +156,8 @@ impl<'t> Worker<'t> {
 /// debugger can stop: inlined it is no faster.
 #[inline(never)]
 fn plain_packet(guard: &mut RowGuard<'_, '_>, vector: &Vector, index: usize) -> Option<Verdict> {
-    let plain = vector.packet(index).plain()?;
+    let packet = vector.packet(index);
+    let plain = packet.plain()?;
     Some(guard.plain_packet(&plain, || vector.view(index, 0)))
 }
 

@@ -117,7 +117,8 @@ impl<'s> Outflow<'s> {
         match self.sink.flows(records) {
             Ok(()) => {
                 // Final records are cumulative: what stands in updates is not counted.
-                for FlowRecord { to_server, to_client, .. } in records.iter().filter(|record| record.interim.is_none()) {
+                for FlowRecord { to_server, to_client, .. } in records.iter().filter(|record| record.interim.is_none())
+                {
                     let packets = to_server.packets + to_client.packets;
                     self.in_flows.merge(Tally { packets, bytes: to_server.bytes + to_client.bytes });
                 }

@@ -244,9 +244,8 @@ impl RowGuard<'_, '_> {
         }
     }
 
-    /// The origin of the flow in which the last packet was counted: the parent of the flows of packets inside it. 0 when there
-    /// was none, or it was taken the [short way](Self::takes_usual). Asked for when it is wanted, since it lies where packets
-    /// seldom look.
+    /// The origin of the flow in which the last [packet](Self::packet) was counted: the parent of the flows of packets inside it;
+    /// 0 when there was none. Asked for when it is wanted, since it lies where packets seldom look.
     #[must_use]
     pub fn counted_in(&self) -> u64 {
         self.counted.map_or(0, |flow| view_of(&self.locked, flow).origin())
