@@ -9,8 +9,8 @@ define flumen-life
   tbreak flumen_engine::front::Front::frame
   tbreak flumen_table::key::PacketKey::of
   tbreak flumen_table::table::FlowTable::lock_row
-  tbreak flumen_engine::pipeline::takes_usual
-  tbreak flumen_table::lookup::RowGuard::packet
+  tbreak flumen_engine::pipeline::plain_packet
+  tbreak other_packet
   tbreak flumen_table::lookup::RowGuard::create
   tbreak flumen_table::tcp::TcpSession::segment
   tbreak flumen_table::table::FlowTable::sweep

@@ -93,7 +93,7 @@ impl<'t> Worker<'t> {
     /// flow with the origin `parent`. Ends before another that has one, since that might be waited for, which nobody does who
     /// has a row. Returns where it has ended.
     #[inline(always)]
-    fn look_up(&mut self, ahead: &Ahead<'_>, range: Range<usize>, mut parent: u64, out: &mut Outlet<'_>) -> usize {
+    fn look_up(&mut self, ahead: &Ahead<'_>, range: Range<usize>, parent: u64, out: &mut Outlet<'_>) -> usize {
         let Self { table, lookup, ledger, in_flows, under_pressure, .. } = self;
         let &Ahead { vector, own, .. } = ahead;
         let mut counted = Tally::default();
@@ -104,17 +104,16 @@ impl<'t> Worker<'t> {
             let packet = vector.packet(index);
             guard.go_to(table.row(packet.hash));
             let bytes = u64::from(packet.bytes);
-            if takes_usual(&mut guard, packet) {
-                counted.add(bytes);
-                continue;
-            }
-            if packet.is_inside() && place > range.start {
-                in_flows.merge(counted);
-                return place;
-            }
-            let view = vector.view(index, parent);
-            parent = 0;
-            match guard.packet(&packet.key, packet.hash, &view) {
+            let parent = if place == range.start { parent } else { 0 };
+            let verdict = match plain_packet(&mut guard, vector, index) {
+                Some(verdict) => verdict,
+                None if packet.is_inside() && place > range.start => {
+                    in_flows.merge(counted);
+                    return place;
+                }
+                None => guard.packet(&packet.key, packet.hash, &vector.view(index, parent)),
+            };
+            match verdict {
                 Verdict::Counted => {
                     counted.add(bytes);
                     vector.was_counted_in(index, || guard.counted_in());
@@ -125,6 +124,7 @@ impl<'t> Worker<'t> {
                 }
                 Verdict::NoSpare => {
                     drop(guard);
+                    let view = vector.view(index, parent);
                     let counted_in = under_pressure.packet(table, lookup, packet, &view, ledger, out);
                     if counted_in.is_some() {
                         counted.add(bytes);
@@ -152,10 +152,13 @@ impl<'t> Worker<'t> {
     }
 }
 
-/// Takes a packet the short way. A function of its own, where a debugger can stop: inlined it is no faster.
+/// Takes a packet of which there is nothing that only few packets have; `None` for another. A function of its own, where a
+/// debugger can stop: inlined it is no faster.
 #[inline(never)]
-fn takes_usual(guard: &mut RowGuard<'_, '_>, packet: &Keyed) -> bool {
-    packet.plain().is_some_and(|plain| guard.takes_usual(&plain))
+fn plain_packet(guard: &mut RowGuard<'_, '_>, vector: &Vector, index: usize) -> Option<Verdict> {
+    let packet = vector.packet(index);
+    let plain = packet.plain()?;
+    Some(guard.plain_packet(&plain, || vector.view(index, 0)))
 }
 
 /// Packets for which new flows are made ready at a time.

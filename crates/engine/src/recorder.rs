@@ -107,6 +107,7 @@ impl<'s> Outflow<'s> {
         self.failed.is_some()
     }
     /// Takes one record.
+    #[inline]
     pub(crate) fn push(&mut self, record: FlowRecord) {
         self.batch.push(record);
         if self.batch.len() == BATCH {
@@ -132,9 +133,10 @@ impl<'s> Outflow<'s> {
         match self.sink.flows(records) {
             Ok(()) => {
                 // Final records are cumulative: what stands in updates is not counted.
-                let finals = records.iter().filter(|record| record.interim.is_none());
-                for traffic in finals.flat_map(|record| [&record.to_server, &record.to_client]) {
-                    self.in_flows.merge(Tally { packets: traffic.packets, bytes: traffic.bytes });
+                for FlowRecord { to_server, to_client, .. } in records.iter().filter(|record| record.interim.is_none())
+                {
+                    let packets = to_server.packets + to_client.packets;
+                    self.in_flows.merge(Tally { packets, bytes: to_server.bytes + to_client.bytes });
                 }
             }
             Err(error) => self.failed = Some(error),

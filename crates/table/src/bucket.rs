@@ -181,6 +181,13 @@ impl Bucket {
         self.slots.iter().filter_map(|slot| SlotId::from_raw(slot.load(Ordering::Relaxed)))
     }
 
+    /// The first place that is free. All are looked at: how many flows a row has nobody foresees.
+    fn free_lane(&self) -> Option<usize> {
+        let bit = |(lane, slot): (usize, &AtomicU32)| u32::from(slot.load(Ordering::Relaxed) == 0) << lane;
+        let free: u32 = self.slots.iter().enumerate().map(bit).sum();
+        (free != 0).then(|| free.trailing_zeros() as usize)
+    }
+
     /// Places whose tag fits; one may be free, and its tag left over.
     #[inline(always)]
     fn lanes(&self, tag: u16) -> Lanes {
@@ -251,7 +258,7 @@ impl Locked<'_> {
 
     /// Puts a flow into the row, which owns its count from now on.
     pub(crate) fn insert(&self, flow: NonNull<Flow>, slot: SlotId, hash: FlowHash) {
-        match self.bucket.slots.iter().position(|s| s.load(Ordering::Relaxed) == 0) {
+        match self.bucket.free_lane() {
             Some(lane) => self.fill(lane, slot, hash.tag()),
             None => {
                 set_next(flow, self.bucket.overflow.load(Ordering::Relaxed));
@@ -289,7 +296,7 @@ impl Locked<'_> {
         while let Some(slot) = SlotId::from_raw(next) {
             let flow = self.store.flow_ptr(slot);
             next = next_of(flow);
-            let free = self.bucket.slots.iter().position(|s| s.load(Ordering::Relaxed) == 0);
+            let free = self.bucket.free_lane();
             if wanted(flow) {
                 self.remove(flow, Position::Chained(before));
                 take(flow);

@@ -215,15 +215,22 @@ impl RowGuard<'_, '_> {
     /// The packet's own flow is held against the packet's time, its neighbours in the row against the time that all
     /// workers have reached: so what becomes of a flow does not depend on which others share its row.
     pub fn packet(&mut self, key: &PacketKey, hash: FlowHash, view: &PacketView<'_>) -> Verdict {
+        match key {
+            PacketKey::Own(key) => self.sought_packet(key, hash, view),
+            PacketKey::About(key) => self.packet_about(key, hash, view),
+            PacketKey::Nothing => {
+                self.refresh();
+                Verdict::NonFlow(NonFlow::IcmpError)
+            }
+        }
+    }
+
+    /// Ends what has timed out by the time that all workers have reached. What was known of the row's flows is not any more.
+    fn refresh(&mut self) {
         let table = self.lookup.table;
         (self.counted, self.recent) = (None, None);
         if self.locked.bucket.deadline().due() <= table.now_due() {
             self.expire(table.now());
-        }
-        match key {
-            PacketKey::Own(key) => self.own_packet(key, hash, view),
-            PacketKey::About(key) => self.packet_about(key, hash, view),
-            PacketKey::Nothing => Verdict::NonFlow(NonFlow::IcmpError),
         }
     }
 
@@ -237,9 +244,8 @@ impl RowGuard<'_, '_> {
         }
     }
 
-    /// The origin of the flow in which the last packet was counted: the parent of the flows of packets inside it. 0 when there
-    /// was none, or it was taken the [short way](Self::takes_usual). Asked for when it is wanted, since it lies where packets
-    /// seldom look.
+    /// The origin of the flow in which the last [packet](Self::packet) was counted: the parent of the flows of packets inside it;
+    /// 0 when there was none. Asked for when it is wanted, since it lies where packets seldom look.
     #[must_use]
     pub fn counted_in(&self) -> u64 {
         self.counted.map_or(0, |flow| view_of(&self.locked, flow).origin())
@@ -254,7 +260,9 @@ impl RowGuard<'_, '_> {
         Some(unsafe { FlowGuard::new(found.flow, self.locked.store) })
     }
 
-    fn own_packet(&mut self, key: &FlowKey, hash: FlowHash, view: &PacketView<'_>) -> Verdict {
+    /// Takes a packet whose flow has yet to be looked for.
+    pub(crate) fn sought_packet(&mut self, key: &FlowKey, hash: FlowHash, view: &PacketView<'_>) -> Verdict {
+        self.refresh();
         let known = self.locked.find(key, hash, &self.lookup.table.mask);
         if let Some(Found { flow, direction, .. }) = known
             && self.ends_with(flow, direction, view).is_none()
@@ -268,7 +276,8 @@ impl RowGuard<'_, '_> {
     }
 
     /// Counts a packet in its flow, which is one of the row's.
-    fn count(&mut self, place: NonNull<Flow>, direction: Direction, view: &PacketView<'_>) -> Verdict {
+    #[inline(always)]
+    pub(crate) fn count(&mut self, place: NonNull<Flow>, direction: Direction, view: &PacketView<'_>) -> Verdict {
         // SAFETY:
         // - The flow is in this guard's row, which is locked; no other guard of it exists.
         let mut flow = unsafe { FlowGuard::new(place, self.locked.store) };
@@ -291,7 +300,7 @@ impl RowGuard<'_, '_> {
     }
 
     /// Makes the flow of a packet that has none, or none any more: then `old` is what had its tuple, and ends.
-    fn open(
+    pub(crate) fn open(
         &mut self,
         old: Option<Found>,
         key: &FlowKey,
@@ -321,6 +330,7 @@ impl RowGuard<'_, '_> {
     /// from the client's address goes to the server; a router's message goes to the client.
     #[cold]
     fn packet_about(&mut self, key: &FlowKey, hash: FlowHash, view: &PacketView<'_>) -> Verdict {
+        self.refresh();
         let Some(found) = self
             .locked
             .find(key, hash, &self.lookup.table.mask)
@@ -359,13 +369,19 @@ impl RowGuard<'_, '_> {
         if deadline <= view.at && is_unreferenced(flow) {
             return Some((deadline, EndReason::Timeout));
         }
-        // Nothing but a SYN can start another session, and one is rare.
-        let Message::Tcp(tcp) = view.message else { return None };
+        self.is_reused(flow, direction, view).then_some((view.at, EndReason::TcpReuse))
+    }
+
+    /// Whether a packet of a flow's tuple begins another TCP session.
+    #[inline]
+    pub(crate) fn is_reused(&self, flow: NonNull<Flow>, direction: Direction, view: &PacketView<'_>) -> bool {
+        // Nothing but a SYN can, and one is rare.
+        let Message::Tcp(tcp) = view.message else { return false };
         if !tcp.flags.any(TcpFlags::SYN) {
-            return None;
+            return false;
         }
-        let Some(Detail::Tcp(session)) = detail_of(&self.locked, flow) else { return None };
-        session.is_reused_by(tcp, oriented(body, direction), self.lookup.tcp).then_some((view.at, EndReason::TcpReuse))
+        let Some(Detail::Tcp(session)) = detail_of(&self.locked, flow) else { return false };
+        session.is_reused_by(tcp, oriented(body_of(&self.locked, flow), direction), self.lookup.tcp)
     }
 
     /// Whether a packet opens no flow because of an emergency: TCP does with a SYN only, where it could in its middle.
@@ -378,16 +394,11 @@ impl RowGuard<'_, '_> {
     fn create(&mut self, spare: SpareFlow, key: &FlowKey, hash: FlowHash, view: &PacketView<'_>) -> NonNull<Flow> {
         let lookup = &mut *self.lookup;
         let emergency = lookup.table.is_emergency();
-        let detail = match view.message {
-            Message::Tcp(_) => Detail::Tcp(crate::tcp::TcpSession::default()),
-            &Message::Icmp { kind, code, .. } => Detail::Icmp { request: (kind, code), response: None },
-            Message::Other => Detail::None,
-        };
         let body = FlowBody::begin(view.at, lookup.worker, TimeoutClass::of(key.scope().protocol()));
         let beginning = Beginning::new(view.at, view.origin);
         let due = Due::at(lookup.table.deadline(&body, emergency));
         let slot = spare.slot();
-        let flow = spare.begin(key, beginning, body, detail, view.parent, self.locked.store);
+        let flow = spare.begin(key, beginning, body, view.message, view.parent, self.locked.store);
         self.locked.insert(flow, slot, hash);
         lookup.table.note_deadline(self.row, due);
         lookup.table.note_update(self.row, view.at);

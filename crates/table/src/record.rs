@@ -47,6 +47,8 @@ impl EndedFlow {
     }
 
     /// The record of the flow.
+    // Inlined, so that it is written where it is wanted: moved there it would be written in pieces and read as a whole.
+    #[inline(always)]
     #[must_use]
     pub fn record(&self, ids: FlowIds) -> FlowRecord {
         let key = self.key();

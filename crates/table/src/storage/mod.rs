@@ -41,8 +41,10 @@ use flumen_model::record::MacSet;
 use flumen_model::{EndReason, FlowKey, IpVersion, Timestamp};
 
 use crate::flow::{Beginning, Detail, Flow, FlowBody, FlowView};
+use crate::key::Message;
 use crate::prim::{Ordering, fence};
 use crate::table::prefetch_all;
+use crate::tcp::TcpSession;
 
 /// What a slot has room for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -146,7 +148,7 @@ impl SpareFlow {
         key: &FlowKey,
         beginning: Beginning,
         body: FlowBody,
-        detail: Detail,
+        message: &Message,
         parent: u64,
         store: &FlowStore,
     ) -> NonNull<Flow> {
@@ -165,9 +167,21 @@ impl SpareFlow {
             block::set_parent(flow, parent);
         }
         if body.has_detail() {
-            // SAFETY:
-            // - Likewise its detail, which owns nothing that would have to be dropped.
-            unsafe { detail_place(flow).write(detail) };
+            // Each written where it stays: by way of the stack it would be written in pieces and read as a whole.
+            let place = detail_place(flow);
+            match message {
+                // SAFETY:
+                // - Likewise its detail, which owns nothing that would have to be dropped.
+                Message::Tcp(_) => unsafe { place.write(Detail::Tcp(TcpSession::default())) },
+                &Message::Icmp { kind, code, .. } => {
+                    // SAFETY:
+                    // - Likewise.
+                    unsafe { place.write(Detail::Icmp { request: (kind, code), response: None }) };
+                }
+                // SAFETY:
+                // - Likewise.
+                Message::Other => unsafe { place.write(Detail::None) },
+            }
         }
         // SAFETY:
         // - Likewise its body.

@@ -225,8 +225,7 @@ impl TcpSession {
     }
 
     /// Takes a segment. `seconds_idle` is how long the flow had been silent before it.
-    // Out of line: few segments come here, see `expected`.
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn segment(
         &mut self,
         tcp: &TcpSegment,

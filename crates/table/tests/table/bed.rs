@@ -232,11 +232,18 @@ impl<'t> Worker<'t> {
             PacketKey::Nothing => return Verdict::NonFlow(NonFlow::IcmpError),
         };
         let row = self.table.row(hash);
-        if self.short.is_offered(self.origin) && self.goes_short(&key, hash, &view) {
-            self.taken_short += 1;
-            return Verdict::Counted;
-        }
-        let mut verdict = self.lookup.lock(row).packet(&key, hash, &view);
+        let mut verdict = match self.plain(&key, hash, &view) {
+            Some(plain) if self.short.is_offered(self.origin) => {
+                let mut was_asked = false;
+                let verdict = self.lookup.lock(row).plain_packet(&plain, || {
+                    was_asked = true;
+                    view
+                });
+                self.taken_short += u64::from(!was_asked);
+                verdict
+            }
+            _ => self.lookup.lock(row).packet(&key, hash, &view),
+        };
         if verdict == Verdict::NoSpare && self.lookup.make_room(now) {
             self.record_ended();
             verdict = self.lookup.lock(row).packet(&key, hash, &view);
@@ -244,12 +251,12 @@ impl<'t> Worker<'t> {
         self.record_ended();
         if verdict == Verdict::NoSpare { Verdict::NonFlow(NonFlow::Memcap) } else { verdict }
     }
-    fn goes_short(&mut self, key: &PacketKey, hash: FlowHash, view: &PacketView<'_>) -> bool {
+    /// The packet for the short way, if it may be tried.
+    fn plain<'p>(&self, key: &'p PacketKey, hash: FlowHash, view: &PacketView<'p>) -> Option<PlainPacket<'p>> {
         let &PacketView { at, bytes, ttl, message, .. } = view;
-        let PacketKey::Own(key) = key else { return false };
+        let PacketKey::Own(key) = key else { return None };
         let is_plain = !view.is_outside && view.parent == 0 && view.role.is_none() && view.checksum_ok;
-        let packet = PlainPacket { key, hash, at, bytes, ttl, message };
-        is_plain && self.lookup.lock(self.table.row(hash)).takes_usual(&packet)
+        is_plain.then_some(PlainPacket { key, hash, at, bytes, ttl, message })
     }
     /// A packet that must be counted.
     pub(crate) fn count(&mut self, now: Timestamp, packet: &Packet) {
