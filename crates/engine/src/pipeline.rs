@@ -12,7 +12,8 @@ use core::ops::Range;
 
 use flumen_model::{FlowRecord, Ledger, Tally, Timestamp};
 use flumen_table::{
-    EndCounters, EndedFlow, FlowHash, FlowIds, FlowLookup, FlowTable, PacketView, RowGuard, Verdict, ask_memory,
+    EndCounters, EndedFlow, FlowHash, FlowIds, FlowLookup, FlowTable, PacketKey, PacketView, RowGuard, Verdict,
+    ask_memory,
 };
 use flumen_wire::NonFlow;
 
@@ -84,7 +85,7 @@ impl<'t> Worker<'t> {
             let parent =
                 if self.parents && packet.is_inside() { vector.parent(packet, wait_unless(&failed)) } else { 0 };
             let end = own.len().min(next + PREPARED);
-            self.lookup.prepare(end - next, packet.at);
+            self.lookup.prepare(end - next, packet.plain.at);
             next = self.look_up(&ahead, next..end, parent, out);
         }
     }
@@ -102,9 +103,10 @@ impl<'t> Worker<'t> {
             ahead.step(place);
             let index = own[place] as usize;
             let packet = vector.packet(index);
-            guard.go_to(table.row(packet.hash));
-            let bytes = u64::from(packet.bytes);
-            if takes_usual(&mut guard, packet) {
+            let hash = vector.hash(index);
+            guard.go_to(table.row(hash));
+            let bytes = u64::from(packet.plain.bytes);
+            if takes_usual(&mut guard, packet, hash) {
                 counted.add(bytes);
                 continue;
             }
@@ -112,9 +114,10 @@ impl<'t> Worker<'t> {
                 in_flows.merge(counted);
                 return place;
             }
-            let view = vector.view(index, parent);
+            let (key, message) = (packet.key(), packet.message());
+            let view = vector.view(index, &message, parent);
             parent = 0;
-            match guard.packet(&packet.key, packet.hash, &view) {
+            match guard.packet(&key, hash, &view) {
                 Verdict::Counted => {
                     counted.add(bytes);
                     vector.was_counted_in(index, || guard.counted_in());
@@ -125,7 +128,7 @@ impl<'t> Worker<'t> {
                 }
                 Verdict::NoSpare => {
                     drop(guard);
-                    let counted_in = under_pressure.packet(table, lookup, packet, &view, ledger, out);
+                    let counted_in = under_pressure.packet(table, lookup, (&key, hash), &view, ledger, out);
                     if counted_in.is_some() {
                         counted.add(bytes);
                     }
@@ -154,8 +157,8 @@ impl<'t> Worker<'t> {
 
 /// Takes a packet the short way. A function of its own, where a debugger can stop: inlined it is no faster.
 #[inline(never)]
-fn takes_usual(guard: &mut RowGuard<'_, '_>, packet: &Keyed) -> bool {
-    packet.plain().is_some_and(|plain| guard.takes_usual(&plain))
+fn takes_usual(guard: &mut RowGuard<'_, '_>, packet: &Keyed, hash: FlowHash) -> bool {
+    packet.is_plain() && guard.takes_usual(&packet.plain, hash)
 }
 
 /// Packets for which new flows are made ready at a time.
@@ -210,7 +213,7 @@ impl Ahead<'_> {
         self.each(from, len, |hash, _| self.table.prefetch_row(hash));
     }
     fn flows(&self, from: usize, len: usize) {
-        self.each(from, len, |hash, index| self.table.prefetch_flow(&self.vector.packet(index).key, hash));
+        self.each(from, len, |hash, index| self.table.prefetch_flow(&self.vector.packet(index).plain.key, hash));
     }
     /// As many of the worker's packets as there are.
     #[inline]
@@ -267,17 +270,17 @@ impl Pressure {
         &mut self,
         table: &FlowTable,
         lookup: &mut FlowLookup<'_>,
-        packet: &Keyed,
+        (key, hash): (&PacketKey, FlowHash),
         view: &PacketView<'_>,
         ledger: &mut Ledger,
         out: &mut Outlet<'_>,
     ) -> Option<u64> {
         let give = |lookup: &mut FlowLookup<'_>| {
-            let mut guard = lookup.lock(table.row(packet.hash));
-            let verdict = guard.packet(&packet.key, packet.hash, view);
+            let mut guard = lookup.lock(table.row(hash));
+            let verdict = guard.packet(key, hash, view);
             (verdict, guard.counted_in())
         };
-        let (verdict, counted_in) = self.with_room(lookup, packet.at, out, give);
+        let (verdict, counted_in) = self.with_room(lookup, view.at, out, give);
         match verdict {
             Verdict::Counted => return Some(counted_in),
             Verdict::NonFlow(reason) => ledger.non_flow(reason, view.bytes),

@@ -12,7 +12,7 @@ use crate::emergency::Emergency;
 use crate::flow::{Flow, FlowBody};
 use crate::guard::{FlowGuard, FlowRef, body_of};
 use crate::hash::{FlowHash, HashSecret};
-use crate::key::{KeyMask, PacketKey};
+use crate::key::KeyMask;
 use crate::memcap::Memcap;
 use crate::pool::SparePool;
 use crate::prim::{AtomicU32, AtomicU64, Ordering};
@@ -226,11 +226,10 @@ impl FlowTable {
     /// Brings the likely flow's lines into the cache, as far as a packet of this key needs them: the second step. Needs the
     /// row's line.
     #[inline]
-    pub fn prefetch_flow(&self, key: &PacketKey, hash: FlowHash) {
+    pub fn prefetch_flow(&self, key: &FlowKey, hash: FlowHash) {
         if let Some(slot) = self.rows.at(self.row(hash)).hint(hash) {
             let flow = self.store.flow_hint(slot);
             prefetch(line_place(flow).cast());
-            let PacketKey::Own(key) = key else { return };
             if TimeoutClass::of(key.scope().protocol()) != TimeoutClass::Udp {
                 prefetch(detail_place(flow).cast());
             }

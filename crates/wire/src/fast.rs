@@ -14,8 +14,8 @@ use crate::counters::LayerCounters;
 use crate::udp_tunnel::TunnelFilter;
 use crate::view::be16;
 use crate::{
-    Address, FlowPacket, IpVersion, Ports, TcpSegment, Transport, Tunnel, VlanTags, ethernet, ethertype, ipv4, ipv6,
-    role, tcp, udp, vlan,
+    Address, FlowPacket, IpVersion, Ports, RawSegment, TcpSegment, Transport, Tunnel, VlanTags, ethernet, ethertype,
+    ipv4, ipv6, role, tcp, udp, vlan,
 };
 
 /// Headers that count as layers here, at most. With a limit this low or lower the walk has to say so.
@@ -132,6 +132,16 @@ impl<'a> Straight<'a> {
     #[must_use]
     pub fn transport(&self) -> Option<&'a [u8]> {
         self.rest.get(..self.len)
+    }
+    /// The header of a segment that this packet is, in its bytes.
+    #[inline(always)]
+    #[must_use]
+    pub fn raw_segment(&self, segment: &TcpSegment) -> RawSegment {
+        match self.rest.first_chunk() {
+            Some(&header) => RawSegment::new(header, segment),
+            // Never: a segment has a whole header.
+            None => RawSegment::of(segment),
+        }
     }
     /// Whether the payload of a segment that this packet is may tell what part its sender has, if there is one.
     ///
@@ -280,21 +290,18 @@ fn finish<T: Take>(
             let (header, rest) = packet.rest.split_first_chunk::<{ tcp::HEADER_LEN }>()?;
             let header_len = tcp::header_len(header);
             let payload_len = packet.len.checked_sub(header_len)?;
-            // Nearly every segment has no options or timestamps alone.
-            let timestamps = match (header_len, rest.first_chunk()) {
-                (tcp::HEADER_LEN, _) => None,
-                (TIMESTAMPS_END, Some(options)) if let timestamps @ Some(_) = timestamps_alone(options) => timestamps,
+            // Nearly every segment has no options or timestamps alone. Each kind has an end of its own, where it is settled which
+            // options there are.
+            match (header_len, rest.first_chunk()) {
+                (tcp::HEADER_LEN, _) => segment(layers, packet, &tcp::segment(header, payload_len, None), take),
+                (TIMESTAMPS_END, Some(options)) if let timestamps @ Some(_) = timestamps_alone(options) => {
+                    segment(layers, packet, &tcp::segment(header, payload_len, timestamps), take)
+                }
                 _ => {
                     let options = rest.get(..header_len.checked_sub(tcp::HEADER_LEN)?)?;
-                    let segment = with_options(tcp::segment(header, payload_len, None), options)?;
-                    layers.tcp += 1;
-                    packet.count(layers);
-                    return Some(take.tcp(packet, &segment));
+                    segment(layers, packet, &with_options(tcp::segment(header, payload_len, None), options)?, take)
                 }
-            };
-            layers.tcp += 1;
-            packet.count(layers);
-            Some(take.tcp(packet, &tcp::segment(header, payload_len, timestamps)))
+            }
         }
         udp::PROTOCOL => {
             let (ports, payload, is_tunnel) = udp_ports(filter, packet.rest, packet.len)?;
@@ -307,6 +314,18 @@ fn finish<T: Take>(
         }
         _ => None,
     }
+}
+
+#[inline(always)]
+fn segment<T: Take>(
+    layers: &mut LayerCounters,
+    packet: &Straight<'_>,
+    segment: &TcpSegment,
+    take: T,
+) -> Option<T::Taken> {
+    layers.tcp += 1;
+    packet.count(layers);
+    Some(take.tcp(packet, segment))
 }
 
 /// A packet before its IP header.

@@ -2,8 +2,8 @@
 
 use flumen_model::{FlowRecord, Span, Timestamp};
 use flumen_table::{
-    EndedFlow, FlowHash, FlowIds, FlowLookup, FlowTable, Message, PacketKey, PacketView, PlainPacket, TableConfig,
-    Verdict,
+    EndedFlow, FlowHash, FlowIds, FlowLookup, FlowTable, Message, PacketKey, PacketView, PlainPacket, Says,
+    TableConfig, Verdict,
 };
 use flumen_wire::{
     Address, FastOpen, FlowPacket, Icmp, IpVersion, NonFlow, Ports, Quoted, TcpFlags, TcpSegment, Transport, VlanTags,
@@ -246,10 +246,11 @@ impl<'t> Worker<'t> {
     }
     fn goes_short(&mut self, key: &PacketKey, hash: FlowHash, view: &PacketView<'_>) -> bool {
         let &PacketView { at, bytes, ttl, message, .. } = view;
-        let PacketKey::Own(key) = key else { return false };
+        let PacketKey::Own(key) = *key else { return false };
         let is_plain = !view.is_outside && view.parent == 0 && view.role.is_none() && view.checksum_ok;
-        let packet = PlainPacket { key, hash, at, bytes, ttl, message };
-        is_plain && self.lookup.lock(self.table.row(hash)).takes_usual(&packet)
+        let (says, segment) = Says::of(message);
+        let packet = PlainPacket { key, at, bytes: u32::try_from(bytes).expect("a short frame"), says, ttl, segment };
+        is_plain && self.lookup.lock(self.table.row(hash)).takes_usual(&packet, hash)
     }
     /// A packet that must be counted.
     pub(crate) fn count(&mut self, now: Timestamp, packet: &Packet) {
