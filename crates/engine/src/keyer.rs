@@ -165,8 +165,8 @@ impl Take for Keep<'_, '_> {
             self.place.say(&Message::Tcp(*segment));
         }
         let hash = self.write(packet, PROTO_TCP, segment.ports);
-        if self.keyer.asks_role && packet.may_tell_role(segment) {
-            note_role_of(self.place, segment.payload_len, packet.payload_of(segment));
+        if self.keyer.asks_role && packet.may_tell_role() {
+            note_role_of(self.place, segment.payload_len, packet.segment_payload());
         }
         let Self { keyer, entry, place, .. } = self;
         if keyer.checksums.asks(entry.checksum)

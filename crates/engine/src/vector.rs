@@ -40,14 +40,15 @@ impl Vector {
     pub(crate) fn place(&mut self) -> &mut Keyed {
         let index = self.len();
         if index >= self.places.len() {
-            self.grow(index);
+            return self.new_place(index);
         }
         &mut self.places[index]
     }
     #[cold]
     #[inline(never)]
-    fn grow(&mut self, index: usize) {
+    fn new_place(&mut self, index: usize) -> &mut Keyed {
         self.places.resize(index + 1, Keyed::EMPTY);
+        &mut self.places[index]
     }
     /// Takes the packet in that was written, and says where it is, for the packets inside of it.
     #[inline(always)]
@@ -285,6 +286,31 @@ mod tests {
         vector.clear();
         put(&mut vector, Outside::NONE, true);
         assert_eq!(vector.counted_in[0].load(Ordering::Relaxed), PENDING, "a place is used again");
+    }
+
+    #[test]
+    fn what_a_packet_says_comes_out_as_it_went_in_whether_or_not_it_is_plain() {
+        let plain = TcpSegment { seq: 1, ack: 2, window: 3, payload_len: 4, ..TcpSegment::default() };
+        let stamped = TcpSegment { timestamps: Some((5, 6)), ..plain };
+        let says = [
+            (Message::Tcp(plain), true),
+            (Message::Tcp(stamped), true),
+            (Message::Tcp(TcpSegment { window_scale: Some(7), ..stamped }), false),
+            (Message::Tcp(TcpSegment { sack_permitted: true, ..plain }), false),
+            (Message::Tcp(TcpSegment { fast_open: Some(FastOpen::Cookie(8)), ..plain }), false),
+            (Message::Icmp { kind: 8, code: 9, src: Address([10; 16]) }, false),
+            (Message::Other, true),
+        ];
+        // The place is used again and again.
+        let mut packet = Keyed::EMPTY;
+        for (message, is_plain) in says {
+            packet.say(&message);
+            assert_eq!((packet.message(), packet.is_plain()), (message, is_plain));
+            assert!(packet.odd().checksum_ok && !packet.is_inside());
+            packet.odd_mut().checksum_ok = false;
+            assert_eq!((packet.message(), packet.is_plain()), (message, false), "with something else about it");
+            assert!(!packet.odd().checksum_ok);
+        }
     }
 
     #[test]

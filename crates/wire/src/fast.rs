@@ -69,6 +69,8 @@ pub struct Straight<'a> {
     len: usize,
     /// What was captured of them, and perhaps padding.
     rest: &'a [u8],
+    /// Length of the transport header, when it is that of TCP.
+    header_len: usize,
 }
 
 /// An IP header that is as the straight line has it.
@@ -143,24 +145,22 @@ impl<'a> Straight<'a> {
             None => RawSegment::of(segment),
         }
     }
-    /// Whether the payload of a segment that this packet is may tell what part its sender has, if there is one.
+    /// Whether the payload of the segment that this packet is may tell what part its sender has, if there is one.
     ///
     /// Whether there is one is not asked here, since no processor foresees it: of a segment without a payload two other bytes are
     /// looked at.
     #[inline(always)]
     #[must_use]
-    pub fn may_tell_role(&self, segment: &TcpSegment) -> bool {
-        let payload = self.len.wrapping_sub(usize::from(segment.payload_len));
-        let Some(&[first, second, ..]) = self.rest.get(payload.min(self.rest.len().saturating_sub(2))..) else {
-            return false;
-        };
+    pub fn may_tell_role(&self) -> bool {
+        let Some(last) = self.rest.len().checked_sub(2) else { return false };
+        let Some(&[first, second, ..]) = self.rest.get(self.header_len.min(last)..) else { return false };
         role::may_tell([first, second])
     }
-    /// What was captured of the payload of a segment that this packet is, and perhaps padding.
+    /// What was captured of the payload of the segment that this packet is, and perhaps padding.
     #[inline(always)]
     #[must_use]
-    pub fn payload_of(&self, segment: &TcpSegment) -> Option<&'a [u8]> {
-        self.rest.get(self.len.checked_sub(usize::from(segment.payload_len))?..)
+    pub fn segment_payload(&self) -> Option<&'a [u8]> {
+        self.rest.get(self.header_len..)
     }
     /// The packet as the walk would have it. `protocol` is that of the IP header, known by now.
     #[inline(always)]
@@ -291,15 +291,20 @@ fn finish<T: Take>(
             let header_len = tcp::header_len(header);
             let payload_len = packet.len.checked_sub(header_len)?;
             // Nearly every segment has no options or timestamps alone. Each kind has an end of its own, where it is settled which
-            // options there are.
+            // options there are and how long the header is.
             match (header_len, rest.first_chunk()) {
-                (tcp::HEADER_LEN, _) => segment(layers, packet, &tcp::segment(header, payload_len, None), take),
+                (tcp::HEADER_LEN, _) => {
+                    let plain = tcp::segment(header, payload_len, None);
+                    segment(layers, packet, tcp::HEADER_LEN, &plain, take)
+                }
                 (TIMESTAMPS_END, Some(options)) if let timestamps @ Some(_) = timestamps_alone(options) => {
-                    segment(layers, packet, &tcp::segment(header, payload_len, timestamps), take)
+                    let stamped = tcp::segment(header, payload_len, timestamps);
+                    segment(layers, packet, TIMESTAMPS_END, &stamped, take)
                 }
                 _ => {
                     let options = rest.get(..header_len.checked_sub(tcp::HEADER_LEN)?)?;
-                    segment(layers, packet, &with_options(tcp::segment(header, payload_len, None), options)?, take)
+                    let other = with_options(tcp::segment(header, payload_len, None), options)?;
+                    segment(layers, packet, header_len, &other, take)
                 }
             }
         }
@@ -320,12 +325,13 @@ fn finish<T: Take>(
 fn segment<T: Take>(
     layers: &mut LayerCounters,
     packet: &Straight<'_>,
+    header_len: usize,
     segment: &TcpSegment,
     take: T,
 ) -> Option<T::Taken> {
     layers.tcp += 1;
     packet.count(layers);
-    Some(take.tcp(packet, segment))
+    Some(take.tcp(&Straight { header_len, ..*packet }, segment))
 }
 
 /// A packet before its IP header.
@@ -360,7 +366,7 @@ fn network_v4<'a>(start: &Start<'a>) -> Option<Straight<'a>> {
     let usual = version_len == ipv4::VERSION_4_WITHOUT_OPTIONS
         && be16(frag_hi, frag_lo) & ipv4::FRAGMENT_MASK == 0
         && start.holds(len, rest);
-    usual.then_some(Straight { link, vlan, network: Header::V4(header), len, rest })
+    usual.then_some(Straight { link, vlan, network: Header::V4(header), len, rest, header_len: 0 })
 }
 
 #[inline(always)]
@@ -370,7 +376,7 @@ fn network_v6<'a>(start: &Start<'a>) -> Option<Straight<'a>> {
     let &[version_class, _, _, _, len_hi, len_lo, ..] = header;
     let len = usize::from(be16(len_hi, len_lo));
     let usual = version_class >> 4 == 6 && start.holds(len, rest);
-    usual.then_some(Straight { link, vlan, network: Header::V6(header), len, rest })
+    usual.then_some(Straight { link, vlan, network: Header::V6(header), len, rest, header_len: 0 })
 }
 
 /// Two bytes that do nothing, and the timestamps' kind and length.
