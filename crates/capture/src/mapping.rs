@@ -58,24 +58,16 @@ impl AsRef<[u8]> for Mapping {
     }
 }
 
-/// Asks the processor for the cache lines of `bytes[from..to]`, as far as they lie within `bytes`. Returns where to go on
-/// from.
-#[inline]
-pub(crate) fn prefetch(bytes: &[u8], from: usize, to: usize) -> usize {
-    const LINE: usize = 64;
-    let (mut at, end) = (from, to.min(bytes.len()));
-    while at < end {
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY:
-        // - `at` is less than `bytes.len()`, so the pointer lies within `bytes`; and a prefetch reads nothing, whatever
-        //   address it is given. SSE is part of x86_64.
-        unsafe {
-            use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            _mm_prefetch::<_MM_HINT_T0>((&raw const bytes[at]).cast());
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = at;
-        at += LINE;
+/// Asks the processor for the cache line of `bytes[at]`, or of memory behind `bytes` when there is no such byte.
+#[inline(always)]
+pub(crate) fn prefetch(bytes: &[u8], at: usize) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY:
+    // - A prefetch reads nothing and faults on no address. SSE is part of x86_64.
+    unsafe {
+        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(bytes.as_ptr().wrapping_add(at).cast());
     }
-    at
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (bytes, at);
 }

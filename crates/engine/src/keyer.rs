@@ -5,7 +5,7 @@
 
 use flumen_model::Timestamp;
 use flumen_model::source::{ChecksumNote, Entry};
-use flumen_table::{FlowHash, FlowTable, Message, PROTO_TCP, PROTO_UDP, PacketKey, straight_key};
+use flumen_table::{FlowHash, FlowTable, Message, PROTO_TCP, PROTO_UDP, PacketKey, PlainPacket, Says, straight_key};
 use flumen_wire::{FlowPacket, NonFlow, Ports, Role, Straight, Take, TcpSegment, tcp_checksum_ok, tcp_segment_ok};
 
 use crate::checksums::ChecksumTest;
@@ -89,27 +89,26 @@ impl<'t> Keyer<'t> {
         outside: Outside,
         into: &mut Vector,
     ) -> Result<Outside, NonFlow> {
-        let key = PacketKey::of(packet, found.device, self.table.config());
-        let hash = match &key {
-            PacketKey::Own(key) | PacketKey::About(key) => self.table.hash(key),
+        let (key, is_about) = match PacketKey::of(packet, found.device, self.table.config()) {
+            PacketKey::Own(key) => (key, false),
+            PacketKey::About(key) => (key, true),
             PacketKey::Nothing => return Err(NonFlow::IcmpError),
         };
+        let hash = self.table.hash(&key);
         self.packets += self.step;
         let is_outside = packet.inner.is_some();
-        *into.place() = Keyed {
-            key,
-            hash,
-            at: found.at,
-            origin: self.packets,
-            bytes,
-            outside,
-            message: Message::of(packet),
-            ttl: packet.ttl,
-            is_outside,
-            role: if self.asks_role { Role::of_sender(packet, found.data) } else { None },
-            checksum_ok: !self.checksums.asks(found.checksum)
-                || self.checksums.judge(tcp_checksum_ok(found.data, packet)),
-        };
+        let role = if self.asks_role { Role::of_sender(packet, found.data) } else { None };
+        let checksum_ok =
+            !self.checksums.asks(found.checksum) || self.checksums.judge(tcp_checksum_ok(found.data, packet));
+        let place = into.place();
+        place.origin = self.packets;
+        place.plain = PlainPacket { key, at: found.at, bytes, ttl: packet.ttl, ..PlainPacket::EMPTY };
+        place.say(&Message::of(packet));
+        if is_about || is_outside || outside.is_some() || role.is_some() || !checksum_ok {
+            let odd = place.odd_mut();
+            (odd.is_about, odd.is_outside, odd.outside) = (is_about, is_outside, outside);
+            (odd.role, odd.checksum_ok) = (role, checksum_ok);
+        }
         let index = into.take_in(hash, is_outside);
         if self.notes_macs {
             into.note_macs(packet.macs);
@@ -118,9 +117,16 @@ impl<'t> Keyer<'t> {
     }
 }
 
+/// Notes what a segment's payload says of its sender. The payload is given by its parts: so the packet stays in registers where
+/// it comes from.
 #[cold]
-fn role_of(packet: &Straight<'_>, segment: &TcpSegment) -> Option<Role> {
-    if segment.payload_len > 0 { packet.payload_of(segment).and_then(Role::of_stream) } else { None }
+#[inline(never)]
+fn note_role_of(place: &mut Keyed, payload_len: u16, payload: Option<&[u8]>) {
+    if payload_len > 0
+        && let Some(role) = payload.and_then(Role::of_stream)
+    {
+        place.odd_mut().role = Some(role);
+    }
 }
 
 /// Does the same with a packet of a frame that was decoded in a straight line. What is taken is its hash; the packet is then
@@ -133,29 +139,17 @@ pub(crate) struct Keep<'k, 't> {
 }
 
 impl Keep<'_, '_> {
-    /// Writes all that is in the headers, where it stays. That comes first: what is read stays in registers only until the
-    /// hash is computed, and none does when the payload is looked at.
+    /// Writes all but what the packet says, where it stays.
     #[inline(always)]
-    fn write(&mut self, packet: &Straight<'_>, protocol: u8, ports: Ports, message: Message) -> FlowHash {
+    fn write(&mut self, packet: &Straight<'_>, protocol: u8, ports: Ports) -> FlowHash {
         let Self { keyer, entry, bytes, place } = self;
         keyer.packets += keyer.step;
+        place.origin = keyer.packets;
+        let plain = &mut place.plain;
+        (plain.at, plain.bytes, plain.ttl) = (entry.timestamp, *bytes, packet.ttl());
         let key = straight_key(packet, protocol, ports, entry.device);
-        **place = Keyed {
-            key: PacketKey::Own(key),
-            hash: FlowHash::ZERO,
-            at: entry.timestamp,
-            origin: keyer.packets,
-            bytes: *bytes,
-            outside: Outside::NONE,
-            message,
-            ttl: packet.ttl(),
-            is_outside: false,
-            role: None,
-            checksum_ok: true,
-        };
-        let hash = keyer.table.hash(&key);
-        place.hash = hash;
-        hash
+        plain.key = key;
+        keyer.table.hash(&key)
     }
 }
 
@@ -164,25 +158,37 @@ impl Take for Keep<'_, '_> {
 
     #[inline(always)]
     fn tcp(mut self, packet: &Straight<'_>, segment: &TcpSegment) -> FlowHash {
-        let hash = self.write(packet, PROTO_TCP, segment.ports, Message::Tcp(*segment));
-        let Self { keyer, entry, place, .. } = self;
-        if keyer.asks_role && packet.may_tell_role(segment) {
-            place.role = role_of(packet, segment);
+        // First, while nothing else takes up the registers.
+        self.place.plain.segment = packet.raw_segment(segment);
+        self.place.plain.says = Says::of_segment(segment);
+        if !self.place.is_plain() {
+            self.place.say(&Message::Tcp(*segment));
         }
+        let hash = self.write(packet, PROTO_TCP, segment.ports);
+        if self.keyer.asks_role && packet.may_tell_role() {
+            note_role_of(self.place, segment.payload_len, packet.segment_payload());
+        }
+        let Self { keyer, entry, place, .. } = self;
         if keyer.checksums.asks(entry.checksum)
             && let Some(segment) = packet.transport()
         {
             let (src, dst) = packet.ends();
-            place.checksum_ok = keyer.checksums.judge(Some(tcp_segment_ok(src, dst, segment)));
+            if !keyer.checksums.judge(Some(tcp_segment_ok(src, dst, segment))) {
+                place.odd_mut().checksum_ok = false;
+            }
         }
         hash
     }
 
     #[inline(always)]
     fn udp(mut self, packet: &Straight<'_>, ports: Ports, payload: &[u8], _is_tunnel: bool) -> FlowHash {
-        let hash = self.write(packet, PROTO_UDP, ports, Message::Other);
+        self.place.plain.says = Says::Nothing;
+        let hash = self.write(packet, PROTO_UDP, ports);
         if self.keyer.asks_role {
-            self.place.role = Role::of_datagram(ports, || Some(payload));
+            let role = Role::of_datagram(ports, || Some(payload));
+            if role.is_some() {
+                self.place.odd_mut().role = role;
+            }
         }
         hash
     }
@@ -292,6 +298,15 @@ mod tests {
         decoder.decode_into(entry.link, data, wire_len, &mut packet).expect("a packet");
         let mut keyer = Keyer::new(table, config, 0, 1);
         keyer.keep(&packet, Place::of(data, &entry), wire_len, Outside::NONE, &mut written).expect("a flow");
-        assert_eq!(format!("{straight:?}"), format!("{written:?}"), "{data:02x?}");
+        assert_eq!(seen(&straight), seen(&written), "{data:02x?}");
+    }
+
+    /// All that the table is told of the only packet.
+    fn seen(vector: &Vector) -> String {
+        assert_eq!(vector.len(), 1);
+        let packet = vector.packet(0);
+        let message = packet.message();
+        let view = vector.view(0, &message, 0);
+        format!("{:?} {:?} {:?} {view:?}", vector.hash(0), packet.key(), packet.is_plain())
     }
 }

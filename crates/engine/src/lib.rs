@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod affinity;
+mod ahead;
 mod budget;
 mod checksums;
 mod clock;

@@ -12,16 +12,17 @@ use core::ops::Range;
 
 use flumen_model::{FlowRecord, Ledger, Tally, Timestamp};
 use flumen_table::{
-    EndCounters, EndedFlow, FlowHash, FlowIds, FlowLookup, FlowTable, PacketView, RowGuard, Verdict, ask_memory,
+    EndCounters, EndedFlow, FlowHash, FlowIds, FlowLookup, FlowTable, PacketKey, PacketView, RowGuard, Verdict,
 };
 use flumen_wire::NonFlow;
 
+use crate::ahead::{Ahead, All, Decoded, Own};
 use crate::clock::Second;
 use crate::config::EngineConfig;
 use crate::prim;
 use crate::recorder::one_by_one;
 use crate::team::WorkerDone;
-use crate::vector::{Keyed, Vector};
+use crate::vector::Vector;
 
 /// One worker: its side of the table, its account.
 #[derive(Debug)]
@@ -32,8 +33,6 @@ pub(crate) struct Worker<'t> {
     /// What was counted in flows: for the account while a run goes on. At its end that of the records counts.
     pub(crate) in_flows: Tally,
     pub(crate) under_pressure: Pressure,
-    /// The numbers from 0 on: the places of all packets of a vector.
-    all: Vec<u32>,
     /// Whether records say in which flow the outside of a flow's packets was counted.
     parents: bool,
 }
@@ -46,20 +45,15 @@ impl<'t> Worker<'t> {
             ledger: Ledger::default(),
             in_flows: Tally::default(),
             under_pressure: Pressure::default(),
-            all: Vec::new(),
             parents: config.table.compat == flumen_table::Compat::Flumen,
         }
     }
 
     /// Takes all packets of a vector, in order.
     pub(crate) fn packets(&mut self, vector: &Vector, out: &mut Outlet<'_>) {
-        let mut all = core::mem::take(&mut self.all);
-        all.extend(all.len() as u32..vector.len() as u32);
+        let own = All(vector.len());
         // What is inside of a packet is behind it in the same vector: nobody else is waited for.
-        self.take(Ahead { table: self.table, vector, own: &all[..vector.len()], decoded: Decoded::Here }, out, || {
-            false
-        });
-        self.all = all;
+        self.take(Ahead { table: self.table, vector, own, decoded: Decoded::Here }, out, || false);
     }
 
     /// Takes the packets at this worker's `own` places of a vector, in order. `failed` says whether another worker has, that
@@ -75,16 +69,16 @@ impl<'t> Worker<'t> {
     }
 
     #[inline(always)]
-    fn take(&mut self, ahead: Ahead<'_>, out: &mut Outlet<'_>, failed: impl Fn() -> bool) {
+    fn take(&mut self, ahead: Ahead<'_, impl Own>, out: &mut Outlet<'_>, failed: impl Fn() -> bool) {
         let Ahead { vector, own, .. } = ahead;
         ahead.begin();
         let mut next = 0;
-        while let Some(&first) = own.get(next) {
-            let packet = vector.packet(first as usize);
+        while next < own.count() {
+            let packet = vector.packet(own.place(next));
             let parent =
                 if self.parents && packet.is_inside() { vector.parent(packet, wait_unless(&failed)) } else { 0 };
-            let end = own.len().min(next + PREPARED);
-            self.lookup.prepare(end - next, packet.at);
+            let end = own.count().min(next + PREPARED);
+            self.lookup.prepare(end - next, packet.plain.at);
             next = self.look_up(&ahead, next..end, parent, out);
         }
     }
@@ -93,25 +87,38 @@ impl<'t> Worker<'t> {
     /// flow with the origin `parent`. Ends before another that has one, since that might be waited for, which nobody does who
     /// has a row. Returns where it has ended.
     #[inline(always)]
-    fn look_up(&mut self, ahead: &Ahead<'_>, range: Range<usize>, parent: u64, out: &mut Outlet<'_>) -> usize {
+    fn look_up(
+        &mut self,
+        ahead: &Ahead<'_, impl Own>,
+        range: Range<usize>,
+        parent: u64,
+        out: &mut Outlet<'_>,
+    ) -> usize {
         let Self { table, lookup, ledger, in_flows, under_pressure, .. } = self;
         let &Ahead { vector, own, .. } = ahead;
         let mut counted = Tally::default();
-        let mut guard = lookup.lock(table.row(vector.hash(own[range.start] as usize)));
-        for place in range.clone() {
-            ahead.step(place);
-            let index = own[place] as usize;
+        let mut guard = lookup.lock(table.row(vector.hash(own.place(range.start))));
+        for number in range.clone() {
+            ahead.step(number);
+            let index = own.place(number);
             let packet = vector.packet(index);
-            guard.go_to(table.row(packet.hash));
-            let bytes = u64::from(packet.bytes);
-            let parent = if place == range.start { parent } else { 0 };
-            let verdict = match plain_packet(&mut guard, vector, index) {
-                Some(verdict) => verdict,
-                None if packet.is_inside() && place > range.start => {
-                    in_flows.merge(counted);
-                    return place;
+            let hash = vector.hash(index);
+            guard.go_to(table.row(hash));
+            let bytes = u64::from(packet.plain.bytes);
+            let parent = || if number == range.start { parent } else { 0 };
+            let verdict = if packet.is_plain() {
+                match plain_packet(&mut guard, vector, index) {
+                    Verdict::Counted => {
+                        counted.add(bytes);
+                        continue;
+                    }
+                    refused => refused,
                 }
-                None => guard.packet(&packet.key, packet.hash, &vector.view(index, parent)),
+            } else if packet.is_inside() && number > range.start {
+                in_flows.merge(counted);
+                return number;
+            } else {
+                any_packet(&mut guard, vector, index, parent())
             };
             match verdict {
                 Verdict::Counted => {
@@ -124,14 +131,15 @@ impl<'t> Worker<'t> {
                 }
                 Verdict::NoSpare => {
                     drop(guard);
-                    let view = vector.view(index, parent);
-                    let counted_in = under_pressure.packet(table, lookup, packet, &view, ledger, out);
+                    let (key, message) = (packet.key(), packet.message());
+                    let view = vector.view(index, &message, parent());
+                    let counted_in = under_pressure.packet(table, lookup, (&key, hash), &view, ledger, out);
                     if counted_in.is_some() {
                         counted.add(bytes);
                     }
                     vector.was_counted_in(index, || counted_in.unwrap_or(0));
                     in_flows.merge(counted);
-                    return place + 1;
+                    return number + 1;
                 }
             }
         }
@@ -152,87 +160,22 @@ impl<'t> Worker<'t> {
     }
 }
 
-/// Takes a packet of which there is nothing that only few packets have; `None` for another. A function of its own, where a
-/// debugger can stop: inlined it is no faster.
+/// Takes a packet of which there is nothing that only few packets have. A function of its own, where a debugger can stop: inlined
+/// it is no faster.
 #[inline(never)]
-fn plain_packet(guard: &mut RowGuard<'_, '_>, vector: &Vector, index: usize) -> Option<Verdict> {
-    let packet = vector.packet(index);
-    let plain = packet.plain()?;
-    Some(guard.plain_packet(&plain, || vector.view(index, 0)))
+fn plain_packet(guard: &mut RowGuard<'_, '_>, vector: &Vector, index: usize) -> Verdict {
+    guard.plain_packet(&vector.packet(index).plain, vector.hash(index), || vector.rare(index))
+}
+
+/// Takes any packet.
+#[inline(never)]
+fn any_packet(guard: &mut RowGuard<'_, '_>, vector: &Vector, index: usize, parent: u64) -> Verdict {
+    let (key, message) = (vector.packet(index).key(), vector.packet(index).message());
+    guard.packet(&key, vector.hash(index), &vector.view(index, &message, parent))
 }
 
 /// Packets for which new flows are made ready at a time.
 const PREPARED: usize = 32;
-
-/// What is asked of memory ahead of the lookups: the lines of the rows of packets that come a while later, and the lines of
-/// the flows of those that come sooner, whose rows are there by then. So memory works while packets are looked up.
-///
-/// Several are asked for one after the other: a core translates their addresses and waits for their lines at once, while
-/// one alone holds up the lookup around it (eight at a time instead of one save a quarter of the lookups' time on the
-/// heavy-tailed capture of `benches`; many more than sixteen lines are not taken by a core at once).
-#[derive(Debug)]
-struct Ahead<'v> {
-    table: &'v FlowTable,
-    vector: &'v Vector,
-    own: &'v [u32],
-    decoded: Decoded,
-}
-
-/// Where the packets of a vector were decoded.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Decoded {
-    Here,
-    /// By another worker, perhaps: then they lie in the cache of its core, and are asked for as well.
-    Elsewhere,
-}
-
-impl Ahead<'_> {
-    /// Packets for which lines are asked at a time.
-    const STEP: usize = 8;
-    /// Packets between the one that is looked up and the first whose flow is asked for, and between that and the one whose
-    /// row is.
-    const DISTANCE: usize = 16;
-
-    /// The first packet is about to come.
-    fn begin(&self) {
-        self.rows(0, 2 * Self::DISTANCE);
-        self.flows(0, Self::DISTANCE);
-    }
-    /// The packet at a place is about to be looked up.
-    #[inline(always)]
-    fn step(&self, place: usize) {
-        if place.is_multiple_of(Self::STEP) {
-            self.rows(place + 2 * Self::DISTANCE, Self::STEP);
-            self.flows(place + Self::DISTANCE, Self::STEP);
-        }
-    }
-    fn rows(&self, from: usize, len: usize) {
-        if self.decoded == Decoded::Elsewhere {
-            self.own_of(from, len).iter().for_each(|&index| ask_memory(self.vector.packet(index as usize)));
-        }
-        self.each(from, len, |hash, _| self.table.prefetch_row(hash));
-    }
-    fn flows(&self, from: usize, len: usize) {
-        self.each(from, len, |hash, index| self.table.prefetch_flow(&self.vector.packet(index).key, hash));
-    }
-    /// As many of the worker's packets as there are.
-    #[inline]
-    fn own_of(&self, from: usize, len: usize) -> &[u32] {
-        self.own.get(from..(from + len).min(self.own.len())).unwrap_or_default()
-    }
-    /// Shows these packets. One that has the hash of the one before has been asked for: in a
-    /// long run of packets of one flow asking again takes a tenth of all instructions.
-    #[inline]
-    fn each(&self, from: usize, len: usize, ask: impl Fn(FlowHash, usize)) {
-        let mut last = None;
-        for &index in self.own_of(from, len) {
-            let hash = self.vector.hash(index as usize);
-            if last.replace(hash) != Some(hash) {
-                ask(hash, index as usize);
-            }
-        }
-    }
-}
 
 /// Waits a moment for another worker, which has to be alive.
 fn wait_unless(failed: &impl Fn() -> bool) -> impl FnMut() {
@@ -270,17 +213,17 @@ impl Pressure {
         &mut self,
         table: &FlowTable,
         lookup: &mut FlowLookup<'_>,
-        packet: &Keyed,
+        (key, hash): (&PacketKey, FlowHash),
         view: &PacketView<'_>,
         ledger: &mut Ledger,
         out: &mut Outlet<'_>,
     ) -> Option<u64> {
         let give = |lookup: &mut FlowLookup<'_>| {
-            let mut guard = lookup.lock(table.row(packet.hash));
-            let verdict = guard.packet(&packet.key, packet.hash, view);
+            let mut guard = lookup.lock(table.row(hash));
+            let verdict = guard.packet(key, hash, view);
             (verdict, guard.counted_in())
         };
-        let (verdict, counted_in) = self.with_room(lookup, packet.at, out, give);
+        let (verdict, counted_in) = self.with_room(lookup, view.at, out, give);
         match verdict {
             Verdict::Counted => return Some(counted_in),
             Verdict::NonFlow(reason) => ledger.non_flow(reason, view.bytes),

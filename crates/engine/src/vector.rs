@@ -1,13 +1,12 @@
 //! A vector of packets between two stages: packets that have been decoded, keyed and hashed.
 //!
-//! Each stage runs over the whole vector before the next one begins. A packet takes two cache lines; what few packets
-//! have, or all only when it is asked for, lies apart.
+//! Each stage runs over the whole vector before the next one begins. A packet takes two cache lines, of which a plain one
+//! writes and reads the first line and a half; what few packets have, or all only when it is asked for, lies behind or apart.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use flumen_model::Timestamp;
-use flumen_table::{FlowHash, Message, PacketKey, PacketView, PlainPacket};
-use flumen_wire::{Macs, Role};
+use flumen_table::{FlowHash, Message, PacketKey, PacketView, PlainPacket, Rare, Says};
+use flumen_wire::{Address, FastOpen, Macs, Role, TcpSegment};
 
 /// Packets that a stage takes at a time.
 pub(crate) const VECTOR: usize = 128;
@@ -41,14 +40,15 @@ impl Vector {
     pub(crate) fn place(&mut self) -> &mut Keyed {
         let index = self.len();
         if index >= self.places.len() {
-            self.grow(index);
+            return self.new_place(index);
         }
         &mut self.places[index]
     }
     #[cold]
     #[inline(never)]
-    fn grow(&mut self, index: usize) {
+    fn new_place(&mut self, index: usize) -> &mut Keyed {
         self.places.resize(index + 1, Keyed::EMPTY);
+        &mut self.places[index]
     }
     /// Takes the packet in that was written, and says where it is, for the packets inside of it.
     #[inline(always)]
@@ -74,18 +74,25 @@ impl Vector {
     pub(crate) fn hash(&self, index: usize) -> FlowHash {
         self.hashes[index]
     }
-    /// What the table needs to know of a packet. `parent` is the origin of the flow of its outside.
+    /// What the table needs to know of a packet that says `message`. `parent` is the origin of the flow of its outside.
     #[inline]
-    pub(crate) fn view(&self, index: usize, parent: u64) -> PacketView<'_> {
-        let &Keyed { at, bytes, origin, ref message, ttl, is_outside, role, checksum_ok, .. } = self.packet(index);
-        let (bytes, origin) = (u64::from(bytes), self.before + origin);
+    pub(crate) fn view<'v>(&'v self, index: usize, message: &'v Message, parent: u64) -> PacketView<'v> {
+        let packet = self.packet(index);
+        let &PlainPacket { at, bytes, ttl, .. } = &packet.plain;
+        let &Odd { is_outside, role, checksum_ok, .. } = packet.odd();
+        let (bytes, origin) = (u64::from(bytes), self.before + packet.origin);
         let macs = self.macs.get(index).and_then(Option::as_ref);
         PacketView { at, bytes, origin, parent, role, message, ttl, is_outside, macs, checksum_ok }
+    }
+    /// What of a plain packet is asked for rarely.
+    #[inline]
+    pub(crate) fn rare(&self, index: usize) -> Rare<'_> {
+        Rare { origin: self.before + self.packet(index).origin, macs: self.macs.get(index).and_then(Option::as_ref) }
     }
     /// The table has seen the packet, and counted it in the flow of this origin; 0 in none. Asked for when another is inside. Release: see [`Vector::parent`].
     #[inline]
     pub(crate) fn was_counted_in(&self, index: usize, origin: impl FnOnce() -> u64) {
-        if self.places[index].is_outside {
+        if self.places[index].odd().is_outside {
             self.counted_in[index].store(origin() | DONE, Ordering::Release);
         }
     }
@@ -101,7 +108,7 @@ impl Vector {
     /// none. Another worker may have it still before it: it is waited for. The outside came before the packet, and no worker
     /// holds a row or waits for a later packet meanwhile, so it comes.
     pub(crate) fn parent(&self, packet: &Keyed, mut wait: impl FnMut()) -> u64 {
-        let Some(outside) = self.counted_in.get(packet.outside.0 as usize) else { return 0 };
+        let Some(outside) = self.counted_in.get(packet.odd().outside.0 as usize) else { return 0 };
         loop {
             match outside.load(Ordering::Acquire) {
                 PENDING => wait(),
@@ -118,6 +125,11 @@ pub(crate) struct Outside(u32);
 impl Outside {
     /// The packet is in no other.
     pub(crate) const NONE: Self = Self(u32::MAX);
+
+    /// Whether there is one.
+    pub(crate) const fn is_some(self) -> bool {
+        self.0 != Self::NONE.0
+    }
 }
 
 /// The table has not seen the packet.
@@ -127,50 +139,122 @@ const DONE: u64 = 1 << 63;
 
 /// A packet that wants a flow, ready for the lookup.
 #[derive(Clone, Copy, Debug)]
-#[repr(align(64))]
+#[repr(C, align(64))]
 pub(crate) struct Keyed {
-    pub(crate) key: PacketKey,
-    pub(crate) hash: FlowHash,
-    pub(crate) at: Timestamp,
+    pub(crate) plain: PlainPacket,
     pub(crate) origin: u64,
-    pub(crate) bytes: u32,
+    /// What there is to know if the packet [is not plain](Says::More): of others it was left as it was.
+    odd: Odd,
+}
+
+/// What only few packets have.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Odd {
+    says: OddMessage,
     pub(crate) outside: Outside,
-    pub(crate) message: Message,
-    pub(crate) ttl: u8,
     pub(crate) is_outside: bool,
+    /// The packet is an error message about the flow of its key.
+    pub(crate) is_about: bool,
     pub(crate) role: Option<Role>,
     pub(crate) checksum_ok: bool,
+}
+
+/// What a packet says that is not plain.
+#[derive(Clone, Copy, Debug)]
+enum OddMessage {
+    /// With the segment.
+    Tcp {
+        has_timestamps: bool,
+        window_scale: Option<u8>,
+        sack_permitted: bool,
+        fast_open: Option<FastOpen>,
+    },
+    Icmp {
+        kind: u8,
+        code: u8,
+        src: Address,
+    },
+    Other,
 }
 
 const _: () = assert!(size_of::<Keyed>() == 128, "two cache lines");
 
 impl Keyed {
-    const EMPTY: Self = Self {
-        key: PacketKey::Nothing,
-        hash: FlowHash::ZERO,
-        at: Timestamp::ZERO,
-        origin: 0,
-        bytes: 0,
-        outside: Outside::NONE,
-        message: Message::Other,
-        ttl: 0,
-        is_outside: false,
-        role: None,
-        checksum_ok: false,
-    };
+    const EMPTY: Self = Self { plain: PlainPacket::EMPTY, origin: 0, odd: Odd::NONE };
 
-    /// The packet for the short way, if there is nothing about it that only few packets have.
+    /// Writes what the packet says.
+    pub(crate) fn say(&mut self, message: &Message) {
+        (self.plain.says, self.plain.segment) = Says::of(message);
+        if self.plain.says == Says::More {
+            self.odd = Odd { says: OddMessage::of(message), ..Odd::NONE };
+        }
+    }
+    /// What the packet says.
+    #[inline]
+    pub(crate) fn message(&self) -> Message {
+        if self.is_plain() {
+            return self.plain.message();
+        }
+        match self.odd.says {
+            OddMessage::Tcp { has_timestamps, window_scale, sack_permitted, fast_open } => {
+                let segment = self.plain.segment.segment(has_timestamps);
+                Message::Tcp(TcpSegment { window_scale, sack_permitted, fast_open, ..segment })
+            }
+            OddMessage::Icmp { kind, code, src } => Message::Icmp { kind, code, src },
+            OddMessage::Other => Message::Other,
+        }
+    }
+    /// What the packet has to do with a flow.
+    pub(crate) fn key(&self) -> PacketKey {
+        let key = self.plain.key;
+        if self.odd().is_about { PacketKey::About(key) } else { PacketKey::Own(key) }
+    }
+    /// What only few packets have.
+    #[inline]
+    pub(crate) const fn odd(&self) -> &Odd {
+        if self.is_plain() { &Odd::NONE } else { &self.odd }
+    }
+    /// The same of a packet that has something of it.
+    #[cold]
+    pub(crate) fn odd_mut(&mut self) -> &mut Odd {
+        if self.is_plain() {
+            self.odd = Odd { says: OddMessage::of(&self.message()), ..Odd::NONE };
+            self.plain.says = Says::More;
+        }
+        &mut self.odd
+    }
+    /// Whether there is nothing about the packet that only few have: such may go the short way.
     #[inline(always)]
-    pub(crate) fn plain(&self) -> Option<PlainPacket<'_>> {
-        let Self { key: PacketKey::Own(key), hash, at, bytes, message, ttl, .. } = self else { return None };
-        let is_plain = !self.is_outside && !self.is_inside() && self.role.is_none() && self.checksum_ok;
-        let (hash, at, bytes, ttl) = (*hash, *at, u64::from(*bytes), *ttl);
-        is_plain.then_some(PlainPacket { key, hash, at, bytes, ttl, message })
+    pub(crate) const fn is_plain(&self) -> bool {
+        !matches!(self.plain.says, Says::More)
     }
     /// Whether the packet was in another.
     #[inline]
-    pub(crate) const fn is_inside(&self) -> bool {
-        self.outside.0 != Outside::NONE.0
+    pub(crate) fn is_inside(&self) -> bool {
+        !self.is_plain() && self.odd.outside.is_some()
+    }
+}
+
+impl Odd {
+    const NONE: Self = Self {
+        says: OddMessage::Other,
+        outside: Outside::NONE,
+        is_outside: false,
+        is_about: false,
+        role: None,
+        checksum_ok: true,
+    };
+}
+
+impl OddMessage {
+    const fn of(message: &Message) -> Self {
+        match *message {
+            Message::Tcp(TcpSegment { window_scale, timestamps, sack_permitted, fast_open, .. }) => {
+                Self::Tcp { has_timestamps: timestamps.is_some(), window_scale, sack_permitted, fast_open }
+            }
+            Message::Icmp { kind, code, src } => Self::Icmp { kind, code, src },
+            Message::Other => Self::Other,
+        }
     }
 }
 
@@ -179,7 +263,9 @@ mod tests {
     use super::*;
 
     fn put(vector: &mut Vector, outside: Outside, is_outside: bool) -> Outside {
-        *vector.place() = Keyed { outside, is_outside, ..Keyed::EMPTY };
+        *vector.place() = Keyed::EMPTY;
+        let odd = vector.place().odd_mut();
+        (odd.outside, odd.is_outside) = (outside, is_outside);
         vector.take_in(FlowHash::ZERO, is_outside)
     }
 
@@ -206,17 +292,42 @@ mod tests {
     }
 
     #[test]
+    fn what_a_packet_says_comes_out_as_it_went_in_whether_or_not_it_is_plain() {
+        let plain = TcpSegment { seq: 1, ack: 2, window: 3, payload_len: 4, ..TcpSegment::default() };
+        let stamped = TcpSegment { timestamps: Some((5, 6)), ..plain };
+        let says = [
+            (Message::Tcp(plain), true),
+            (Message::Tcp(stamped), true),
+            (Message::Tcp(TcpSegment { window_scale: Some(7), ..stamped }), false),
+            (Message::Tcp(TcpSegment { sack_permitted: true, ..plain }), false),
+            (Message::Tcp(TcpSegment { fast_open: Some(FastOpen::Cookie(8)), ..plain }), false),
+            (Message::Icmp { kind: 8, code: 9, src: Address([10; 16]) }, false),
+            (Message::Other, true),
+        ];
+        // The place is used again and again.
+        let mut packet = Keyed::EMPTY;
+        for (message, is_plain) in says {
+            packet.say(&message);
+            assert_eq!((packet.message(), packet.is_plain()), (message, is_plain));
+            assert!(packet.odd().checksum_ok && !packet.is_inside());
+            packet.odd_mut().checksum_ok = false;
+            assert_eq!((packet.message(), packet.is_plain()), (message, false), "with something else about it");
+            assert!(!packet.odd().checksum_ok);
+        }
+    }
+
+    #[test]
     fn mac_addresses_that_are_noted_are_those_of_their_packet() {
         let macs = |n| Macs::new([n; 6], [0; 6]);
         let mut vector = Vector::default();
         put(&mut vector, Outside::NONE, false);
-        assert_eq!(vector.view(0, 0).macs, None);
+        assert_eq!(vector.view(0, &Message::Other, 0).macs, None);
         vector.clear();
         for noted in [Some(macs(1)), None, Some(macs(2))] {
             put(&mut vector, Outside::NONE, false);
             vector.note_macs(noted);
         }
-        let found: Vec<_> = (0..3).map(|n| vector.view(n, 0).macs.copied()).collect();
+        let found: Vec<_> = (0..3).map(|n| vector.view(n, &Message::Other, 0).macs.copied()).collect();
         assert_eq!(found, [Some(macs(1)), None, Some(macs(2))]);
     }
 }

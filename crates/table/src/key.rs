@@ -157,6 +157,8 @@ impl KeyMask {
     #[inline(always)]
     pub(crate) const fn apply(self, key: &FlowKey) -> FlowKey {
         let &KeyHead { ends, rest, scope } = key.head();
-        FlowKey::of(KeyHead { ends, rest: rest & self.rest, scope: scope.masked(self.scope) }, *key.tails())
+        // Ports always count: said so, it is known where a key is made that has no tunnel.
+        let rest = rest & (self.rest | u32::MAX as u64);
+        FlowKey::of(KeyHead { ends, rest, scope: scope.masked(self.scope) }, *key.tails())
     }
 }

@@ -54,4 +54,4 @@ pub use lookup::{FlowLookup, PacketView, RowGuard, Verdict};
 pub use record::FlowIds;
 pub use storage::{EndedFlow, Remaining, SlotId};
 pub use table::{FlowTable, SweepCounts, TableError, ask_memory};
-pub use usual::PlainPacket;
+pub use usual::{PlainPacket, Rare, Says};

@@ -1,5 +1,6 @@
 //! The flow table: rows, the store behind them, the spare pool, and what all workers share.
 
+use core::hint::select_unpredictable;
 use core::ops::Range;
 use core::ptr::NonNull;
 
@@ -12,13 +13,13 @@ use crate::emergency::Emergency;
 use crate::flow::{Flow, FlowBody};
 use crate::guard::{FlowGuard, FlowRef, body_of};
 use crate::hash::{FlowHash, HashSecret};
-use crate::key::{KeyMask, PacketKey};
+use crate::key::KeyMask;
 use crate::memcap::Memcap;
 use crate::pool::SparePool;
 use crate::prim::{AtomicU32, AtomicU64, Ordering};
 use crate::rows::Rows;
 use crate::side::SideLayout;
-use crate::storage::{EndedFlow, FlowStore, Remaining, SpareFlow, detail_place, key_of, line_place};
+use crate::storage::{EndedFlow, FlowStore, Hints, Remaining, SpareFlow, detail_place, key_of, line_place};
 
 /// Rows that share one summary of their deadlines.
 pub(crate) const GROUP_ROWS: u32 = 64;
@@ -226,17 +227,15 @@ impl FlowTable {
     /// Brings the likely flow's lines into the cache, as far as a packet of this key needs them: the second step. Needs the
     /// row's line.
     #[inline]
-    pub fn prefetch_flow(&self, key: &PacketKey, hash: FlowHash) {
-        if let Some(slot) = self.rows.at(self.row(hash)).hint(hash) {
-            let flow = self.store.flow_hint(slot);
-            prefetch(line_place(flow).cast());
-            let PacketKey::Own(key) = key else { return };
-            if TimeoutClass::of(key.scope().protocol()) != TimeoutClass::Udp {
-                prefetch(detail_place(flow).cast());
-            }
-            if key.scope().ip_version() == IpVersion::V6 {
-                prefetch(self.store.annex_hint(slot));
-            }
+    pub fn prefetch_flow(&self, key: &FlowKey, hash: FlowHash) {
+        let Some(slot) = self.rows.at(self.row(hash)).hint(hash) else { return };
+        let Hints { line, detail, .. } = self.store.hints(slot);
+        prefetch(line);
+        // Chosen, not branched to: whether the next packet is one of UDP no processor foresees.
+        let has_detail = TimeoutClass::of(key.scope().protocol()) != TimeoutClass::Udp;
+        prefetch(select_unpredictable(has_detail, detail, line));
+        if key.scope().ip_version() == IpVersion::V6 {
+            prefetch(self.store.annex_hint(slot));
         }
     }
 
@@ -247,9 +246,9 @@ impl FlowTable {
     /// Asks for what of a row's flows says how much they are alive.
     pub(crate) fn prefetch_lives(&self, row: u32) {
         for slot in self.rows.at(row).hints() {
-            let flow = self.store.flow_hint(slot);
-            prefetch(line_place(flow).cast());
-            prefetch(flow.as_ptr().cast());
+            let Hints { flow, line, .. } = self.store.hints(slot);
+            prefetch(line);
+            prefetch(flow);
         }
     }
 

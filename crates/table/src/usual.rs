@@ -11,6 +11,7 @@
 use core::ptr::NonNull;
 
 use flumen_model::{Direction, FlowKey, FlowState, Timestamp};
+use flumen_wire::{Macs, RawSegment, TcpSegment};
 
 use crate::account::oriented;
 use crate::flow::{Detail, Flow, FlowBody, Marks};
@@ -22,57 +23,155 @@ use crate::storage::{Probe, direction_in};
 use crate::tcp::TcpPolicy;
 
 /// A packet of its own flow, in no other and with none in it, whose TCP checksum is right or not asked for and whose payload
-/// says nothing of its sender.
+/// says nothing of its sender; or one that is not plain. What is asked of a plain packet is together here, and read where it is wanted.
 #[derive(Clone, Copy, Debug)]
-pub struct PlainPacket<'p> {
+#[repr(C)]
+pub struct PlainPacket {
     /// Key of its flow.
-    pub key: &'p FlowKey,
-    /// Hash of the key.
-    pub hash: FlowHash,
+    pub key: FlowKey,
     /// Time of capture.
     pub at: Timestamp,
     /// Length of the frame in bytes, as it is counted.
-    pub bytes: u64,
+    pub bytes: u32,
+    /// What it says in its flow.
+    pub says: Says,
     /// Time to live, or hop limit.
     pub ttl: u8,
-    /// What it says in its flow.
-    pub message: &'p Message,
+    /// The segment, when it is one.
+    pub segment: RawSegment,
+}
+
+/// What a packet says in its flow, if it is plain.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Says {
+    /// What its TCP segment says, which has no options.
+    Segment,
+    /// The same, with timestamps alone.
+    StampedSegment,
+    /// Nothing that a flow looks at.
+    Nothing,
+    /// It is not plain, whatever it says.
+    More,
+}
+
+impl PlainPacket {
+    /// Of no flow.
+    pub const EMPTY: Self = Self {
+        key: FlowKey::NONE,
+        at: Timestamp::ZERO,
+        bytes: 0,
+        says: Says::More,
+        ttl: 0,
+        segment: RawSegment::EMPTY,
+    };
+}
+
+/// What of a plain packet is asked for rarely.
+#[derive(Clone, Copy, Debug)]
+pub struct Rare<'p> {
+    /// As [`PacketView::origin`].
+    pub origin: u64,
+    /// As [`PacketView::macs`].
+    pub macs: Option<&'p Macs>,
+}
+
+impl PlainPacket {
+    /// What the packet says; of one that is not plain, nothing.
+    #[inline]
+    #[must_use]
+    pub fn message(&self) -> Message {
+        match self.says {
+            Says::Segment => Message::Tcp(self.segment.segment(false)),
+            Says::StampedSegment => Message::Tcp(self.segment.segment(true)),
+            Says::Nothing | Says::More => Message::Other,
+        }
+    }
+    /// The packet as the long way takes it.
+    fn view<'p>(&self, message: &'p Message, rare: Rare<'p>) -> PacketView<'p> {
+        let (&Self { at, bytes, ttl, .. }, Rare { origin, macs }) = (self, rare);
+        let (bytes, parent, role, is_outside, checksum_ok) = (u64::from(bytes), 0, None, false, true);
+        PacketView { at, bytes, origin, parent, role, message, ttl, is_outside, macs, checksum_ok }
+    }
+}
+
+impl Says {
+    /// What a message says, and the segment that it is.
+    #[must_use]
+    pub fn of(message: &Message) -> (Self, RawSegment) {
+        match message {
+            Message::Tcp(tcp) => (Self::of_segment(tcp), RawSegment::of(tcp)),
+            Message::Icmp { .. } => (Self::More, RawSegment::EMPTY),
+            Message::Other => (Self::Nothing, RawSegment::EMPTY),
+        }
+    }
+    /// What a segment says.
+    #[inline(always)]
+    #[must_use]
+    pub const fn of_segment(tcp: &TcpSegment) -> Self {
+        match tcp {
+            TcpSegment { window_scale: None, sack_permitted: false, fast_open: None, timestamps, .. } => {
+                if timestamps.is_some() { Self::StampedSegment } else { Self::Segment }
+            }
+            _ => Self::More,
+        }
+    }
 }
 
 impl RowGuard<'_, '_> {
-    /// Takes a packet of this row as [`RowGuard::packet`] would, the short way if it is usual. `view` is asked for where it is not.
+    /// Takes a packet of this row as [`RowGuard::packet`] would, the short way if it is usual. `rare` is asked for where
+    /// it is not.
     #[inline(always)]
-    pub fn plain_packet<'p>(&mut self, packet: &PlainPacket<'p>, view: impl FnOnce() -> PacketView<'p>) -> Verdict {
+    pub fn plain_packet<'m>(
+        &mut self,
+        packet: &PlainPacket,
+        hash: FlowHash,
+        rare: impl FnOnce() -> Rare<'m>,
+    ) -> Verdict {
         let table = self.lookup.table;
         let due = self.locked.bucket.deadline().due();
         if !due.is_after(packet.at) || due <= table.now_due() || table.is_emergency() {
-            return self.sought_packet(packet.key, packet.hash, &view());
+            let message = packet.message();
+            return self.sought_packet(&packet.key, hash, &packet.view(&message, rare()));
         }
         // A tenth of the time of a run on the elephant of `benches`.
         let again = match self.recent {
-            Some((hash, flow)) if hash == packet.hash => {
-                direction_in(flow, &Probe::new(packet.key, &table.mask)).map(|direction| (flow, direction))
+            Some((recent, flow)) if recent == hash => {
+                direction_in(flow, &Probe::new(&packet.key, &table.mask)).map(|direction| (flow, direction))
             }
             _ => None,
         };
         let Some((place, by_key)) = (match again {
             Some(again) => Some(again),
-            None => self.locked.find(packet.key, packet.hash, &table.mask).map(|found| (found.flow, found.direction)),
+            None => self.locked.find(&packet.key, hash, &table.mask).map(|found| (found.flow, found.direction)),
         }) else {
-            return self.other_packet(packet.key, packet.hash, None, &view());
+            return self.unusual(packet, hash, None, rare());
         };
-        self.recent = Some((packet.hash, place));
+        self.recent = Some((hash, place));
         // SAFETY:
         // - The flow is in this guard's row, which is locked; no other guard of it exists.
         let mut flow = unsafe { FlowGuard::new(place, self.locked.store) };
-        let Parts { body, beginning, detail, side } = flow.parts();
-        let (policy, worker) = (self.lookup.tcp, self.lookup.worker);
-        let usual = if side.is_some() { None } else { is_usual(body, detail, by_key, packet, policy, worker) };
-        let Some(direction) = usual else {
-            return self.other_packet(packet.key, packet.hash, Some((place, by_key)), &view());
+        let Parts { body, beginning, detail, side: None } = flow.parts() else {
+            return self.unusual(packet, hash, Some((place, by_key)), rare());
         };
-        body.count(packet.at, direction, packet.bytes, packet.ttl, true, |by_key| beginning.turn(by_key));
+        let (policy, worker) = (self.lookup.tcp, self.lookup.worker);
+        let Some(direction) = is_usual(body, detail, by_key, packet, policy, worker) else {
+            return self.unusual(packet, hash, Some((place, by_key)), rare());
+        };
+        body.count(packet.at, direction, u64::from(packet.bytes), packet.ttl, true, |by_key| beginning.turn(by_key));
         Verdict::Counted
+    }
+
+    #[inline(never)]
+    fn unusual(
+        &mut self,
+        packet: &PlainPacket,
+        hash: FlowHash,
+        known: Option<(NonNull<Flow>, Direction)>,
+        rare: Rare<'_>,
+    ) -> Verdict {
+        let message = packet.message();
+        self.other_packet(&packet.key, hash, known, &packet.view(&message, rare))
     }
 
     /// Takes a packet that is not usual, of a row of whose flows none is over by now; `known` is its own among them.
@@ -107,19 +206,20 @@ fn is_usual(
     body: &FlowBody,
     detail: Option<&mut Detail>,
     by_key: Direction,
-    packet: &PlainPacket<'_>,
+    packet: &PlainPacket,
     policy: TcpPolicy,
     worker: u8,
 ) -> Option<Direction> {
     let direction = oriented(body, by_key);
-    let takes = match (packet.message, detail) {
-        (Message::Tcp(tcp), Some(Detail::Tcp(session))) => {
+    let takes = match (packet.says, detail) {
+        (says @ (Says::Segment | Says::StampedSegment), Some(Detail::Tcp(session))) => {
+            let tcp = packet.segment.segment(says == Says::StampedSegment);
             body.state == FlowState::Established
                 && body.owner == worker
-                && session.takes_expected(tcp, direction, body.idle(packet.at), policy)
+                && session.takes_expected(&tcp, direction, body.idle(packet.at), policy)
         }
         // The flow is established already, or the other end still has not spoken.
-        (Message::Other, _) => {
+        (Says::Nothing, _) => {
             let answered = body.marks.has(Marks::SEEN_TO_SERVER << direction.opposite().index());
             match body.state {
                 FlowState::Established => true,

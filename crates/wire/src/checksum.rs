@@ -37,15 +37,19 @@ fn halves(address: Address) -> u128 {
 #[inline(never)]
 fn makes_right(sum: u128, bytes: &[u8]) -> bool {
     let sum = match bytes.len() {
-        0..16 => {
-            let mut filled = [0; 16];
-            filled[..bytes.len()].copy_from_slice(bytes);
-            add::<16>(sum, &filled)
-        }
+        0..16 => sum + short(bytes),
         16..32 => add::<16>(sum, bytes),
         _ => add::<32>(sum, bytes),
     };
     u64::is_multiple_of(in_64(sum), 0xffff)
+}
+
+/// The sum of bytes that are fewer than any header has.
+#[cold]
+fn short(bytes: &[u8]) -> u128 {
+    let mut filled = [0; 16];
+    filled[..bytes.len()].copy_from_slice(bytes);
+    add::<16>(0, &filled)
 }
 
 /// `sum` and at least `N` bytes. The one's complement sum of 16-bit words minds neither their order nor that of the bytes in
@@ -64,10 +68,12 @@ fn add<const N: usize>(sum: u128, bytes: &[u8]) -> u128 {
         return whole;
     };
     let words = last.as_chunks().0.iter().zip(mask.as_chunks().0);
-    let part = words
-        .fold(0, |sum: u128, (&word, &mask)| sum + u128::from(u64::from_ne_bytes(word) & u64::from_ne_bytes(mask)));
+    // With its carries: of so few words nothing waits for long.
+    let (part, carry) = words.fold((0, false), |(sum, carry): (u64, bool), (&word, &mask)| {
+        sum.carrying_add(u64::from_ne_bytes(word) & u64::from_ne_bytes(mask), carry)
+    });
     // Where it begins at an odd byte, all bytes of it are at the other place of their words: that is a factor of 2^8.
-    whole + u128::from(in_64(part).rotate_left(8 * (bytes.len() as u32 & 1)))
+    whole + u128::from((part + u64::from(carry)).rotate_left(8 * (bytes.len() as u32 & 1)))
 }
 
 /// The largest block.

@@ -14,8 +14,8 @@ use crate::counters::LayerCounters;
 use crate::udp_tunnel::TunnelFilter;
 use crate::view::be16;
 use crate::{
-    Address, FlowPacket, IpVersion, Ports, TcpSegment, Transport, Tunnel, VlanTags, ethernet, ethertype, ipv4, ipv6,
-    role, tcp, udp, vlan,
+    Address, FlowPacket, IpVersion, Ports, RawSegment, TcpSegment, Transport, Tunnel, VlanTags, ethernet, ethertype,
+    ipv4, ipv6, role, tcp, udp, vlan,
 };
 
 /// Headers that count as layers here, at most. With a limit this low or lower the walk has to say so.
@@ -69,6 +69,8 @@ pub struct Straight<'a> {
     len: usize,
     /// What was captured of them, and perhaps padding.
     rest: &'a [u8],
+    /// Length of the transport header, when it is that of TCP.
+    header_len: usize,
 }
 
 /// An IP header that is as the straight line has it.
@@ -133,24 +135,32 @@ impl<'a> Straight<'a> {
     pub fn transport(&self) -> Option<&'a [u8]> {
         self.rest.get(..self.len)
     }
-    /// Whether the payload of a segment that this packet is may tell what part its sender has, if there is one.
+    /// The header of a segment that this packet is, in its bytes.
+    #[inline(always)]
+    #[must_use]
+    pub fn raw_segment(&self, segment: &TcpSegment) -> RawSegment {
+        match self.rest.first_chunk() {
+            Some(&header) => RawSegment::new(header, segment),
+            // Never: a segment has a whole header.
+            None => RawSegment::of(segment),
+        }
+    }
+    /// Whether the payload of the segment that this packet is may tell what part its sender has, if there is one.
     ///
     /// Whether there is one is not asked here, since no processor foresees it: of a segment without a payload two other bytes are
     /// looked at.
     #[inline(always)]
     #[must_use]
-    pub fn may_tell_role(&self, segment: &TcpSegment) -> bool {
-        let payload = self.len.wrapping_sub(usize::from(segment.payload_len));
-        let Some(&[first, second, ..]) = self.rest.get(payload.min(self.rest.len().saturating_sub(2))..) else {
-            return false;
-        };
+    pub fn may_tell_role(&self) -> bool {
+        let Some(last) = self.rest.len().checked_sub(2) else { return false };
+        let Some(&[first, second, ..]) = self.rest.get(self.header_len.min(last)..) else { return false };
         role::may_tell([first, second])
     }
-    /// What was captured of the payload of a segment that this packet is, and perhaps padding.
+    /// What was captured of the payload of the segment that this packet is, and perhaps padding.
     #[inline(always)]
     #[must_use]
-    pub fn payload_of(&self, segment: &TcpSegment) -> Option<&'a [u8]> {
-        self.rest.get(self.len.checked_sub(usize::from(segment.payload_len))?..)
+    pub fn segment_payload(&self) -> Option<&'a [u8]> {
+        self.rest.get(self.header_len..)
     }
     /// The packet as the walk would have it. `protocol` is that of the IP header, known by now.
     #[inline(always)]
@@ -280,21 +290,23 @@ fn finish<T: Take>(
             let (header, rest) = packet.rest.split_first_chunk::<{ tcp::HEADER_LEN }>()?;
             let header_len = tcp::header_len(header);
             let payload_len = packet.len.checked_sub(header_len)?;
-            // Nearly every segment has no options or timestamps alone.
-            let timestamps = match (header_len, rest.first_chunk()) {
-                (tcp::HEADER_LEN, _) => None,
-                (TIMESTAMPS_END, Some(options)) if let timestamps @ Some(_) = timestamps_alone(options) => timestamps,
+            // Nearly every segment has no options or timestamps alone. Each kind has an end of its own, where it is settled which
+            // options there are and how long the header is.
+            match (header_len, rest.first_chunk()) {
+                (tcp::HEADER_LEN, _) => {
+                    let plain = tcp::segment(header, payload_len, None);
+                    segment(layers, packet, tcp::HEADER_LEN, &plain, take)
+                }
+                (TIMESTAMPS_END, Some(options)) if let timestamps @ Some(_) = timestamps_alone(options) => {
+                    let stamped = tcp::segment(header, payload_len, timestamps);
+                    segment(layers, packet, TIMESTAMPS_END, &stamped, take)
+                }
                 _ => {
                     let options = rest.get(..header_len.checked_sub(tcp::HEADER_LEN)?)?;
-                    let segment = with_options(tcp::segment(header, payload_len, None), options)?;
-                    layers.tcp += 1;
-                    packet.count(layers);
-                    return Some(take.tcp(packet, &segment));
+                    let other = with_options(tcp::segment(header, payload_len, None), options)?;
+                    segment(layers, packet, header_len, &other, take)
                 }
-            };
-            layers.tcp += 1;
-            packet.count(layers);
-            Some(take.tcp(packet, &tcp::segment(header, payload_len, timestamps)))
+            }
         }
         udp::PROTOCOL => {
             let (ports, payload, is_tunnel) = udp_ports(filter, packet.rest, packet.len)?;
@@ -307,6 +319,19 @@ fn finish<T: Take>(
         }
         _ => None,
     }
+}
+
+#[inline(always)]
+fn segment<T: Take>(
+    layers: &mut LayerCounters,
+    packet: &Straight<'_>,
+    header_len: usize,
+    segment: &TcpSegment,
+    take: T,
+) -> Option<T::Taken> {
+    layers.tcp += 1;
+    packet.count(layers);
+    Some(take.tcp(&Straight { header_len, ..*packet }, segment))
 }
 
 /// A packet before its IP header.
@@ -341,7 +366,7 @@ fn network_v4<'a>(start: &Start<'a>) -> Option<Straight<'a>> {
     let usual = version_len == ipv4::VERSION_4_WITHOUT_OPTIONS
         && be16(frag_hi, frag_lo) & ipv4::FRAGMENT_MASK == 0
         && start.holds(len, rest);
-    usual.then_some(Straight { link, vlan, network: Header::V4(header), len, rest })
+    usual.then_some(Straight { link, vlan, network: Header::V4(header), len, rest, header_len: 0 })
 }
 
 #[inline(always)]
@@ -351,7 +376,7 @@ fn network_v6<'a>(start: &Start<'a>) -> Option<Straight<'a>> {
     let &[version_class, _, _, _, len_hi, len_lo, ..] = header;
     let len = usize::from(be16(len_hi, len_lo));
     let usual = version_class >> 4 == 6 && start.holds(len, rest);
-    usual.then_some(Straight { link, vlan, network: Header::V6(header), len, rest })
+    usual.then_some(Straight { link, vlan, network: Header::V6(header), len, rest, header_len: 0 })
 }
 
 /// Two bytes that do nothing, and the timestamps' kind and length.

@@ -69,7 +69,10 @@ impl Flumen {
             self.0.prefetch_row(hash);
             vector.push(Keyed { packet, key, hash, origin: (first + i) as u64 });
         }
-        vector.iter().for_each(|keyed| self.0.prefetch_flow(&keyed.key, keyed.hash));
+        for Keyed { key, hash, .. } in vector {
+            let PacketKey::Own(own) = key else { unreachable!("no packet is an ICMP error") };
+            self.0.prefetch_flow(own, *hash);
+        }
     }
 }
 

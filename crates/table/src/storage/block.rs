@@ -86,11 +86,24 @@ impl SlabHead {
     }
 }
 
+/// Offset of a slot's block within its slab.
+const fn block_offset_of(slot: SlotId) -> usize {
+    (slot.block() % SLAB_BLOCKS) as usize * BLOCK_BYTES
+}
 /// Offset of a slot within its slab.
 #[inline]
 pub(super) const fn offset_of(slot: SlotId) -> usize {
-    let block = (slot.block() % SLAB_BLOCKS) as usize * BLOCK_BYTES;
-    block + core::mem::offset_of!(Block, flows) + slot.index() * size_of::<Flow>()
+    block_offset_of(slot) + core::mem::offset_of!(Block, flows) + slot.index() * size_of::<Flow>()
+}
+/// The same of its line.
+#[inline]
+pub(super) const fn line_offset_of(slot: SlotId) -> usize {
+    block_offset_of(slot) + core::mem::offset_of!(Block, lines) + slot.index() * size_of::<FlowLine>()
+}
+/// And of its detail.
+#[inline]
+pub(super) const fn detail_offset_of(slot: SlotId) -> usize {
+    block_offset_of(slot) + core::mem::offset_of!(Block, details) + slot.index() * size_of::<DetailPlace>()
 }
 
 /// Offset of a slot's annex entry within the annexes of its slab.

@@ -31,7 +31,7 @@ pub(crate) use block::{
 pub(crate) use identity::Probe;
 pub(crate) use pages::Pages;
 pub use remaining::Remaining;
-pub(crate) use store::FlowStore;
+pub(crate) use store::{FlowStore, Hints};
 
 use core::num::NonZeroU32;
 use core::ptr::NonNull;

@@ -7,7 +7,7 @@ use flumen_kref::{Boxed, CountOffset, Ref, RefCounted, Unique, count_offset};
 
 use super::block::{
     self, ANNEX_BYTES, BLOCK_BYTES, BLOCK_FLOWS, HEAD_BYTES, SLAB_BLOCKS, SLAB_BYTES, SlabHead, annex_offset_of,
-    offset_of, slot_of,
+    detail_offset_of, line_offset_of, offset_of, slot_of,
 };
 use super::pages::PageSize;
 use super::{Link, Pages, SlotId, SpareFlow, Width};
@@ -42,6 +42,14 @@ struct Sides {
     directory: Box<[AtomicPtr<u8>]>,
     /// Bytes of a block's sides, in whole pages.
     block_bytes: usize,
+}
+
+/// Where a slot is, and what belongs to it: see [`FlowStore::hints`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hints {
+    pub(crate) flow: *const u8,
+    pub(crate) line: *const u8,
+    pub(crate) detail: *const u8,
 }
 
 /// What is known of the slots that the table has let go of.
@@ -308,14 +316,13 @@ impl FlowStore {
         Some((&sides.layout, NonNull::slice_from_raw_parts(first, words)))
     }
 
-    /// Address of a slot for a prefetch: any number will do, and the address may be nonsense.
+    /// Addresses of a slot, of its line and of its detail for prefetches: any number will do, and they may be nonsense.
     #[inline]
-    pub(crate) fn flow_hint(&self, slot: SlotId) -> NonNull<Flow> {
-        let slab = self
-            .directory
-            .get((slot.block() / SLAB_BLOCKS) as usize)
-            .map_or(core::ptr::null_mut(), |slab| slab.load(Ordering::Relaxed));
-        NonNull::new(slab.wrapping_add(offset_of(slot)).cast()).unwrap_or(NonNull::dangling())
+    pub(crate) fn hints(&self, slot: SlotId) -> Hints {
+        let slab = self.directory.get((slot.block() / SLAB_BLOCKS) as usize);
+        let slab = slab.map_or(core::ptr::null_mut(), |slab| slab.load(Ordering::Relaxed));
+        let at = |offset| slab.wrapping_add(offset).cast_const();
+        Hints { flow: at(offset_of(slot)), line: at(line_offset_of(slot)), detail: at(detail_offset_of(slot)) }
     }
     /// The same for what the slot has in its annex.
     #[inline]

@@ -2,8 +2,8 @@
 
 use flumen_model::{FlowRecord, Span, Timestamp};
 use flumen_table::{
-    EndedFlow, FlowHash, FlowIds, FlowLookup, FlowTable, Message, PacketKey, PacketView, PlainPacket, TableConfig,
-    Verdict,
+    EndedFlow, FlowHash, FlowIds, FlowLookup, FlowTable, Message, PacketKey, PacketView, PlainPacket, Rare, Says,
+    TableConfig, Verdict,
 };
 use flumen_wire::{
     Address, FastOpen, FlowPacket, Icmp, IpVersion, NonFlow, Ports, Quoted, TcpFlags, TcpSegment, Transport, VlanTags,
@@ -232,12 +232,12 @@ impl<'t> Worker<'t> {
             PacketKey::Nothing => return Verdict::NonFlow(NonFlow::IcmpError),
         };
         let row = self.table.row(hash);
-        let mut verdict = match self.plain(&key, hash, &view) {
+        let mut verdict = match plain(&key, &view) {
             Some(plain) if self.short.is_offered(self.origin) => {
                 let mut was_asked = false;
-                let verdict = self.lookup.lock(row).plain_packet(&plain, || {
+                let verdict = self.lookup.lock(row).plain_packet(&plain, hash, || {
                     was_asked = true;
-                    view
+                    Rare { origin: view.origin, macs: view.macs }
                 });
                 self.taken_short += u64::from(!was_asked);
                 verdict
@@ -250,13 +250,6 @@ impl<'t> Worker<'t> {
         }
         self.record_ended();
         if verdict == Verdict::NoSpare { Verdict::NonFlow(NonFlow::Memcap) } else { verdict }
-    }
-    /// The packet for the short way, if it may be tried.
-    fn plain<'p>(&self, key: &'p PacketKey, hash: FlowHash, view: &PacketView<'p>) -> Option<PlainPacket<'p>> {
-        let &PacketView { at, bytes, ttl, message, .. } = view;
-        let PacketKey::Own(key) = key else { return None };
-        let is_plain = !view.is_outside && view.parent == 0 && view.role.is_none() && view.checksum_ok;
-        is_plain.then_some(PlainPacket { key, hash, at, bytes, ttl, message })
     }
     /// A packet that must be counted.
     pub(crate) fn count(&mut self, now: Timestamp, packet: &Packet) {
@@ -339,4 +332,14 @@ impl Random {
     pub(crate) fn below(&mut self, n: u64) -> u64 {
         self.next() % n
     }
+}
+
+/// The packet for the short way, if it may be tried.
+fn plain(key: &PacketKey, view: &PacketView<'_>) -> Option<PlainPacket> {
+    let &PacketView { at, bytes, ttl, message, .. } = view;
+    let PacketKey::Own(key) = *key else { return None };
+    let is_plain = !view.is_outside && view.parent == 0 && view.role.is_none() && view.checksum_ok;
+    let (says, segment) = Says::of(message);
+    let bytes = u32::try_from(bytes).expect("a short frame");
+    (is_plain && says != Says::More).then_some(PlainPacket { key, at, bytes, says, ttl, segment })
 }

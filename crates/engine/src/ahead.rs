@@ -1,0 +1,113 @@
+//! What memory is asked for ahead of the lookups.
+
+use core::ops::Range;
+
+use flumen_table::{FlowHash, FlowTable, ask_memory};
+
+use crate::vector::Vector;
+
+/// What is asked of memory ahead of the lookups: the lines of the rows of packets that come a while later, and the lines of
+/// the flows of those that come sooner, whose rows are there by then. So memory works while packets are looked up.
+///
+/// Several are asked for one after the other: a core translates their addresses and waits for their lines at once, while
+/// one alone holds up the lookup around it (eight at a time instead of one save a quarter of the lookups' time on the
+/// heavy-tailed capture of `benches`; many more than sixteen lines are not taken by a core at once).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ahead<'v, O> {
+    pub(crate) table: &'v FlowTable,
+    pub(crate) vector: &'v Vector,
+    pub(crate) own: O,
+    pub(crate) decoded: Decoded,
+}
+
+/// Which packets of a vector a worker takes, by their number among its own.
+pub(crate) trait Own: Copy {
+    /// How many they are.
+    fn count(self) -> usize;
+    /// The place in the vector of one of them.
+    fn place(self, number: usize) -> usize;
+}
+
+/// Those at these places.
+impl Own for &[u32] {
+    #[inline(always)]
+    fn count(self) -> usize {
+        self.len()
+    }
+    #[inline(always)]
+    fn place(self, number: usize) -> usize {
+        self[number] as usize
+    }
+}
+
+/// So many from the first on: all.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct All(pub(crate) usize);
+
+impl Own for All {
+    #[inline(always)]
+    fn count(self) -> usize {
+        self.0
+    }
+    #[inline(always)]
+    fn place(self, number: usize) -> usize {
+        number
+    }
+}
+
+/// Where the packets of a vector were decoded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Decoded {
+    Here,
+    /// By another worker, perhaps: then they lie in the cache of its core, and are asked for as well.
+    Elsewhere,
+}
+
+impl<O: Own> Ahead<'_, O> {
+    /// Packets for which lines are asked at a time.
+    const STEP: usize = 8;
+    /// Packets between the one that is looked up and the first whose flow is asked for, and between that and the one whose
+    /// row is.
+    const DISTANCE: usize = 16;
+
+    /// The first packet is about to come.
+    pub(crate) fn begin(&self) {
+        self.ask(0..2 * Self::DISTANCE, 0..Self::DISTANCE);
+    }
+    /// The packet of a number is about to be looked up.
+    #[inline(always)]
+    pub(crate) fn step(&self, number: usize) {
+        if number.is_multiple_of(Self::STEP) {
+            let (rows, flows) = (number + 2 * Self::DISTANCE, number + Self::DISTANCE);
+            self.ask(rows..rows + Self::STEP, flows..flows + Self::STEP);
+        }
+    }
+    /// Asks for the rows of some packets and the flows of others. Not inlined, so that it has registers of its own.
+    #[inline(never)]
+    fn ask(&self, rows: Range<usize>, flows: Range<usize>) {
+        if self.decoded == Decoded::Elsewhere {
+            self.existing(&rows).for_each(|number| ask_memory(self.vector.packet(self.own.place(number))));
+        }
+        self.each(&rows, |hash, _| self.table.prefetch_row(hash));
+        self.each(&flows, |hash, index| self.table.prefetch_flow(&self.vector.packet(index).plain.key, hash));
+    }
+    /// As many of the worker's packets as there are.
+    #[inline(always)]
+    fn existing(&self, numbers: &Range<usize>) -> Range<usize> {
+        numbers.start..numbers.end.min(self.own.count())
+    }
+    /// Shows these packets. One that has the hash of the one before has been asked for: in a
+    /// long run of packets of one flow asking again takes a tenth of all instructions. (One whose hash is zero may go unasked for.)
+    #[inline(always)]
+    fn each(&self, numbers: &Range<usize>, ask: impl Fn(FlowHash, usize)) {
+        let mut last = FlowHash::ZERO;
+        for number in self.existing(numbers) {
+            let index = self.own.place(number);
+            let hash = self.vector.hash(index);
+            if hash != last {
+                ask(hash, index);
+                last = hash;
+            }
+        }
+    }
+}
