@@ -5,6 +5,7 @@ use flumen_capture::records::ByteOrder;
 use flumen_capture::write::{PcapWriter, PcapngWriter, Ticks};
 use flumen_capture::{CaptureFile, Captures, NoticeKind, Options, Verdict};
 use flumen_model::{PacketBatch, PacketSource, Span, Timestamp};
+use flumen_pbuf::Pbuf;
 use std::path::{Path, PathBuf};
 
 fn one(time: u64, data: &[u8]) -> PcapWriter {
@@ -121,7 +122,7 @@ fn large_file_read_with_its_errands_then_little_of_it_is_in_memory() {
         assert!(batch.packets().all(|packet| packet.data == data));
         read += batch.len() as u64;
         let first = batch.entries()[0].offset;
-        held.push(batch.hold(first..first + data.len()).expect("a reference"));
+        held.push(batch.hold(first..first + data.len(), Pbuf::empty()).expect("a reference"));
     }
     assert_eq!(read, packets);
     let resident = resident_of(&path);

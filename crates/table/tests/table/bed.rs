@@ -2,8 +2,8 @@
 
 use flumen_model::{FlowRecord, Span, Timestamp};
 use flumen_table::{
-    EndedFlow, FlowHash, FlowIds, FlowLookup, FlowTable, Message, PacketKey, PacketView, PlainPacket, Rare, Says,
-    TableConfig, Verdict,
+    EndedFlow, FlowIds, FlowLookup, FlowTable, Message, PacketKey, PacketView, PlainPacket, Rare, Says, TableConfig,
+    Verdict,
 };
 use flumen_wire::{
     Address, FastOpen, FlowPacket, Icmp, IpVersion, NonFlow, Ports, Quoted, TcpFlags, TcpSegment, Transport, VlanTags,
