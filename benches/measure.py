@@ -1,9 +1,7 @@
 """What the benchmarks share: building, making captures, running commands and taking their resource usage."""
 
-import ctypes
 import functools
 import hashlib
-import mmap
 import os
 import platform
 import re
@@ -144,15 +142,19 @@ def warm(path):
             pass
 
 
-def warm_memory(mib=512):
-    """Touches memory and gives it back, right before a run. Where a host takes free pages from its guests the first touch of a page costs up to
-    ten times as much when it was free for some seconds: without this a run is charged for what ran before it."""
-    memory = mmap.mmap(-1, mib << 20)
-    memory.madvise(mmap.MADV_HUGEPAGE)
-    place = (ctypes.c_char * len(memory)).from_buffer(memory)
-    ctypes.memset(place, 1, len(memory))
-    del place
-    memory.close()
+WARMING = """
+import ctypes, mmap
+memory = mmap.mmap(-1, 512 << 20)
+memory.madvise(mmap.MADV_HUGEPAGE)
+ctypes.memset((ctypes.c_char * len(memory)).from_buffer(memory), 1, len(memory))
+"""
+
+
+def warm_memory():
+    """Touches memory and gives it back, right before a run. Where a host takes free pages from its guests the first touch
+    of a page costs up to ten times as much when it was free for some seconds: without this a run is charged for what ran
+    before it. A process of its own does it, since what runs next would inherit the peak of this one."""
+    subprocess.run([sys.executable, "-S", "-c", WARMING], check=True)
 
 
 def emptied(path):
