@@ -144,7 +144,7 @@ def warm(path):
 
 WARMING = """
 import ctypes, mmap
-memory = mmap.mmap(-1, 512 << 20)
+memory = mmap.mmap(-1, 512 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 memory.madvise(mmap.MADV_HUGEPAGE)
 ctypes.memset((ctypes.c_char * len(memory)).from_buffer(memory), 1, len(memory))
 """

@@ -172,7 +172,7 @@ fn walk<R: Records>(
 #[inline(always)]
 fn ask_ahead(bytes: &[u8], at: usize, moved: usize) {
     let ahead = at + PREFETCH_AHEAD;
-    let mut more = moved;
+    let mut more = moved.min(PREFETCH_AHEAD);
     while more > 2 * LINE {
         more -= LINE;
         prefetch(bytes, ahead - more);
