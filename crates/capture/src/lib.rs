@@ -61,10 +61,10 @@ pub mod write;
 pub use captures::{Captures, Verdict};
 pub use fault::{Fault, FaultReason, Refusal};
 pub use file::{CaptureFile, FileAccess, Options, Progress};
+pub use flumen_model::source::BATCH_LEN;
 pub use notice::{Notice, NoticeKind};
 pub use pcap::PcapReader;
 pub use pcapng::PcapngReader;
 pub use records::{Record, Records, Step};
 #[cfg(target_os = "linux")]
 pub use ring::{Ring, RingConfig};
-pub use walk::BATCH_LEN;

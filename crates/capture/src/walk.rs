@@ -8,7 +8,7 @@ use crate::mapping::{Mapping, prefetch};
 use crate::notice::Oddities;
 use crate::records::{Records, Step};
 use crate::stream::{Stream, Tail};
-use flumen_model::source::{ChecksumNote, Entry};
+use flumen_model::source::{BATCH_LEN, ChecksumNote, Entry};
 use flumen_model::{LinkType, PacketBatch};
 use flumen_pbuf::Pbuf;
 use std::sync::Arc;
@@ -53,9 +53,7 @@ impl Mapped {
             Pause::Need(_) | Pause::Past(_) => reader.finish(bytes.len() as u64),
         }
     }
-}
 
-impl Mapped {
     /// Brings the next pages in, and lets those go that were used but for the last ones, on which somebody may still work. With several
     /// workers the others go on reading meanwhile: that is 6 % of the time of two on the heavy-tailed capture of `benches`.
     fn next_window(&mut self) -> impl FnOnce() + Send + Sync + use<> {
@@ -190,9 +188,6 @@ impl AsRef<[u8]> for SharedMapping {
     }
 }
 
-/// Packets of a batch at most. With several workers the lines behind it that were asked of memory are in the wrong cache when another
-/// one reads on, so it is not small (256 packets take two workers a tenth more time on the heavy-tailed capture of `benches`).
-pub const BATCH_LEN: usize = 2048;
 /// Bytes of a cache line.
 const LINE: usize = 64;
 /// Bytes ahead of the walk that are asked of memory.

@@ -3,11 +3,11 @@
 //! Everything but the table has a bound that follows from the configuration; fragments may take an eighth, and the table is
 //! given what is left, so nothing has to be counted while packets run. Each holder is one line below.
 
-use flumen_model::{FlowRecord, source::Entry};
+use flumen_model::FlowRecord;
+use flumen_model::source::{BATCH_LEN, Entry};
 use flumen_table::{EndedFlow, FlowTable};
 
 use crate::config::EngineConfig;
-use crate::feed::DECODED_MAX;
 use crate::manager::ENDED_BATCH;
 use crate::relay::AHEAD;
 use crate::team::QUEUE_BATCHES;
@@ -49,7 +49,7 @@ pub(crate) fn overhead(config: &EngineConfig) -> u64 {
     // A frame that fills a batch may bring as many packets more as it has layers.
     let inside = u64::from(config.decode.max_layers);
     let batches = if workers > 1 { AHEAD as u64 + workers } else { 0 };
-    let decoded = if workers > 1 { batches * (DECODED_MAX as u64 + inside) } else { VECTOR as u64 + inside };
+    let decoded = if workers > 1 { batches * (BATCH_LEN as u64 + inside) } else { VECTOR as u64 + inside };
     let queues = if workers > 1 { QUEUE_BATCHES as u64 * ENDED_BATCH as u64 } else { 0 };
     let walkers = if workers > 1 { config.threads.managers.max(1) as u64 } else { 1 };
     let updates = if config.active_timeout.is_some() { walkers * FlowTable::UPDATES_MAX as u64 } else { 0 };

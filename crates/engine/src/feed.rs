@@ -19,9 +19,6 @@ use crate::prim::{Mutex, lock};
 use crate::relay::{Reading, Relay, Stages};
 use crate::vector::Vector;
 
-/// Packets of a batch: as many as files give at a time, and for a frame as many more as it has layers.
-pub(crate) const DECODED_MAX: usize = 2048;
-
 pub(crate) type Feed<'r> = Relay<Decoding<'r>>;
 
 /// Packets on their way from the source to the workers.

@@ -24,7 +24,7 @@ use crate::prim::{AtomicBool, AtomicU32, Condvar, Mutex, MutexGuard, Ordering, l
 
 /// Batches that the fastest worker may be ahead of the slowest. More than balance needs: a worker that the system puts aside
 /// for a while shall not stop the others.
-pub(crate) const AHEAD: usize = 8;
+pub(crate) const AHEAD: usize = 4;
 
 /// A batch that several workers read.
 pub(crate) type Shared<B> = Ref<Boxed<B>>;

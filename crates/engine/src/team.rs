@@ -295,18 +295,17 @@ impl<'r> Team<'r> {
     /// failed, again and again.
     pub(crate) fn write_out(&self, out: &Mutex<Outflow<'_>>, monitor: &Monitor, failed: impl Fn()) {
         while let Some(outgoing) = self.records.take() {
-            let mut out = lock(out);
             match outgoing {
                 Outgoing::Records(mut records) => {
-                    out.take(&records);
+                    lock(out).take(&records);
                     monitor.note_written(records.len());
                     records.clear();
                     lock(&self.written).push(records);
                 }
-                Outgoing::Anomalies(anomalies) => out.anomalies(&anomalies),
-                Outgoing::Stats(stats) => out.stats(&stats),
+                Outgoing::Anomalies(anomalies) => lock(out).anomalies(&anomalies),
+                Outgoing::Stats(stats) => lock(out).stats(&stats),
             }
-            if out.has_failed() {
+            if lock(out).has_failed() {
                 failed();
             }
         }

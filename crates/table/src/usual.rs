@@ -65,18 +65,7 @@ impl PlainPacket {
         ttl: 0,
         segment: RawSegment::EMPTY,
     };
-}
 
-/// What of a plain packet is asked for rarely.
-#[derive(Clone, Copy, Debug)]
-pub struct Rare<'p> {
-    /// As [`PacketView::origin`].
-    pub origin: u64,
-    /// As [`PacketView::macs`].
-    pub macs: Option<&'p Macs>,
-}
-
-impl PlainPacket {
     /// What the packet says; of one that is not plain, nothing.
     #[inline]
     #[must_use]
@@ -93,6 +82,15 @@ impl PlainPacket {
         let (bytes, parent, role, is_outside, checksum_ok) = (u64::from(bytes), 0, None, false, true);
         PacketView { at, bytes, origin, parent, role, message, ttl, is_outside, macs, checksum_ok }
     }
+}
+
+/// What of a plain packet is asked for rarely.
+#[derive(Clone, Copy, Debug)]
+pub struct Rare<'p> {
+    /// As [`PacketView::origin`].
+    pub origin: u64,
+    /// As [`PacketView::macs`].
+    pub macs: Option<&'p Macs>,
 }
 
 impl Says {
@@ -120,7 +118,7 @@ impl Says {
 
 impl RowGuard<'_, '_> {
     /// Takes a packet of this row as [`RowGuard::packet`] would, the short way if it is usual. `rare` is asked for where
-    /// it is not.
+    /// it is not. The packet is a plain one: what others say is not in it.
     #[inline(always)]
     pub fn plain_packet<'m>(
         &mut self,
@@ -128,6 +126,7 @@ impl RowGuard<'_, '_> {
         hash: FlowHash,
         rare: impl FnOnce() -> Rare<'m>,
     ) -> Verdict {
+        debug_assert!(packet.says != Says::More, "a packet that is not plain");
         let table = self.lookup.table;
         let due = self.locked.bucket.deadline().due();
         if !due.is_after(packet.at) || due <= table.now_due() || table.is_emergency() {
@@ -162,6 +161,7 @@ impl RowGuard<'_, '_> {
         Verdict::Counted
     }
 
+    /// Takes it the long way, with what has been found: `known` is its flow.
     #[inline(never)]
     fn unusual(
         &mut self,
