@@ -1,7 +1,7 @@
 //! What comes out does not depend on how many workers there are: what has to be done in order is, though batches are decoded
 //! several at once.
 
-use flumen_engine::{Checksums, EngineConfig, RunReport, Threads, run};
+use flumen_engine::{Checksums, EngineConfig, RunError, RunReport, Threads, run};
 use flumen_model::sink::Stats;
 use flumen_model::source::{ChecksumNote, Entry};
 use flumen_model::{FlowRecord, LinkType, PacketBatch, PacketSource, RecordSink, SinkError, SourceError, Timestamp};
@@ -54,6 +54,29 @@ impl RecordSink for Kept {
     fn flows(&mut self, records: &[FlowRecord]) -> Result<(), SinkError> {
         self.0.extend_from_slice(records);
         Ok(())
+    }
+    fn stats(&mut self, _: &Stats) -> Result<(), SinkError> {
+        Ok(())
+    }
+    fn finish(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
+}
+
+/// Takes so many records, and fails then.
+struct Full {
+    room: usize,
+    taken: u64,
+}
+
+impl RecordSink for Full {
+    fn flows(&mut self, records: &[FlowRecord]) -> Result<(), SinkError> {
+        let taken = records.len().min(self.room);
+        self.room -= taken;
+        self.taken += taken as u64;
+        let lost = (records.len() - taken) as u64;
+        let (target, source) = ("disk".to_owned(), std::io::ErrorKind::StorageFull.into());
+        if lost > 0 { Err(SinkError::Io { target, lost, source }) } else { Ok(()) }
     }
     fn stats(&mut self, _: &Stats) -> Result<(), SinkError> {
         Ok(())
@@ -132,5 +155,23 @@ fn sample_of_checksums_that_ends_in_a_batch_then_what_is_believed_is_the_same() 
             })
             .collect();
         assert_same_with_any_number(&frames);
+    }
+}
+
+/// All flows are there until the end, so that nothing is read any more when the sink fails.
+#[test]
+fn sink_that_fails_among_the_flows_of_the_end_then_every_record_is_taken_or_counted_as_lost() {
+    let frames = frames("syn-flood", 600);
+    let all = run_with(1, &frames).1.len();
+    assert!(all > 300, "{all} flows, of several writes");
+    for workers in [1, 2, 3] {
+        for room in [0, 1, 70, all - 1] {
+            let config = EngineConfig { threads: Threads { workers, ..Threads::default() }, ..EngineConfig::default() };
+            let mut full = Full { room, taken: 0 };
+            let mut source = Pausing { frames: frames.chunks(BATCH), pause: false };
+            let error = run(&mut source, &mut full, &config, [3, 4]).expect_err("the sink fails");
+            let RunError::Sink(SinkError::Io { lost, .. }) = error else { panic!("{error}") };
+            assert_eq!((full.taken, full.taken + lost), (room as u64, all as u64), "{workers} workers");
+        }
     }
 }
