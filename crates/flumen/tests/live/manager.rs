@@ -34,7 +34,6 @@ fn capture_without_traffic_then_the_manager_hears_of_its_life_and_that_all_worke
         let mut ping = [0; 64];
         let len = manager.recv(&mut ping).expect("a ping");
         assert_eq!(&ping[..len], b"WATCHDOG=1");
-        sensor.signal(libc::SIGHUP);
         for signal in [libc::SIGHUP, libc::SIGUSR2] {
             sensor.signal(signal);
             assert!(next(&manager).starts_with("RELOADING=1\nMONOTONIC_USEC="));
