@@ -393,9 +393,23 @@ fn timestamps_alone(options: &[u8; 12]) -> Option<(u32, u32)> {
     }
 }
 
+/// The options of a SYN as Linux writes them, and so of most: a segment size, SACK permitted, timestamps, a byte that does nothing and
+/// a window scale.
+#[inline(always)]
+fn of_handshake(options: &[u8; 20]) -> Option<((u32, u32), u8)> {
+    let ([[2, 4, _, _], kinds, value, echo, [before @ .., shift]], []) = options.as_chunks() else { return None };
+    let fits = *kinds == [4, 2, 8, 10] && *before == [1, 3, 3];
+    fits.then(|| ((u32::from_be_bytes(*value), u32::from_be_bytes(*echo)), *shift))
+}
+
 /// The segment with its options, if nothing about them is odd. Inlined for the reason given at [`tcp::parse_options`].
 #[inline(always)]
 fn with_options(segment: TcpSegment, options: &[u8]) -> Option<TcpSegment> {
+    // One by one they take three times as long.
+    if let Some((timestamps, shift)) = options.try_into().ok().and_then(of_handshake) {
+        let (timestamps, window_scale) = (Some(timestamps), Some(shift));
+        return Some(TcpSegment { timestamps, window_scale, sack_permitted: true, ..segment });
+    }
     let (mut segment, mut odd) = (segment, false);
     tcp::parse_options(options, true, &mut segment, |_| odd = true);
     (!odd).then_some(segment)
