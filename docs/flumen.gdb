@@ -9,12 +9,11 @@ define flumen-life
   tbreak flumen_engine::front::Front::frame
   tbreak flumen_table::key::PacketKey::of
   tbreak flumen_table::table::FlowTable::lock_row
-  tbreak flumen_engine::pipeline::plain_packet
-  tbreak other_packet
+  tbreak flumen_table::lookup::RowGuard::unusual
   tbreak flumen_table::lookup::RowGuard::create
   tbreak flumen_table::tcp::TcpSession::segment
   tbreak flumen_table::table::FlowTable::sweep
-  tbreak flumen_engine::recorder::Recycler::count
+  tbreak flumen_table::counters::EndCounters::add
   tbreak flumen_engine::recorder::Outflow::take
 end
 document flumen-life
@@ -22,7 +21,7 @@ Stop once at each step of a flow's life.
 end
 
 define flumen-flow
-  # $arg0: a NonNull<Flow>, such as "self.flow" in a FlowGuard, or "flow.flow.ptr" in Recycler::count.
+  # $arg0: a NonNull<Flow>, such as "self.flow" in a FlowGuard, or "flow.flow.ptr" in EndCounters::add.
   # Its line lies in the same block of 16 KiB, 64 bytes a flow from the block's beginning on; flows begin at 12,800.
   set $address = $arg0.pointer as usize
   set $block = $address & 0xffffffffffffc000

@@ -26,6 +26,8 @@ pub(crate) trait Own: Copy {
     fn count(self) -> usize;
     /// The place in the vector of one of them.
     fn place(self, number: usize) -> usize;
+    /// Places and hashes of some of them.
+    fn hashes(self, vector: &Vector, numbers: Range<usize>) -> impl Iterator<Item = (usize, FlowHash)>;
 }
 
 /// Those at these places.
@@ -37,6 +39,10 @@ impl Own for &[u32] {
     #[inline(always)]
     fn place(self, number: usize) -> usize {
         self[number] as usize
+    }
+    #[inline(always)]
+    fn hashes(self, vector: &Vector, numbers: Range<usize>) -> impl Iterator<Item = (usize, FlowHash)> {
+        self[numbers].iter().map(|&place| (place as usize, vector.hash(place as usize)))
     }
 }
 
@@ -52,6 +58,10 @@ impl Own for All {
     #[inline(always)]
     fn place(self, number: usize) -> usize {
         number
+    }
+    #[inline(always)]
+    fn hashes(self, vector: &Vector, numbers: Range<usize>) -> impl Iterator<Item = (usize, FlowHash)> {
+        numbers.clone().zip(vector.hashes_in(numbers))
     }
 }
 
@@ -94,16 +104,15 @@ impl<O: Own> Ahead<'_, O> {
     /// As many of the worker's packets as there are.
     #[inline(always)]
     fn existing(&self, numbers: &Range<usize>) -> Range<usize> {
-        numbers.start..numbers.end.min(self.own.count())
+        let count = self.own.count();
+        numbers.start.min(count)..numbers.end.min(count)
     }
     /// Shows these packets. One that has the hash of the one before has been asked for: in a
     /// long run of packets of one flow asking again takes a tenth of all instructions. (One whose hash is zero may go unasked for.)
     #[inline(always)]
     fn each(&self, numbers: &Range<usize>, ask: impl Fn(FlowHash, usize)) {
         let mut last = FlowHash::ZERO;
-        for number in self.existing(numbers) {
-            let index = self.own.place(number);
-            let hash = self.vector.hash(index);
+        for (index, hash) in self.own.hashes(self.vector, self.existing(numbers)) {
             if hash != last {
                 ask(hash, index);
                 last = hash;

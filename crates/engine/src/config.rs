@@ -59,9 +59,11 @@ impl fmt::Debug for FrameFilter {
 }
 
 impl EngineConfig {
-    /// Settings of the flow table, with those of the engine that it takes a part in.
-    pub(crate) fn table(&self) -> TableConfig {
-        TableConfig { active_timeout: self.active_timeout.or(self.table.active_timeout), ..self.table.clone() }
+    /// Settings of the flow table, with those of the engine that it takes a part in: interim records are made if records are
+    /// wanted at all.
+    pub(crate) fn table(&self, wants_records: bool) -> TableConfig {
+        let active_timeout = self.active_timeout.or(self.table.active_timeout).filter(|_| wants_records);
+        TableConfig { active_timeout, ..self.table.clone() }
     }
 }
 

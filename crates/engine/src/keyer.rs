@@ -159,11 +159,7 @@ impl Take for Keep<'_, '_> {
     #[inline(always)]
     fn tcp(mut self, packet: &Straight<'_>, segment: &TcpSegment) -> FlowHash {
         // First, while nothing else takes up the registers.
-        self.place.plain.segment = packet.raw_segment(segment);
-        self.place.plain.says = Says::of_segment(segment);
-        if !self.place.is_plain() {
-            self.place.say(&Message::Tcp(*segment));
-        }
+        self.place.say_segment(segment, packet.raw_segment(segment));
         let hash = self.write(packet, PROTO_TCP, segment.ports);
         if self.keyer.asks_role && packet.may_tell_role() {
             note_role_of(self.place, segment.payload_len, packet.segment_payload());
@@ -236,6 +232,7 @@ mod tests {
         let timestamps = [1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2];
         vec![
             tcp(up, 0x02, &[2, 4, 5, 180, 4, 2, 1, 1, 3, 3, 7, 0], &[]),
+            tcp(up, 0x02, &[2, 4, 5, 180, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7], &[]),
             tcp(up, 0x18, &[], b"GET / HTTP/1.1"),
             tcp(down, 0x18, &timestamps, b"HTTP/1.1 200 OK"),
             tcp(down, 0x10, &timestamps, &[]),

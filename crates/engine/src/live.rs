@@ -95,7 +95,7 @@ pub(crate) fn run<'s>(
     monitor: &Monitor,
 ) -> Done<'s> {
     let Live { sources, stop, now, capture } = live;
-    let team = Team::new(table, config, sources.len());
+    let team = Team::new(table, config, sources.len(), sink.wants_flows());
     let _ = team.ids.set(FlowIds::new(now()));
     monitor.begin(team.workers());
     let fragments = AtomicU64::new(budget::fragments(config));
@@ -203,7 +203,7 @@ impl<'r, 's> LiveWorker<'r, 's> {
             shared,
             number,
             front: Front::one_of(table, &own, shared.secret, number, shared.team.workers()),
-            worker: Worker::new(table, config, number),
+            worker: Worker::new(table, config, number, shared.team.wants_records),
             vector: Vector::default(),
             clock: PacketClock::default(),
             reached: Timestamp::ZERO,

@@ -36,7 +36,10 @@ pub(crate) fn run<'s>(
     monitor: &Monitor,
 ) -> Done<'s> {
     let workers = config.threads.workers;
-    let shared = Shared { team: Team::new(table, config, workers), feed: feed(table, config, secret, source) };
+    let shared = Shared {
+        team: Team::new(table, config, workers, sink.wants_flows()),
+        feed: feed(table, config, secret, source),
+    };
     monitor.begin(workers);
     let out = Mutex::new(Outflow::new(sink));
     let look = |manager: &ManagerCounters| {
@@ -66,7 +69,7 @@ fn counters(shared: &Shared<'_>, manager: &ManagerCounters) -> (flumen_model::Co
 
 fn work(shared: &Shared<'_>, number: usize, manager: &Thread, monitor: &Monitor) -> WorkerDone {
     let Shared { team, feed } = shared;
-    let mut worker = Worker::new(team.table, team.config, number);
+    let mut worker = Worker::new(team.table, team.config, number, team.wants_records);
     team.pin(Role::Worker(number));
     let _alarm = Alarm(feed);
     let mut clock = PacketClock::default();

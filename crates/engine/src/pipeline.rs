@@ -11,16 +11,14 @@
 use core::ops::Range;
 
 use flumen_model::{FlowRecord, Ledger, Tally, Timestamp};
-use flumen_table::{
-    EndCounters, EndedFlow, FlowHash, FlowIds, FlowLookup, FlowTable, PacketKey, PacketView, RowGuard, Verdict,
-};
+use flumen_table::{EndedFlow, FlowHash, FlowIds, FlowLookup, FlowTable, PacketKey, PacketView, RowGuard, Verdict};
 use flumen_wire::NonFlow;
 
 use crate::ahead::{Ahead, All, Decoded, Own};
 use crate::clock::Second;
 use crate::config::EngineConfig;
 use crate::prim;
-use crate::recorder::one_by_one;
+use crate::recorder::{Endings, one_by_one};
 use crate::team::WorkerDone;
 use crate::vector::Vector;
 
@@ -38,13 +36,14 @@ pub(crate) struct Worker<'t> {
 }
 
 impl<'t> Worker<'t> {
-    pub(crate) fn new(table: &'t FlowTable, config: &EngineConfig, number: usize) -> Self {
+    /// Worker `number`. `wants_records` is what the sink says.
+    pub(crate) fn new(table: &'t FlowTable, config: &EngineConfig, number: usize, wants_records: bool) -> Self {
         Self {
             table,
             lookup: FlowLookup::new(table, number as u8),
             ledger: Ledger::default(),
             in_flows: Tally::default(),
-            under_pressure: Pressure::default(),
+            under_pressure: Pressure::new(wants_records),
             parents: config.table.compat == flumen_table::Compat::Flumen,
         }
     }
@@ -98,7 +97,10 @@ impl<'t> Worker<'t> {
         let &Ahead { vector, own, .. } = ahead;
         let mut counted = Tally::default();
         let mut guard = lookup.lock(table.row(vector.hash(own.place(range.start))));
-        for number in range.clone() {
+        let mut next = range.start;
+        while next < range.end {
+            let number = next;
+            next += 1;
             ahead.step(number);
             let index = own.place(number);
             let packet = vector.packet(index);
@@ -107,9 +109,14 @@ impl<'t> Worker<'t> {
             let bytes = u64::from(packet.plain.bytes);
             let parent = || if number == range.start { parent } else { 0 };
             let verdict = if packet.is_plain() {
-                match plain_packet(&mut guard, vector, index) {
+                match guard.plain_packet(&packet.plain, hash, || vector.rare(index)) {
                     Verdict::Counted => {
                         counted.add(bytes);
+                        if next < range.end && vector.hash(own.place(next)) == hash {
+                            let taken = train(&mut guard, ahead, next..range.end, hash);
+                            counted.merge(taken);
+                            next += taken.packets as usize;
+                        }
                         continue;
                     }
                     refused => refused,
@@ -156,22 +163,32 @@ impl<'t> Worker<'t> {
     pub(crate) fn counted(&self, into: &mut WorkerDone) {
         into.lookup.clone_from(&self.lookup.counters);
         into.ledger.clone_from(&self.ledger);
-        into.end.clone_from(&self.under_pressure.end);
+        into.endings.clone_from(&self.under_pressure.endings);
     }
 }
 
-/// Takes a packet of which there is nothing that only few packets have. A function of its own, where a debugger can stop: inlined
-/// it is no faster.
+/// Takes the packets that come right behind one of their flow: see [`RowGuard::train`].
 #[inline(never)]
-fn plain_packet(guard: &mut RowGuard<'_, '_>, vector: &Vector, index: usize) -> Verdict {
-    guard.plain_packet(&vector.packet(index).plain, vector.hash(index), || vector.rare(index))
+fn train(guard: &mut RowGuard<'_, '_>, ahead: &Ahead<'_, impl Own>, numbers: Range<usize>, hash: FlowHash) -> Tally {
+    let &Ahead { vector, own, .. } = ahead;
+    let packets = numbers.clone().zip(own.hashes(vector, numbers)).take_while(|&(_, (_, other))| other == hash);
+    let packets = packets.map(|(number, (index, _))| {
+        ahead.step(number);
+        vector.packet(index)
+    });
+    guard.train(packets.take_while(|packet| packet.is_plain()).map(|packet| &packet.plain))
 }
 
-/// Takes any packet.
+/// Takes any packet. A function of its own, where a debugger can stop.
 #[inline(never)]
 fn any_packet(guard: &mut RowGuard<'_, '_>, vector: &Vector, index: usize, parent: u64) -> Verdict {
-    let (key, message) = (vector.packet(index).key(), vector.packet(index).message());
-    guard.packet(&key, vector.hash(index), &vector.view(index, &message, parent))
+    let (packet, hash) = (vector.packet(index), vector.hash(index));
+    let message = packet.message();
+    let view = vector.view(index, &message, parent);
+    match packet.key() {
+        PacketKey::Own(_) => guard.own_packet(&packet.plain.key, hash, &view),
+        key => guard.packet(&key, hash, &view),
+    }
 }
 
 /// Packets for which new flows are made ready at a time.
@@ -196,17 +213,21 @@ pub(crate) struct Outlet<'o> {
 
 /// What a worker does when it has no spare flow: it finishes flows itself, because only a flow whose record is made can
 /// be used again.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Pressure {
     records: Vec<FlowRecord>,
-    /// Flows that were finished here.
-    pub(crate) end: EndCounters,
+    /// What became of flows that were finished here.
+    pub(crate) endings: Endings,
 }
 
 /// Records that are handed on at a time.
 const HANDED_ON: usize = 256;
 
 impl Pressure {
+    fn new(wants_records: bool) -> Self {
+        Self { records: Vec::new(), endings: Endings::new(wants_records) }
+    }
+
     /// Takes a packet for which no spare flow was left, and says in which flow it was counted, if in any.
     #[cold]
     fn packet(
@@ -263,9 +284,7 @@ impl Pressure {
     fn finish(&mut self, lookup: &mut FlowLookup<'_>, out: &mut Outlet<'_>) {
         let mut ended = core::mem::take(lookup.work_queue());
         for flow in one_by_one(&mut ended) {
-            let record = flow.record(out.ids);
-            self.end.add(record.state, record.tcp.and_then(|tcp| tcp.state), flow.body().is_tcp_liberal());
-            self.records.push(record);
+            self.endings.take(&flow, out.ids, |record| self.records.push(record));
             lookup.recycle(flow);
         }
         *lookup.work_queue() = ended;

@@ -1,8 +1,10 @@
 //! From ended flows to records to the sink: outside of every lock.
 
+use core::ops::Range;
+
 use flumen_model::sink::{Anomaly, Stats};
-use flumen_model::{FlowRecord, Ledger, RecordSink, SinkError, Tally};
-use flumen_table::{EndCounters, EndedFlow, FlowIds, Remaining};
+use flumen_model::{FlowRecord, Ledger, RecordSink, SinkError, Tally, Timestamp};
+use flumen_table::{EndCounters, EndedFlow, FlowIds, FlowTable};
 
 /// Records handed to the sink at a time: as many as stay in the first of a core's caches until they are encoded.
 const BATCH: usize = 64;
@@ -23,10 +25,41 @@ pub(crate) fn one_by_one(ended: &mut Vec<EndedFlow>) -> impl Iterator<Item = End
     })
 }
 
+/// What becomes of flows that have ended: they are counted, and records are made of them if any are wanted.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Endings {
+    wanted: bool,
+    pub(crate) counters: EndCounters,
+    /// Packets and bytes of flows of which no record was wanted.
+    pub(crate) unrecorded: Tally,
+}
+
+impl Endings {
+    /// `wanted` is what the sink says: [`RecordSink::wants_flows`].
+    pub(crate) fn new(wanted: bool) -> Self {
+        Self { wanted, ..Self::default() }
+    }
+    /// Counts a flow, and gives `put` its record if it is wanted.
+    // Inlined, so that the record is written where it is to be.
+    #[inline(always)]
+    pub(crate) fn take(&mut self, flow: &EndedFlow, ids: FlowIds, put: impl FnOnce(FlowRecord)) {
+        self.counters.add(flow);
+        if self.wanted {
+            put(flow.record(ids));
+        } else {
+            self.unrecorded.merge(flow.body().tally());
+        }
+    }
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.counters.merge(&other.counters);
+        self.unrecorded.merge(other.unrecorded);
+    }
+}
+
 /// Makes records of ended flows and counts them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Recycler {
-    pub(crate) end: EndCounters,
+    pub(crate) endings: Endings,
     /// Flows whose records were made.
     pub(crate) recycled: u64,
     /// Queues of them, and the longest.
@@ -35,39 +68,57 @@ pub(crate) struct Recycler {
 }
 
 impl Recycler {
-    /// Puts ended flows in the order of [`EndedFlow::order`].
+    /// One whose records are `wanted`, or not.
+    pub(crate) fn new(wanted: bool) -> Self {
+        Self { endings: Endings::new(wanted), ..Self::default() }
+    }
+    /// Puts ended flows in the order of [`EndedFlow::order`], if they are to be records.
     pub(crate) fn begin(&mut self, ended: &mut [EndedFlow]) {
-        self.queue(ended.len());
-        ended.sort_unstable_by_key(EndedFlow::order);
+        self.queue(ended.len() as u64);
+        if self.endings.wanted {
+            ended.sort_unstable_by_key(EndedFlow::order);
+        }
     }
     /// Counts a queue of so many flows.
-    pub(crate) fn queue(&mut self, flows: usize) {
+    fn queue(&mut self, flows: u64) {
         self.queues += u64::from(flows > 0);
-        self.queue_max = self.queue_max.max(flows as u64);
+        self.queue_max = self.queue_max.max(flows);
     }
-    /// Counts a flow and its record.
-    pub(crate) fn count(&mut self, flow: &EndedFlow, record: &FlowRecord) {
-        self.end.add(record.state, record.tcp.and_then(|tcp| tcp.state), flow.body().is_tcp_liberal());
+    /// Counts a flow, and gives `put` its record if it is wanted.
+    #[inline]
+    pub(crate) fn take(&mut self, flow: &EndedFlow, ids: FlowIds, put: impl FnOnce(FlowRecord)) {
         self.recycled += 1;
+        self.endings.take(flow, ids, put);
     }
-    /// Makes the records of what a run leaves, which `write` takes some at a time, in order.
-    pub(crate) fn rest(&mut self, mut rest: Remaining<'_>, ids: FlowIds, mut write: impl FnMut(&[FlowRecord])) {
-        self.queue(rest.len());
-        let mut records = Vec::with_capacity(BATCH);
-        while let Some(flow) = rest.next() {
-            let record = flow.record(ids);
-            self.count(&flow, &record);
-            records.push(record);
-            rest.retire(flow);
-            if records.len() == BATCH {
-                write(&records);
-                records.clear();
+    /// Makes the records of what a run leaves in some groups of rows, and of what had `ended` before. `write` takes some at a
+    /// time, in order.
+    pub(crate) fn rest(
+        &mut self,
+        (table, groups): (&FlowTable, Range<u32>),
+        (at, ended): (Timestamp, Vec<EndedFlow>),
+        ids: FlowIds,
+        mut write: impl FnMut(&[FlowRecord]),
+    ) {
+        let before = self.recycled;
+        if self.endings.wanted {
+            let mut rest = table.drain_groups(groups, at, ended);
+            let mut records = Vec::with_capacity(BATCH);
+            while let Some(flow) = rest.next() {
+                self.take(&flow, ids, |record| records.push(record));
+                rest.retire(flow);
+                if records.len() == BATCH {
+                    write(&records);
+                    records.clear();
+                }
             }
+            write(&records);
+        } else {
+            table.drain_unordered(groups, at, ended, |flow| self.take(flow, ids, |_| {}));
         }
-        write(&records);
+        self.queue(self.recycled - before);
     }
     pub(crate) fn merge(&mut self, other: &Self) {
-        self.end.merge(&other.end);
+        self.endings.merge(&other.endings);
         self.recycled += other.recycled;
         self.queues += other.queues;
         self.queue_max = self.queue_max.max(other.queue_max);

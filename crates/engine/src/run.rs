@@ -145,7 +145,7 @@ pub fn run_monitored(
     // However the run ends, nobody waits for an answer after it.
     let _over = CloseMonitor(monitor);
     let started = Instant::now();
-    let mut table_config = config.table();
+    let mut table_config = config.table(sink.wants_flows());
     table_config.memcap = budget::memcap(config)?;
     let table = FlowTable::new(table_config, seed)?;
     let done = match config.threads.workers {
@@ -173,7 +173,7 @@ pub fn run_live(
 ) -> Result<RunReport, RunError> {
     let _over = CloseMonitor(monitor);
     let started = Instant::now();
-    let mut table_config = config.table();
+    let mut table_config = config.table(sink.wants_flows());
     // There are always the threads and queues of several workers.
     let threads = Threads { workers: live.sources.len().max(2), ..config.threads };
     table_config.memcap = budget::memcap(&EngineConfig { threads, ..config.clone() })?;
@@ -203,6 +203,7 @@ fn conclude(
         source_error: done.source_error,
         contention: Contention { rows: table.row_waits(), batches: done.waits.idle, parked: done.waits.parked },
     };
+    report.ledger.in_flows.merge(done.recycler.endings.unrecorded);
     let sink = done.out.finish(&mut report.ledger)?;
     sink.stats(&stats_of(report.elapsed, report.counters.clone(), report.ledger.clone()))?;
     sink.finish()?;

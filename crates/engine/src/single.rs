@@ -42,13 +42,14 @@ pub(crate) fn run<'s>(
     sink: &'s mut dyn RecordSink,
     monitor: &Monitor,
 ) -> Done<'s> {
+    let wanted = sink.wants_flows();
     let mut run = Single {
         table,
         config,
         front: Front::new(table, config, secret),
         vector: Vector::default(),
-        worker: Worker::new(table, config, 0),
-        recycler: Recycler::default(),
+        worker: Worker::new(table, config, 0, wanted),
+        recycler: Recycler::new(wanted),
         manager: ManagerCounters::default(),
         emergencies: Emergencies::default(),
         passes: PassClock::default(),
@@ -79,13 +80,13 @@ pub(crate) fn run<'s>(
     let mut counted = FrontCounters::default();
     front.counters(&mut counted);
     counted.ledger.merge(&worker.ledger);
-    let mut end = recycler.end.clone();
-    end.merge(&worker.under_pressure.end);
+    let mut endings = recycler.endings.clone();
+    endings.merge(&worker.under_pressure.endings);
     Done {
         unbound: Vec::new(),
         front: counted,
         lookup: worker.lookup.counters.clone(),
-        recycler: Recycler { end, ..recycler },
+        recycler: Recycler { endings, ..recycler },
         manager,
         emergencies,
         seen,
@@ -128,7 +129,7 @@ impl Single<'_, '_> {
             Question::Flow(id) => Answer::Flow(self.table.flow_by_id(id, self.ids).map(Box::new)),
             Question::Counters => {
                 let mut recycler = self.recycler.clone();
-                recycler.end.merge(&self.worker.under_pressure.end);
+                recycler.endings.merge(&self.worker.under_pressure.endings);
                 let mut front = FrontCounters::default();
                 self.front.counters(&mut front);
                 let mut ledger = front.ledger.clone();
@@ -190,9 +191,7 @@ impl Single<'_, '_> {
         let Self { recycler, ended, ids, out, worker, .. } = self;
         recycler.begin(ended);
         for flow in one_by_one(ended) {
-            let record = flow.record(*ids);
-            recycler.count(&flow, &record);
-            out.push(record);
+            recycler.take(&flow, *ids, |record| out.push(record));
             worker.lookup.recycle(flow);
         }
         out.flush();
@@ -224,8 +223,10 @@ impl Single<'_, '_> {
         self.worker.take_ended(&mut self.ended);
         self.table.sweep(0..self.table.groups(), false, &mut self.ended);
         let Self { table, recycler, ended, ids, out, .. } = self;
-        let rest = table.drain(last, core::mem::take(ended));
-        monitor.note_written(rest.len());
-        recycler.rest(rest, *ids, |records| out.take(records));
+        let ended = core::mem::take(ended);
+        recycler.rest((table, 0..table.groups()), (last, ended), *ids, |records| {
+            out.take(records);
+            monitor.note_written(records.len());
+        });
     }
 }

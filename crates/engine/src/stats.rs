@@ -53,12 +53,12 @@ impl Parts<'_> {
     }
 
     fn ended(&self) -> u64 {
-        self.recycler.end.state.iter().sum()
+        self.recycler.endings.counters.state.iter().sum()
     }
 
     fn tcp(&self, out: &mut Counters) {
         let l = self.lookup;
-        let closed_sessions: u64 = self.recycler.end.tcp_state.iter().sum();
+        let closed_sessions: u64 = self.recycler.endings.counters.tcp_state.iter().sum();
         out.push("tcp.syn", l.syn);
         out.push("tcp.synack", l.synack);
         out.push("tcp.rst", l.rst);
@@ -126,9 +126,12 @@ impl Parts<'_> {
         out.push("flow.wrk.flows_evicted", l.flows_evicted);
         out.push("flow.wrk.flows_injected", 0);
         out.push("flow.wrk.flows_injected_max", 0);
-        END_STATE.into_iter().zip(self.recycler.end.state).for_each(|(name, value)| out.push(name, value));
-        END_TCP_STATE.into_iter().zip(self.recycler.end.tcp_state).for_each(|(name, value)| out.push(name, value));
-        out.push("flow.end.tcp_liberal", self.recycler.end.tcp_liberal);
+        END_STATE.into_iter().zip(self.recycler.endings.counters.state).for_each(|(name, value)| out.push(name, value));
+        END_TCP_STATE
+            .into_iter()
+            .zip(self.recycler.endings.counters.tcp_state)
+            .for_each(|(name, value)| out.push(name, value));
+        out.push("flow.end.tcp_liberal", self.recycler.endings.counters.tcp_liberal);
         out.push("flow.mgr.full_hash_pass", m.full_hash_pass);
         out.push("flow.mgr.rows_per_sec", m.rows_per_sec);
         out.push("flow.mgr.rows_maxlen", m.rows_maxlen);

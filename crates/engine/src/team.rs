@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Scope, ScopedJoinHandle, Thread, scope};
 
 use flumen_model::{Counters, FlowRecord, Ledger, SourceError, Timestamp};
-use flumen_table::{EndCounters, EndedFlow, FlowIds, FlowTable, LookupCounters};
+use flumen_table::{EndedFlow, FlowIds, FlowTable, LookupCounters};
 
 use crate::affinity::{PinError, Role};
 use crate::budget;
@@ -34,7 +34,7 @@ use crate::monitor::{Answer, Monitor, Question, WorkerTally};
 use crate::pipeline::Worker;
 use crate::prim::{Mutex, lock};
 use crate::queue::{CloseOnDrop, Queue};
-use crate::recorder::{Outflow, Outgoing, Recycler, SOON};
+use crate::recorder::{Endings, Outflow, Outgoing, Recycler, SOON};
 use crate::relay::Waits;
 use crate::run::{Done, Emergencies};
 use crate::stats::Parts;
@@ -49,6 +49,7 @@ const PASSES_AT_END: u64 = 64;
 pub(crate) struct Team<'r> {
     pub(crate) table: &'r FlowTable,
     pub(crate) config: &'r EngineConfig,
+    pub(crate) wants_records: bool,
     pub(crate) clocks: WorkerClocks,
     pub(crate) ended: Queue<Vec<EndedFlow>>,
     pub(crate) records: Queue<Outgoing>,
@@ -69,7 +70,7 @@ pub(crate) struct Team<'r> {
 pub(crate) struct WorkerDone {
     pub(crate) lookup: LookupCounters,
     pub(crate) ledger: Ledger,
-    pub(crate) end: EndCounters,
+    pub(crate) endings: Endings,
     /// What its own front has counted, when it has one.
     pub(crate) front: FrontCounters,
     pub(crate) seen: Seen,
@@ -107,10 +108,12 @@ pub(crate) struct Gathered {
 }
 
 impl<'r> Team<'r> {
-    pub(crate) fn new(table: &'r FlowTable, config: &'r EngineConfig, workers: usize) -> Self {
+    /// A team of so many workers, of whose flows records are wanted or not.
+    pub(crate) fn new(table: &'r FlowTable, config: &'r EngineConfig, workers: usize, wants_records: bool) -> Self {
         Self {
             table,
             config,
+            wants_records,
             clocks: WorkerClocks::new(workers),
             ended: Queue::new(QUEUE_BATCHES),
             records: Queue::new(QUEUE_BATCHES),
@@ -259,9 +262,10 @@ impl<'r> Team<'r> {
     fn empty_part(&self, part: u32, parts: u32, last: Timestamp, write: &dyn Fn(&[FlowRecord])) -> Recycler {
         self.pin(Role::Worker(part as usize));
         let border = |part: u32| (u64::from(self.table.groups()) * u64::from(part) / u64::from(parts)) as u32;
-        let rest = self.table.drain_groups(border(part)..border(part + 1), last, Vec::new());
-        let mut recycler = Recycler::default();
-        recycler.rest(rest, *self.ids.get_or_init(|| FlowIds::new(Timestamp::ZERO)), write);
+        let groups = border(part)..border(part + 1);
+        let ids = *self.ids.get_or_init(|| FlowIds::new(Timestamp::ZERO));
+        let mut recycler = Recycler::new(self.wants_records);
+        recycler.rest((self.table, groups), (last, Vec::new()), ids, write);
         recycler
     }
 
@@ -274,21 +278,23 @@ impl<'r> Team<'r> {
 
     /// Makes the records of ended flows.
     fn record(&self, mut ended: Vec<EndedFlow>) {
-        let mut recycler = Recycler::default();
+        let mut recycler = Recycler::new(self.wants_records);
         recycler.begin(&mut ended);
         let ids = *self.ids.get_or_init(|| FlowIds::new(Timestamp::ZERO));
         let mut records = lock(&self.written).pop().unwrap_or_default();
-        records.extend(ended.iter().enumerate().map(|(i, flow)| {
+        for (i, flow) in ended.iter().enumerate() {
             if let Some(soon) = ended.get(i + SOON) {
                 soon.prefetch();
             }
-            let record = flow.record(ids);
-            recycler.count(flow, &record);
-            record
-        }));
+            recycler.take(flow, ids, |record| records.push(record));
+        }
         lock(&self.recycled).merge(&recycler);
         self.table.recycle(ended);
-        let _ = self.records.put(records.into());
+        if records.is_empty() {
+            lock(&self.written).push(records);
+        } else {
+            let _ = self.records.put(records.into());
+        }
     }
 
     /// Hands what comes to the sink, on the caller's thread, until the run is over. `failed` is called when the sink has
@@ -365,7 +371,7 @@ impl Gathered {
     fn worker(&mut self, done: &WorkerDone) {
         self.lookup.merge(&done.lookup);
         self.ledger.merge(&done.ledger);
-        self.recycler.end.merge(&done.end);
+        self.recycler.endings.merge(&done.endings);
         self.front.merge(&done.front);
         self.seen.merge(&done.seen);
         if self.error.is_none() {

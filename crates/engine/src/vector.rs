@@ -3,10 +3,11 @@
 //! Each stage runs over the whole vector before the next one begins. A packet takes two cache lines, of which a plain one
 //! writes and reads the first line and a half; what few packets have, or all only when it is asked for, lies behind or apart.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use flumen_table::{FlowHash, Message, PacketKey, PacketView, PlainPacket, Rare, Says};
-use flumen_wire::{Address, FastOpen, Macs, Role, TcpSegment};
+use flumen_wire::{Address, FastOpen, Macs, RawSegment, Role, TcpSegment};
 
 /// Packets that a stage takes at a time.
 pub(crate) const VECTOR: usize = 128;
@@ -73,6 +74,11 @@ impl Vector {
     #[inline]
     pub(crate) fn hash(&self, index: usize) -> FlowHash {
         self.hashes[index]
+    }
+    /// The hashes of the packets at some places.
+    #[inline(always)]
+    pub(crate) fn hashes_in(&self, places: Range<usize>) -> impl Iterator<Item = FlowHash> {
+        self.hashes[places].iter().copied()
     }
     /// What the table needs to know of a packet that says `message`. `parent` is the origin of the flow of its outside.
     #[inline]
@@ -182,6 +188,14 @@ const _: () = assert!(size_of::<Keyed>() == 128, "two cache lines");
 impl Keyed {
     const EMPTY: Self = Self { plain: PlainPacket::EMPTY, origin: 0, odd: Odd::NONE };
 
+    /// Writes what the packet says if it is a segment.
+    #[inline(always)]
+    pub(crate) fn say_segment(&mut self, segment: &TcpSegment, raw: RawSegment) {
+        (self.plain.says, self.plain.segment) = (Says::of_segment(segment), raw);
+        if self.plain.says == Says::More {
+            self.odd = Odd { says: OddMessage::of_segment(segment), ..Odd::NONE };
+        }
+    }
     /// Writes what the packet says.
     pub(crate) fn say(&mut self, message: &Message) {
         (self.plain.says, self.plain.segment) = Says::of(message);
@@ -247,11 +261,14 @@ impl Odd {
 }
 
 impl OddMessage {
+    #[inline(always)]
+    const fn of_segment(segment: &TcpSegment) -> Self {
+        let &TcpSegment { window_scale, timestamps, sack_permitted, fast_open, .. } = segment;
+        Self::Tcp { has_timestamps: timestamps.is_some(), window_scale, sack_permitted, fast_open }
+    }
     const fn of(message: &Message) -> Self {
         match *message {
-            Message::Tcp(TcpSegment { window_scale, timestamps, sack_permitted, fast_open, .. }) => {
-                Self::Tcp { has_timestamps: timestamps.is_some(), window_scale, sack_permitted, fast_open }
-            }
+            Message::Tcp(ref segment) => Self::of_segment(segment),
             Message::Icmp { kind, code, src } => Self::Icmp { kind, code, src },
             Message::Other => Self::Other,
         }

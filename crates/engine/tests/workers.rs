@@ -4,7 +4,9 @@
 use flumen_engine::{Checksums, EngineConfig, RunError, RunReport, Threads, run};
 use flumen_model::sink::Stats;
 use flumen_model::source::{ChecksumNote, Entry};
-use flumen_model::{FlowRecord, LinkType, PacketBatch, PacketSource, RecordSink, SinkError, SourceError, Timestamp};
+use flumen_model::{
+    FlowRecord, LinkType, PacketBatch, PacketSource, RecordSink, SinkError, SourceError, Span, Timestamp,
+};
 use flumen_pbuf::Pbuf;
 use flumen_table::TableConfig;
 use traffic::Frame;
@@ -104,8 +106,12 @@ fn run_with(workers: usize, frames: &[Frame]) -> (RunReport, Vec<String>) {
 }
 
 fn frames(scenario: &str, packets: u64) -> Vec<Frame> {
+    frames_of(scenario, packets, 200)
+}
+
+fn frames_of(scenario: &str, packets: u64, flows: u64) -> Vec<Frame> {
     let mut frames = Vec::new();
-    let options = Options { seed: 5, packets: Some(packets), flows: Some(200), ..Options::default() };
+    let options = Options { seed: 5, packets: Some(packets), flows: Some(flows), ..Options::default() };
     Scenario::named(scenario).expect("a scenario").run(&options, &mut frames).expect("memory");
     frames
 }
@@ -155,6 +161,62 @@ fn sample_of_checksums_that_ends_in_a_batch_then_what_is_believed_is_the_same() 
             })
             .collect();
         assert_same_with_any_number(&frames);
+    }
+}
+
+/// Does nothing with flows, and says so.
+struct Unwanting;
+
+impl RecordSink for Unwanting {
+    fn wants_flows(&self) -> bool {
+        false
+    }
+    fn flows(&mut self, records: &[FlowRecord]) -> Result<(), SinkError> {
+        panic!("{} records, of which none was wanted", records.len());
+    }
+    fn stats(&mut self, _: &Stats) -> Result<(), SinkError> {
+        Ok(())
+    }
+    fn finish(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
+}
+
+/// With time-outs, interim records that would be due, and, where there is no room, flows that are ended by force.
+#[test]
+fn sink_that_wants_no_flows_then_none_is_made_and_all_is_counted_the_same() {
+    const NO_ROOM: u64 = 400_000;
+    for (scenario, flows, memcap) in [("office", 200, 1 << 26), ("zipf", 5_000, 1 << 26), ("uniform", 5_000, NO_ROOM)] {
+        let frames = frames_of(scenario, 20_000, flows);
+        for workers in [1, 2, 3] {
+            let config = EngineConfig {
+                table: TableConfig {
+                    midstream: true,
+                    memcap,
+                    prealloc: 100,
+                    hash_size: 1024,
+                    ..TableConfig::default()
+                },
+                threads: Threads { workers, ..Threads::default() },
+                active_timeout: Some(Span::from_secs(5)),
+                ..EngineConfig::default()
+            };
+            let read = |sink: &mut dyn RecordSink| {
+                let mut source = Pausing { frames: frames.chunks(BATCH), pause: false };
+                run(&mut source, sink, &config, [3, 4]).expect("nothing fails")
+            };
+            let (wanted, unwanted) = (read(&mut Kept::default()), read(&mut Unwanting));
+            assert!(unwanted.ledger.is_closed(), "{:?}", unwanted.ledger);
+            if memcap == NO_ROOM {
+                // What is kept for interim records takes room beside each flow, so others are ended.
+                assert!(unwanted.counters.value("flow.get_used") > Some(0), "{workers} workers");
+                continue;
+            }
+            assert_eq!(wanted.ledger, unwanted.ledger, "{scenario} with {workers} workers");
+            for (name, value) in wanted.counters.iter().filter(|(name, _)| name.starts_with("flow.end")) {
+                assert_eq!(unwanted.counters.value(name), Some(value), "{name}: {scenario} with {workers} workers");
+            }
+        }
     }
 }
 

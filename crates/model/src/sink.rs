@@ -8,6 +8,12 @@ use crate::{Counters, FlowRecord, Ledger, Timestamp};
 ///
 /// A sink may buffer; what it took is only safe after [`RecordSink::finish`] returned `Ok`.
 pub trait RecordSink: Send {
+    /// Whether it does anything with flows. The run asks once, before it begins: where nobody wants a flow, no record is made, and
+    /// flows are counted alone as they end.
+    fn wants_flows(&self) -> bool {
+        true
+    }
+
     /// Takes ended flows, in order.
     ///
     /// # Errors
@@ -38,6 +44,9 @@ pub trait RecordSink: Send {
 
 /// A sink that its owner wants back after the run.
 impl<S: RecordSink + ?Sized> RecordSink for &mut S {
+    fn wants_flows(&self) -> bool {
+        (**self).wants_flows()
+    }
     fn flows(&mut self, records: &[FlowRecord]) -> Result<(), SinkError> {
         (**self).flows(records)
     }

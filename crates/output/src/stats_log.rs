@@ -35,6 +35,9 @@ impl<W: Write> StatsLog<W> {
 }
 
 impl<W: Write + Send> RecordSink for StatsLog<W> {
+    fn wants_flows(&self) -> bool {
+        false
+    }
     fn flows(&mut self, _: &[FlowRecord]) -> Result<(), SinkError> {
         Ok(())
     }

@@ -50,6 +50,9 @@ impl<'a> Tee<'a> {
 }
 
 impl RecordSink for Tee<'_> {
+    fn wants_flows(&self) -> bool {
+        self.sinks.iter().any(|branch| branch.sink.wants_flows())
+    }
     fn flows(&mut self, records: &[FlowRecord]) -> Result<(), SinkError> {
         self.each(|sink| sink.flows(records))
     }

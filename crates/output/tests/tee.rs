@@ -4,7 +4,7 @@ mod support;
 
 use flumen_model::FlowRecord;
 use flumen_model::sink::{RecordSink, SinkError, Stats};
-use flumen_output::Tee;
+use flumen_output::{EveConfig, EveWriter, StatsLog, StatsLogConfig, Tee};
 use support::record;
 
 /// Counts what it is given, and fails as told.
@@ -48,6 +48,17 @@ fn one_sink_fails_then_the_others_are_served_and_the_error_is_told() {
     assert!(tee.finish().is_ok());
     drop(tee);
     assert_eq!((bad.flows, good.flows, bad.finished, good.finished), (4, 4, true, true));
+}
+
+#[test]
+fn sinks_of_statistics_alone_then_no_flows_are_wanted() {
+    let eve = |flow, netflow| EveWriter::new(Vec::new(), "memory", EveConfig { flow, netflow, ..EveConfig::default() });
+    let log = || StatsLog::new(Vec::new(), "memory", StatsLogConfig::default());
+    assert!(!Tee::new().wants_flows(), "there is nobody who could");
+    assert!(!Tee::new().with(eve(false, false)).with(log()).wants_flows());
+    assert!(Tee::new().with(log()).with(eve(true, false)).wants_flows());
+    assert!(Tee::new().with(eve(false, true)).wants_flows());
+    assert!(Tee::new().with(probe(None)).wants_flows(), "who does not say");
 }
 
 #[test]

@@ -38,6 +38,7 @@ fn believe(body: &mut FlowBody, session: Option<&mut TcpSession>, role: Role, by
 }
 
 /// Counts a packet in its flow and moves the flow's state.
+#[inline(always)]
 #[allow(clippy::too_many_arguments)]
 pub(crate) fn account(
     body: &mut FlowBody,

@@ -1,5 +1,7 @@
 //! What one worker counts: plain numbers, merged when they are read.
 
+use crate::flow::Detail;
+use crate::storage::EndedFlow;
 use crate::tcp::Noticed;
 use flumen_model::{FlowState, TcpState};
 
@@ -121,10 +123,11 @@ impl LookupCounters {
 
 impl EndCounters {
     /// Counts a flow that has ended.
-    pub fn add(&mut self, state: FlowState, tcp: Option<TcpState>, liberal: bool) {
-        self.state[state as usize] += 1;
-        self.tcp_liberal += u64::from(liberal);
-        if let Some(tcp) = tcp {
+    pub fn add(&mut self, flow: &EndedFlow) {
+        let view = flow.body();
+        self.state[view.state() as usize] += 1;
+        self.tcp_liberal += u64::from(view.is_tcp_liberal());
+        if let Some(tcp) = flow.detail().and_then(Detail::tcp_state) {
             self.tcp_state[tcp as usize] += 1;
         }
     }

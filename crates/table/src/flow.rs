@@ -21,7 +21,7 @@ use core::marker::PhantomPinned;
 use flumen_kref::Refcount;
 use flumen_model::key::KeyHead;
 use flumen_model::record::{Endpoint, TcpRecord, Traffic};
-use flumen_model::{Direction, FlowKey, FlowState, Ports, Span, TcpState, Timestamp};
+use flumen_model::{Direction, FlowKey, FlowState, Ports, Span, Tally, TcpState, Timestamp};
 
 use crate::config::{Compat, TimeoutClass};
 use crate::prim::{AtomicU32, Witness};
@@ -315,6 +315,12 @@ impl FlowView<'_> {
         let packets = self.body.packets[i] as u64 | (turns as u64) << 32;
         Traffic { packets, bytes: self.body.bytes[i], ttl: self.body.ttl[i].pair() }
     }
+    /// Packets and bytes of both directions.
+    #[must_use]
+    pub const fn tally(&self) -> Tally {
+        let (there, back) = (self.traffic(Direction::ToServer), self.traffic(Direction::ToClient));
+        Tally { packets: there.packets + back.packets, bytes: there.bytes + back.bytes }
+    }
     /// Whether the capture has lost packets of the TCP session.
     #[must_use]
     pub const fn is_tcp_liberal(&self) -> bool {
@@ -325,13 +331,14 @@ impl FlowView<'_> {
 impl Detail {
     pub(crate) const fn tcp_record(&self) -> Option<TcpRecord> {
         match self {
-            Self::Tcp(session) => Some(TcpRecord {
-                flags: session.tcp_flags(),
-                state: match session.state() {
-                    TcpState::None => None,
-                    state => Some(state),
-                },
-            }),
+            Self::Tcp(session) => Some(TcpRecord { flags: session.tcp_flags(), state: self.tcp_state() }),
+            _ => None,
+        }
+    }
+    /// State of the TCP session, when there is one.
+    pub(crate) const fn tcp_state(&self) -> Option<TcpState> {
+        match self {
+            Self::Tcp(session) if !matches!(session.state(), TcpState::None) => Some(session.state()),
             _ => None,
         }
     }

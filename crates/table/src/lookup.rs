@@ -111,9 +111,8 @@ pub struct RowGuard<'w, 't> {
     row: u32,
     /// The flow of this row that the last packet was counted in.
     counted: Option<NonNull<Flow>>,
-    /// The flow of this row that the last packet went to by the short way, with its hash: where a run of packets is one flow's, only
-    /// the first of them looks for it.
-    pub(crate) recent: Option<(FlowHash, NonNull<Flow>)>,
+    /// The flow of this row that a packet went to last by the short way: see [`RowGuard::train`].
+    pub(crate) recent: Option<NonNull<Flow>>,
 }
 
 impl<'t> FlowLookup<'t> {
@@ -216,7 +215,7 @@ impl RowGuard<'_, '_> {
     /// workers have reached: so what becomes of a flow does not depend on which others share its row.
     pub fn packet(&mut self, key: &PacketKey, hash: FlowHash, view: &PacketView<'_>) -> Verdict {
         match key {
-            PacketKey::Own(key) => self.sought_packet(key, hash, view),
+            PacketKey::Own(key) => self.own_packet(key, hash, view),
             PacketKey::About(key) => self.packet_about(key, hash, view),
             PacketKey::Nothing => {
                 self.refresh();
@@ -260,19 +259,18 @@ impl RowGuard<'_, '_> {
         Some(unsafe { FlowGuard::new(found.flow, self.locked.store) })
     }
 
-    /// Takes a packet whose flow has yet to be looked for.
-    pub(crate) fn sought_packet(&mut self, key: &FlowKey, hash: FlowHash, view: &PacketView<'_>) -> Verdict {
+    /// The same of a packet whose key is its own.
+    pub fn own_packet(&mut self, key: &FlowKey, hash: FlowHash, view: &PacketView<'_>) -> Verdict {
         self.refresh();
         let known = self.locked.find(key, hash, &self.lookup.table.mask);
-        if let Some(Found { flow, direction, .. }) = known
-            && self.ends_with(flow, direction, view).is_none()
-        {
-            return self.count(flow, direction, view);
-        }
-        match self.open(known, key, hash, view) {
-            Ok(flow) => self.count(flow, Direction::ToServer, view),
-            Err(verdict) => verdict,
-        }
+        let (flow, direction) = match known {
+            Some(Found { flow, direction, .. }) if self.ends_with(flow, direction, view).is_none() => (flow, direction),
+            _ => match self.open(known, key, hash, view) {
+                Ok(flow) => (flow, Direction::ToServer),
+                Err(verdict) => return verdict,
+            },
+        };
+        self.count(flow, direction, view)
     }
 
     /// Counts a packet in its flow, which is one of the row's.

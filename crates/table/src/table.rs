@@ -413,6 +413,27 @@ impl FlowTable {
     /// The same for some groups of rows, when several threads share the work.
     #[must_use]
     pub fn drain_groups(&self, groups: Range<u32>, at: Timestamp, mut ended: Vec<EndedFlow>) -> Remaining<'_> {
+        let rest = self.empty_groups(groups, at, &mut ended);
+        rest.sorted(ended)
+    }
+    /// The same for who does not care for their order: shows each flow to `visit`, and then makes its slot spare as
+    /// [`Remaining::retire`] does. Takes half as long.
+    pub fn drain_unordered(
+        &self,
+        groups: Range<u32>,
+        at: Timestamp,
+        mut ended: Vec<EndedFlow>,
+        mut visit: impl FnMut(&EndedFlow),
+    ) {
+        let mut rest = self.empty_groups(groups, at, &mut ended);
+        for flow in ended {
+            visit(&flow);
+            rest.retire(flow);
+        }
+        rest.each(visit);
+    }
+
+    fn empty_groups(&self, groups: Range<u32>, at: Timestamp, ended: &mut Vec<EndedFlow>) -> Remaining<'_> {
         let mut rest = Remaining::new(self, at);
         for group in groups {
             // Rows with flows have deadlines. That is a third of the time of a run of one packet.
@@ -420,10 +441,10 @@ impl FlowTable {
                 continue;
             }
             for row in self.rows_of(group) {
-                self.empty_row(row, &mut ended, &mut rest);
+                self.empty_row(row, ended, &mut rest);
             }
         }
-        rest.sorted(ended)
+        rest
     }
 
     fn empty_row(&self, row: u32, ended: &mut Vec<EndedFlow>, rest: &mut Remaining<'_>) {

@@ -10,10 +10,11 @@
 
 use core::ptr::NonNull;
 
-use flumen_model::{Direction, FlowKey, FlowState, Timestamp};
+use flumen_model::{Direction, FlowKey, FlowState, Tally, Timestamp};
 use flumen_wire::{Macs, RawSegment, TcpSegment};
 
 use crate::account::oriented;
+use crate::bucket::Found;
 use crate::flow::{Detail, Flow, FlowBody, Marks};
 use crate::guard::{FlowGuard, Parts};
 use crate::hash::FlowHash;
@@ -119,7 +120,7 @@ impl Says {
 impl RowGuard<'_, '_> {
     /// Takes a packet of this row as [`RowGuard::packet`] would, the short way if it is usual. `rare` is asked for where
     /// it is not. The packet is a plain one: what others say is not in it.
-    #[inline(always)]
+    #[inline]
     pub fn plain_packet<'m>(
         &mut self,
         packet: &PlainPacket,
@@ -131,22 +132,13 @@ impl RowGuard<'_, '_> {
         let due = self.locked.bucket.deadline().due();
         if !due.is_after(packet.at) || due <= table.now_due() || table.is_emergency() {
             let message = packet.message();
-            return self.sought_packet(&packet.key, hash, &packet.view(&message, rare()));
+            return self.own_packet(&packet.key, hash, &packet.view(&message, rare()));
         }
-        // A tenth of the time of a run on the elephant of `benches`.
-        let again = match self.recent {
-            Some((recent, flow)) if recent == hash => {
-                direction_in(flow, &Probe::new(&packet.key, &table.mask)).map(|direction| (flow, direction))
-            }
-            _ => None,
-        };
-        let Some((place, by_key)) = (match again {
-            Some(again) => Some(again),
-            None => self.locked.find(&packet.key, hash, &table.mask).map(|found| (found.flow, found.direction)),
-        }) else {
+        let Some(Found { flow: place, direction: by_key, .. }) = self.locked.find(&packet.key, hash, &table.mask)
+        else {
             return self.unusual(packet, hash, None, rare());
         };
-        self.recent = Some((hash, place));
+        self.recent = Some(place);
         // SAFETY:
         // - The flow is in this guard's row, which is locked; no other guard of it exists.
         let mut flow = unsafe { FlowGuard::new(place, self.locked.store) };
@@ -159,6 +151,32 @@ impl RowGuard<'_, '_> {
         };
         body.count(packet.at, direction, u64::from(packet.bytes), packet.ttl, true, |by_key| beginning.turn(by_key));
         Verdict::Counted
+    }
+
+    /// Takes the packets right behind one that went the short way, as long as they are of its flow and usual as well: of a train of
+    /// packets all but the first, for which nothing has to be looked up. Says what it has taken. (Of the elephant of `benches` it
+    /// takes a tenth off the instructions.)
+    ///
+    /// The first one has shown that no flow of the row is over by now and that there is no emergency. Usual packets change neither
+    /// that nor the row's deadline.
+    #[inline(always)]
+    pub fn train<'m>(&mut self, packets: impl Iterator<Item = &'m PlainPacket>) -> Tally {
+        let mut taken = Tally::default();
+        let Some(place) = self.recent else { return taken };
+        let (mask, due) = (&self.lookup.table.mask, self.locked.bucket.deadline().due());
+        let (policy, worker) = (self.lookup.tcp, self.lookup.worker);
+        // SAFETY:
+        // - The flow is in this guard's row, which is locked; no other guard of it exists.
+        let mut flow = unsafe { FlowGuard::new(place, self.locked.store) };
+        let Parts { body, beginning, mut detail, side: None } = flow.parts() else { return taken };
+        for packet in packets.take_while(|packet| due.is_after(packet.at)) {
+            let Some(by_key) = direction_in(place, &Probe::new(&packet.key, mask)) else { break };
+            let Some(direction) = is_usual(body, detail.as_deref_mut(), by_key, packet, policy, worker) else { break };
+            let bytes = u64::from(packet.bytes);
+            body.count(packet.at, direction, bytes, packet.ttl, true, |by_key| beginning.turn(by_key));
+            taken.add(bytes);
+        }
+        taken
     }
 
     /// Takes it the long way, with what has been found: `known` is its flow.
@@ -175,7 +193,7 @@ impl RowGuard<'_, '_> {
     }
 
     /// Takes a packet that is not usual, of a row of whose flows none is over by now; `known` is its own among them.
-    #[inline(never)]
+    #[inline]
     fn other_packet(
         &mut self,
         key: &FlowKey,
@@ -185,7 +203,7 @@ impl RowGuard<'_, '_> {
     ) -> Verdict {
         let (flow, direction) = match known {
             Some((flow, direction)) if self.is_reused(flow, direction, view) => {
-                return self.sought_packet(key, hash, view);
+                return self.own_packet(key, hash, view);
             }
             Some(known) => known,
             None => {

@@ -37,6 +37,13 @@ pub struct EveConfig {
     pub extended: bool,
 }
 
+impl EveConfig {
+    /// Whether there is an event that is made of a record.
+    pub(crate) const fn wants_flows(&self) -> bool {
+        self.flow || self.netflow
+    }
+}
+
 impl Default for EveConfig {
     /// `flow` and `stats` events into `eve.json`, as Suricata without options writes them.
     fn default() -> Self {

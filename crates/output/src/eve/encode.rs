@@ -63,7 +63,7 @@ impl Encoder {
     }
     /// Appends all events of `record` that are wanted.
     pub(crate) fn record(&mut self, out: &mut Text, record: &FlowRecord) {
-        if !(self.config.flow || self.config.netflow) {
+        if !self.config.wants_flows() {
             return;
         }
         if self.config.devices.are_known() {

@@ -67,6 +67,9 @@ impl<W: Write> EveWriter<W> {
 }
 
 impl<W: Write + Send> RecordSink for EveWriter<W> {
+    fn wants_flows(&self) -> bool {
+        self.encoder.config.wants_flows()
+    }
     fn flows(&mut self, records: &[FlowRecord]) -> Result<(), SinkError> {
         let mut outcome = Ok(());
         for record in records {

@@ -59,6 +59,9 @@ impl<S: RecordSink> Steady<S> {
 }
 
 impl<S: RecordSink> RecordSink for Steady<S> {
+    fn wants_flows(&self) -> bool {
+        self.sink.wants_flows()
+    }
     fn flows(&mut self, records: &[FlowRecord]) -> Result<(), SinkError> {
         let outcome = self.sink.flows(records);
         if matches!(outcome, Err(SinkError::Closed)) {

@@ -37,7 +37,7 @@ impl<'k> Probe<'k> {
         let (mut goes, mut comes) = (forward == 0, backward == 0);
         // One decision, which nearly always is the same; as two they would be a guess at who speaks next. `black_box` keeps it
         // one. With the choice below that is 6 % of the time of a run on the heavy-tailed capture of `benches`.
-        if black_box(if goes { 0 } else { backward }) != 0 {
+        if black_box(select_unpredictable(goes, 0, backward)) != 0 {
             return None;
         }
         if own.has_tails() {

@@ -4,13 +4,15 @@
 //! bytes each, a fifth of what a flow takes. So only their slots are kept, 4 bytes each, in a list for every thousand
 //! packets that may have begun a flow. One list at a time is put in order and handed out. Its flows are asked of memory
 //! together, and lie in the core's cache until their records are made.
+//!
+//! Where no records are made there is no order either: flows are then shown as they lie in memory.
 
 use core::cmp::Reverse;
 use core::ptr::NonNull;
 
 use flumen_model::{EndReason, Timestamp};
 
-use super::{EndedFlow, SlotId, beginning_place};
+use super::{EndedFlow, SlotId, beginning_place, detail_place, line_place};
 use crate::flow::Flow;
 use crate::table::{FlowTable, prefetch, prefetch_all};
 
@@ -59,16 +61,47 @@ impl<'t> Remaining<'t> {
         self.slots[word] |= 1 << bit;
         self.left += 1;
     }
+    /// Shows each flow that was in the table, as they lie in memory, and makes its slot spare.
+    pub(crate) fn each(mut self, mut visit: impl FnMut(&EndedFlow)) {
+        let mut place = 0;
+        while let Some(slot) = self.take_slot(&mut place) {
+            let flow = self.unlinked(slot);
+            visit(&flow);
+            self.retire(flow);
+        }
+    }
+    /// A flow that was taken out of `slots`.
+    fn unlinked(&mut self, slot: SlotId) -> EndedFlow {
+        let flow = self.table.store.flow_ptr(slot);
+        prefetch(line_place(flow).wrapping_add(AHEAD).cast());
+        prefetch(detail_place(flow).wrapping_byte_add(AHEAD * 64).cast());
+        prefetch(flow.as_ptr().wrapping_add(AHEAD).cast());
+        self.left -= 1;
+        // SAFETY:
+        // - Its count was taken over in `put`, and passes on now.
+        unsafe { EndedFlow::unlinked(flow, self.at, EndReason::Shutdown, false) }
+    }
+    /// Takes the next slot out of `slots`, from the word `place` on.
+    #[inline(always)]
+    fn take_slot(&mut self, place: &mut usize) -> Option<SlotId> {
+        loop {
+            let bits = self.slots.get_mut(*place)?;
+            if let Some(slot) = lowest(*place, *bits) {
+                *bits &= *bits - 1;
+                return Some(slot);
+            }
+            *place += 1;
+        }
+    }
     /// Makes the lists, and adds what had ended before.
     pub(crate) fn sorted(mut self, mut ended: Vec<EndedFlow>) -> Self {
-        for (i, mut bits) in core::mem::take(&mut self.slots).into_iter().enumerate() {
-            while let Some(slot) = lowest(i, bits) {
-                let flow = self.table.store.flow_ptr(slot);
-                prefetch(flow.as_ptr().wrapping_add(AHEAD).cast());
-                self.lists.put(origin_of(flow), slot);
-                bits &= bits - 1;
-            }
+        let mut place = 0;
+        while let Some(slot) = self.take_slot(&mut place) {
+            let flow = self.table.store.flow_ptr(slot);
+            prefetch(flow.as_ptr().wrapping_add(AHEAD).cast());
+            self.lists.put(origin_of(flow), slot);
         }
+        self.slots = Vec::new();
         ended.sort_unstable_by_key(|flow| Reverse(flow.order()));
         self.left += ended.len();
         self.ended = ended;
@@ -163,6 +196,10 @@ impl Drop for Remaining<'_> {
     /// What was not handed out gives its slot back, as every ended flow does.
     fn drop(&mut self) {
         self.by_ref().for_each(drop);
+        let mut place = 0;
+        while let Some(slot) = self.take_slot(&mut place) {
+            drop(self.unlinked(slot));
+        }
         self.table.note_retired(self.retired);
     }
 }

@@ -1,6 +1,6 @@
 //! What every case stands on: packets made by hand, a table with one or more workers, and records of what ends.
 
-use flumen_model::{FlowRecord, Span, Timestamp};
+use flumen_model::{FlowRecord, Span, Tally, Timestamp};
 use flumen_table::{
     EndedFlow, FlowIds, FlowLookup, FlowTable, Message, PacketKey, PacketView, PlainPacket, Rare, Says, TableConfig,
     Verdict,
@@ -172,8 +172,9 @@ pub(crate) struct Worker<'t> {
     origin: u64,
     /// Which packets are offered the short way first.
     pub(crate) short: Short,
-    /// Packets that it took.
+    /// Packets that it took, and how many of them behind another.
     pub(crate) taken_short: u64,
+    pub(crate) in_trains: u64,
 }
 
 /// Which packets are offered the short way: it must make no difference.
@@ -208,6 +209,7 @@ impl<'t> Worker<'t> {
             origin,
             short: Short::EveryOther,
             taken_short: 0,
+            in_trains: 0,
         }
     }
 
@@ -250,6 +252,41 @@ impl<'t> Worker<'t> {
         }
         self.record_ended();
         if verdict == Verdict::NoSpare { Verdict::NonFlow(NonFlow::Memcap) } else { verdict }
+    }
+    /// Gives the first of some packets to the table, and if it went the short way those behind it that go with it, as the pipeline
+    /// does. What became of those that were taken.
+    pub(crate) fn send_train(&mut self, packets: &[(Timestamp, &Packet)]) -> Vec<Verdict> {
+        let config = self.table.config();
+        let plain_of = |&(at, packet): &(Timestamp, &Packet)| {
+            let message = Message::of(&packet.wire);
+            let view = PacketView::of(&packet.wire, &message, at);
+            let view = PacketView { bytes: packet.bytes, checksum_ok: packet.checksum_ok, ..view };
+            plain(&PacketKey::of(&packet.wire, 0, config), &view).map(|plain| (self.table.hash(&plain.key), plain))
+        };
+        let mut all = packets.iter().map_while(plain_of).collect::<Vec<_>>().into_iter();
+        let Some((hash, first)) = all.next() else { return vec![self.send(packets[0].0, packets[0].1)] };
+        let behind: Vec<_> = all.take_while(|&(other, _)| other == hash).map(|(_, plain)| plain).collect();
+        let mut guard = self.lookup.lock(self.table.row(hash));
+        let origin = self.origin + 1;
+        let mut was_asked = false;
+        let verdict = guard.plain_packet(&first, hash, || {
+            was_asked = true;
+            Rare { origin, macs: packets[0].1.wire.macs.as_ref() }
+        });
+        let taken = if verdict == Verdict::Counted { guard.train(behind.iter()) } else { Tally::default() };
+        drop(guard);
+        if verdict == Verdict::NoSpare {
+            return vec![self.send(packets[0].0, packets[0].1)];
+        }
+        assert_eq!(
+            taken.bytes,
+            behind[..taken.packets as usize].iter().map(|plain| u64::from(plain.bytes)).sum::<u64>()
+        );
+        self.origin += 1 + taken.packets;
+        self.taken_short += u64::from(!was_asked) + taken.packets;
+        self.in_trains += taken.packets;
+        self.record_ended();
+        std::iter::once(verdict).chain((0..taken.packets).map(|_| Verdict::Counted)).collect()
     }
     /// A packet that must be counted.
     pub(crate) fn count(&mut self, now: Timestamp, packet: &Packet) {

@@ -263,6 +263,32 @@ fn what_remains_and_what_had_ended_then_one_by_one_in_the_order_of_records() {
 }
 
 #[test]
+fn what_remains_in_no_order_then_each_once_and_all_spare() {
+    let table = table(small());
+    let mut worker = Worker::new(&table);
+    for port in 0..200 {
+        let packet = Packet::udp(A, port, B, 53);
+        worker.count(at(if port % 10 == 0 { 0 } else { 1 }), &if port % 3 == 0 { packet.v6() } else { packet });
+    }
+    let held = hold(&mut worker, &Packet::udp(A, 1, B, 53));
+    let mut ended = Vec::new();
+    table.set_now(at(30));
+    table.sweep(0..table.groups(), false, &mut ended);
+    assert_eq!(ended.len(), 20);
+    let mut seen = std::collections::BTreeMap::new();
+    table.drain_unordered(0..table.groups(), at(31), ended, |flow| {
+        assert_eq!(seen.insert(flow.body().origin(), (flow.at, flow.body().tally().packets)), None);
+    });
+    let timed_out = |origin: u64| origin % 10 == 1;
+    let expected = (1..=200).map(|origin| (origin, (at(if timed_out(origin) { 30 } else { 31 }), 1)));
+    assert!(seen.into_iter().eq(expected), "what had ended before, and what was there");
+    assert_eq!((table.count_flows(), table.lock(&held).is_none()), (0, true));
+    drop(worker);
+    drop(held);
+    assert_all_home(&table);
+}
+
+#[test]
 fn a_flow_of_another_table_is_not_taken_for_ones_own() {
     let (one, two) = (table(small()), table(small()));
     let mut worker = Worker::new(&one);
