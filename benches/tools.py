@@ -75,6 +75,11 @@ class Bound(Contender):
         return (packets or 0) + (other or 0), number(r"flows (\d+)", usage.text)
 
 
+def rows_for(flows):
+    """Rows of the table: one holds eight flows in its cache line, and one for four is what the table's own bench has."""
+    return max(65_536, flows // 4)
+
+
 class Flumen(Contender):
     ours = True
 
@@ -92,13 +97,11 @@ class Flumen(Contender):
         return first_line([self.path(), "--version"])
 
     def command(self, capture, out, flows):
-        # A row of the table holds eight flows in its cache line; one for four is what the table's own bench has.
-        rows = max(65_536, flows // 4)
         output = ["-c", ROOT / "benches" / "engine-only.yaml"] if self.mode == NONE else ["--set", FLOW_RECORDS]
         output += ["--set", "outputs.eve-log.filename=/dev/null"] if self.null else []
         return [
             self.path(), "read", "-q", "--threads", self.workers, *output,
-            "--set", f"flow.memcap={MEMCAP}", "--set", f"flow.hash-size={rows}", "-l", out, capture,
+            "--set", f"flow.memcap={MEMCAP}", "--set", f"flow.hash-size={rows_for(flows)}", "-l", out, capture,
         ]
 
     def counted(self, usage, out):
@@ -115,9 +118,29 @@ class Flumen(Contender):
         return packets, flows if self.mode == NONE else records
 
 
+class Apart(Contender):
+    """Two of Flumen's engine, each with a table of its own: they read the same capture, and each goes on with its own flows. What
+    two workers are held against: dev/apart."""
+
+    ours, mode = True, NONE
+    name, captures = "flumen, two that share nothing", ["heavy-tailed"]
+
+    def path(self):
+        return build("apart")
+
+    def version(self):
+        return "apart"
+
+    def command(self, capture, out, flows):
+        return [self.path(), "--engines", 2, "--rows", rows_for(flows), capture]
+
+    def counted(self, usage, out):
+        return number(r"packets (\d+)", usage.text), number(r"flows (\d+)", usage.text)
+
+
 class Halves(Flumen):
-    """Two of Flumen side by side, each with half of the flows in a capture of its own: what two cores would give if
-    nothing were shared. Made by `bound --split`."""
+    """Two of Flumen side by side, each with half of the flows in a capture of its own, so that nobody has to split it: the
+    most that two cores could give. Made by `bound --split`."""
 
     def __init__(self, program):
         super().__init__(program, NONE)
