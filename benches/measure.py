@@ -143,18 +143,20 @@ def warm(path):
 
 
 WARMING = """
-import ctypes, mmap
-memory = mmap.mmap(-1, 512 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+import ctypes, mmap, sys
+memory = mmap.mmap(-1, int(sys.argv[1]) << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 memory.madvise(mmap.MADV_HUGEPAGE)
 ctypes.memset((ctypes.c_char * len(memory)).from_buffer(memory), 1, len(memory))
 """
 
 
-def warm_memory():
-    """Touches memory and gives it back, right before a run. Where a host takes free pages from its guests the first touch
-    of a page costs up to ten times as much when it was free for some seconds: without this a run is charged for what ran
-    before it. A process of its own does it, since what runs next would inherit the peak of this one."""
-    subprocess.run([sys.executable, "-S", "-c", WARMING], check=True)
+def warm_memory(flows):
+    """Touches memory and gives it back, right before a run: half a gigabyte, and for each flow what a table and a file of
+    records need. Where a host takes free pages from its guests the first touch of a page costs up to ten times as much when it
+    was free for some seconds: without this a run is charged for what ran before it. A process of its own does it, since what
+    runs next would inherit the peak of this one."""
+    mib = 512 + flows * 700 // 2**20
+    subprocess.run([sys.executable, "-S", "-c", WARMING, str(mib)], check=True)
 
 
 def emptied(path):
