@@ -107,8 +107,8 @@ impl<O: Own> Ahead<'_, O> {
         let count = self.own.count();
         numbers.start.min(count)..numbers.end.min(count)
     }
-    /// Shows these packets. One that has the hash of the one before has been asked for: in a
-    /// long run of packets of one flow asking again takes a tenth of all instructions. (One whose hash is zero may go unasked for.)
+    /// Shows these packets. One that has the hash of the one before has been asked for: in a long run of packets of one flow asking
+    /// again takes a tenth of all instructions. (One whose hash is zero may go unasked for.)
     #[inline(always)]
     fn each(&self, numbers: &Range<usize>, ask: impl Fn(FlowHash, usize)) {
         let mut last = FlowHash::ZERO;

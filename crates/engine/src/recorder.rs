@@ -56,11 +56,11 @@ impl Endings {
     }
 }
 
-/// Makes records of ended flows and counts them.
+/// Takes flows that have ended: counts them, and makes their records if any are wanted.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Recycler {
     pub(crate) endings: Endings,
-    /// Flows whose records were made.
+    /// Flows that were taken.
     pub(crate) recycled: u64,
     /// Queues of them, and the longest.
     pub(crate) queues: u64,
@@ -90,8 +90,8 @@ impl Recycler {
         self.recycled += 1;
         self.endings.take(flow, ids, put);
     }
-    /// Makes the records of what a run leaves in some groups of rows, and of what had `ended` before. `write` takes some at a
-    /// time, in order.
+    /// Takes what a run leaves in some groups of rows, and what had `ended` before. `write` takes the records, some at a time, in
+    /// order.
     pub(crate) fn rest(
         &mut self,
         (table, groups): (&FlowTable, Range<u32>),

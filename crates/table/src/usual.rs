@@ -1,8 +1,8 @@
 //! The short way of a usual packet: one of a conversation that is known and goes on, which is counted and changes nothing
 //! else. Most packets are usual, and this is all that is done with them.
 //!
-//! It takes a packet only where [`RowGuard::packet`] would do exactly the same with it; a test of the table sends
-//! the same packets both ways. Whatever is not sure is left to the long way, with what has been found out already: whose the packet
+//! It takes a packet only where [`RowGuard::packet`] would do exactly the same with it, and a train of them ([`RowGuard::train`])
+//! only where it would do so with each; a test of the table sends the same packets all ways. Whatever is not sure is left to the long way, with what has been found out already: whose the packet
 //! is, and that no flow of the row is over. What makes it short: the row's deadline says that none of its
 //! flows is over, so that no flow's own has to be computed; and nothing is kept for what may come up, so that most of it stays in
 //! registers. With tags compared at once ([`Lanes`](crate::lanes::Lanes)) it took a twelfth off all instructions of a packet
