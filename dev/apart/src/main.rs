@@ -4,18 +4,16 @@
 //! own: it shares neither rows nor locks nor batches with the others. `benches/peers` runs it beside Flumen with as many workers.
 //! It prints how many packets and flows were counted together, so that this can be held against Flumen's counts.
 
-mod share;
-
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use bound::packet::{hash, parse, share_of};
 use clap::Parser;
 use flumen_capture::{CaptureFile, Options};
 use flumen_engine::{EngineConfig, RunReport, Threads, run};
-use flumen_model::sink::Stats;
-use flumen_model::{FlowRecord, PacketBatch, PacketSource, RecordSink, SinkError, SourceError};
+use flumen_model::{PacketBatch, PacketSource, SourceError};
+use flumen_output::Tee;
 use flumen_table::TableConfig;
-use share::share_of;
 
 /// Counts the packets of a capture by flow, with engines that share nothing.
 #[derive(Parser, Debug)]
@@ -71,7 +69,8 @@ fn one_of(arguments: &Arguments, number: u32) -> Result<RunReport, String> {
     let config =
         EngineConfig { table, threads: Threads { workers: 1, ..Threads::default() }, ..EngineConfig::default() };
     let mut source = Share::open(&arguments.file, number, engines).map_err(|error| error.to_string())?;
-    run(&mut source, &mut Nowhere, &config, [7, u64::from(number)]).map_err(|error| error.to_string())
+    // Nobody takes what comes out.
+    run(&mut source, &mut Tee::new(), &config, [7, u64::from(number)]).map_err(|error| error.to_string())
 }
 
 /// A capture of which one share is kept.
@@ -99,7 +98,9 @@ impl PacketSource for Share {
             let Some(block) = self.all.block() else { continue };
             batch.start(block.clone());
             for packet in self.all.packets() {
-                if share_of(packet.data, self.of) == self.number {
+                // What is of no flow is the first one's.
+                let share = parse(packet.data).map_or(0, |(key, ..)| share_of(hash(&key), self.of));
+                if share == self.number {
                     batch.push(*packet.entry);
                 }
             }
@@ -108,20 +109,18 @@ impl PacketSource for Share {
     }
 }
 
-/// Takes nothing.
-struct Nowhere;
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl RecordSink for Nowhere {
-    fn wants_flows(&self) -> bool {
-        false
-    }
-    fn flows(&mut self, _: &[FlowRecord]) -> Result<(), SinkError> {
-        Ok(())
-    }
-    fn stats(&mut self, _: &Stats) -> Result<(), SinkError> {
-        Ok(())
-    }
-    fn finish(&mut self) -> Result<(), SinkError> {
-        Ok(())
+    #[test]
+    fn several_engines_then_together_they_count_what_one_counts() {
+        let file = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/office.pcap"));
+        let with = |engines| count(&Arguments { file: file.clone(), engines, rows: 1024, memcap: 1 << 27 });
+        let one = with(1).expect("a capture");
+        assert!(one.0 > 4_000 && one.1 > 400, "{one:?}");
+        for engines in [2, 3] {
+            assert_eq!(with(engines).as_ref(), Ok(&one), "{engines} engines");
+        }
     }
 }

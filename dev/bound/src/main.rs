@@ -5,13 +5,12 @@
 //! same in both directions, a hash, a look into an index and a record of two cache lines. It prints how many packets and
 //! flows it saw, so that an engine's counts can be held against it. `benches/peers` runs it beside the engines.
 //!
-//! `capture` walks the file, `packet` parses, `table` counts. `unsafe` is in `memory`, and where `table` vouches that its
+//! `capture` walks the file, `packet`, of the library, parses, `table` counts. `unsafe` is in `memory`, and where `table` vouches that its
 //! record is made of words.
 #![deny(unsafe_code)]
 
 mod capture;
 mod memory;
-mod packet;
 mod split;
 mod table;
 

@@ -8,23 +8,28 @@ const FRAGMENT: u8 = 44;
 /// Both ends with the smaller first, and what else makes a flow: 40 bytes.
 ///
 /// IPv4: each end is its address and port in a word. IPv6: two words an address; ports beside the protocol.
-pub(crate) type Key = [u64; 5];
+pub type Key = [u64; 5];
 
 /// What is counted of a packet.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Packet {
-    pub(crate) key: Key,
-    pub(crate) hash: u64,
-    pub(crate) time: u64,
-    pub(crate) bytes: u32,
+pub struct Packet {
+    /// Its flow's.
+    pub key: Key,
+    /// Of the key.
+    pub hash: u64,
+    /// When it was captured, as the file has it.
+    pub time: u64,
+    /// On the wire.
+    pub bytes: u32,
     /// 0 when it came from the smaller end.
-    pub(crate) side: u8,
-    pub(crate) tcp_flags: u8,
+    pub side: u8,
+    /// Those of TCP, else none.
+    pub tcp_flags: u8,
 }
 
 /// Key, side and TCP flags of a frame; `None` for what is no packet of a flow: other protocols, fragments, cut-off headers.
 #[inline]
-pub(crate) fn parse(frame: &[u8]) -> Option<(Key, u8, u8)> {
+pub fn parse(frame: &[u8]) -> Option<(Key, u8, u8)> {
     let mut kind = pair(frame, 12)?;
     let (mut at, mut vlan) = (14, 0);
     while matches!(kind, 0x8100 | 0x88a8) {
@@ -87,10 +92,17 @@ fn ports(segment: &[u8], protocol: u8) -> Option<(u64, u64, u8)> {
 
 /// A hash of a key: two multiplications of 64 by 64 bits. The secret is fixed, since nobody attacks a benchmark.
 #[inline]
-pub(crate) const fn hash(key: &Key) -> u64 {
+pub const fn hash(key: &Key) -> u64 {
     let [a, b, c, d, e] = *key;
     let first = fold(a ^ c.rotate_left(29) ^ 0x9e37_79b9_7f4a_7c15, b ^ d.rotate_left(31) ^ 0xc2b2_ae3d_27d4_eb4f);
     fold(first ^ e, 0x1656_67b1_9e37_79f9 ^ first.rotate_left(32))
+}
+
+/// Which share a flow belongs to: bits that neither the place nor most of the tag depends on.
+#[inline]
+#[must_use]
+pub const fn share_of(hash: u64, shares: u32) -> u32 {
+    ((hash >> 32) % shares as u64) as u32
 }
 
 const fn fold(a: u64, b: u64) -> u64 {

@@ -4,9 +4,10 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
+use bound::packet::{hash, parse, share_of};
+
 use crate::capture::Capture;
-use crate::packet::{hash, parse};
-use crate::table::{Totals, share_of};
+use crate::table::Totals;
 
 /// Writes each frame of a capture to `a` or `b` by the hash of its flow; what is of no flow to `a`.
 pub(crate) fn halves(capture: &Capture, a: &Path, b: &Path) -> io::Result<Totals> {

@@ -6,9 +6,10 @@
 use std::io;
 use std::ops::AddAssign;
 
+use bound::packet::{Key, Packet, hash, parse, share_of};
+
 use crate::capture::Capture;
 use crate::memory::{Pages, Plain, prefetch};
-use crate::packet::{Key, Packet, hash, parse};
 
 const BATCH: usize = 32;
 
@@ -162,11 +163,6 @@ impl Table {
         record.first = packet.time;
         Ok(self.flows)
     }
-}
-
-/// Which share a flow belongs to: bits that neither the place nor most of the tag depends on.
-pub(crate) const fn share_of(hash: u64, shares: u32) -> u32 {
-    ((hash >> 32) % shares as u64) as u32
 }
 
 const fn number_of(slot: u64) -> usize {
