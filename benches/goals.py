@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 FLUMEN, EVE, BOUND = "flumen", "flumen, EVE", "lower bound"
+EVE_NULL = "flumen, EVE, to /dev/null"
 NFPCAPD = ("nfpcapd, newer", "nfpcapd")
 SURICATA, SURICATA_EVE = "suricata", "suricata, EVE"
 
@@ -79,9 +80,9 @@ def workers(rows):
 
 
 def memory(results):
-    """Anonymous memory at the end of the SYN flood, less that of a run with one flow, over flows."""
-    head = f"| syn-flood, no output | ≤ {BYTES_A_FLOW} bytes a tracked IPv4 flow, all included "
-    full, idle = (results.get(name, {}).get(FLUMEN) for name in ("syn-flood", "elephant"))
+    """Anonymous memory at the end of the SYN flood, when records are made, less that of a run with one flow, over flows."""
+    head = f"| syn-flood, EVE to /dev/null | ≤ {BYTES_A_FLOW} bytes a tracked IPv4 flow, all included "
+    full, idle = results.get("syn-flood", {}).get(EVE_NULL), results.get("elephant", {}).get(FLUMEN)
     if not full or not idle or not full.usages or not idle.usages or not full.counted[1]:
         return head + "| – | not measured |"
     bytes_a_flow = (full.most("own_mib") - idle.most("own_mib")) * 2**20 / full.counted[1]
@@ -91,7 +92,7 @@ def memory(results):
 def records(rows):
     """What records cost: CPU seconds with records into /dev/null less those without."""
     head = f"| syn-flood, EVE to /dev/null | ≥ {RECORDS_A_SECOND / 1e6:g} M records a second a core "
-    without, null = rows.get(FLUMEN), rows.get("flumen, EVE, to /dev/null")
+    without, null = rows.get(FLUMEN), rows.get(EVE_NULL)
     if not without or not null or not without.usages or not null.usages or not without.counted[1]:
         return head + "| – | not measured |"
     cost_s = null.median() - without.median()

@@ -97,16 +97,14 @@ class Flumen(Contender):
         return first_line([self.path(), "--version"])
 
     def command(self, capture, out, flows):
-        output = ["-c", ROOT / "benches" / "engine-only.yaml"] if self.mode == NONE else ["--set", FLOW_RECORDS]
-        output += ["--set", "outputs.eve-log.filename=/dev/null"] if self.null else []
+        config = "engine-only" if self.mode == NONE else "records-to-null" if self.null else None
+        output = ["-c", ROOT / "benches" / f"{config}.yaml"] if config else ["--set", FLOW_RECORDS]
         return [
             self.path(), "read", "-q", "--threads", self.workers, *output,
             "--set", f"flow.memcap={MEMCAP}", "--set", f"flow.hash-size={rows_for(flows)}", "-l", out, capture,
         ]
 
     def counted(self, usage, out):
-        if self.null:
-            return None, None
         packets = flows = None
         records = 0
         with open(out / "eve.json", "rb") as lines:
@@ -115,7 +113,7 @@ class Flumen(Contender):
                 if b'"event_type":"stats"' in line:
                     stats = json.loads(line)["stats"]
                     packets, flows = stats["decoder"]["pkts"], stats["flow"]["total"]
-        return packets, flows if self.mode == NONE else records
+        return packets, flows if self.mode == NONE or self.null else records
 
 
 class Apart(Contender):
