@@ -1,8 +1,9 @@
 //! What memory is asked for ahead of the lookups.
 
+use core::cell::Cell;
 use core::ops::Range;
 
-use flumen_table::{FlowHash, FlowTable, ask_memory};
+use flumen_table::{FlowHash, FlowTable, Hint, ask_memory};
 
 use crate::vector::Vector;
 
@@ -18,6 +19,19 @@ pub(crate) struct Ahead<'v, O> {
     pub(crate) vector: &'v Vector,
     pub(crate) own: O,
     pub(crate) decoded: Decoded,
+    /// Where the flows are of which the lines were asked for, by the number of the packet among the worker's own.
+    pub(crate) hints: &'v Hints,
+}
+
+/// Hints of the packets that come next.
+pub(crate) type Hints = [Cell<Hint>; HINTS];
+
+/// No fewer than there are from the packet that is looked up to the last whose flow was asked for.
+const HINTS: usize = 32;
+
+/// None as yet.
+pub(crate) const fn no_hints() -> Hints {
+    [const { Cell::new(Hint::NONE) }; HINTS]
 }
 
 /// Which packets of a vector a worker takes, by their number among its own.
@@ -98,8 +112,16 @@ impl<O: Own> Ahead<'_, O> {
         if self.decoded == Decoded::Elsewhere {
             self.existing(&rows).for_each(|number| ask_memory(self.vector.packet(self.own.place(number))));
         }
-        self.each(&rows, |hash, _| self.table.prefetch_row(hash));
-        self.each(&flows, |hash, index| self.table.prefetch_flow(&self.vector.packet(index).plain.key, hash));
+        self.each(&rows, |_, hash, _| self.table.prefetch_row(hash));
+        self.each(&flows, |number, hash, index| {
+            let hint = self.table.prefetch_flow(&self.vector.packet(index).plain.key, hash);
+            self.hints[number % HINTS].set(hint);
+        });
+    }
+    /// Where the flow of a packet was that is about to be looked up.
+    #[inline(always)]
+    pub(crate) fn hint(&self, number: usize) -> Hint {
+        self.hints[number % HINTS].get()
     }
     /// As many of the worker's packets as there are.
     #[inline(always)]
@@ -110,11 +132,12 @@ impl<O: Own> Ahead<'_, O> {
     /// Shows these packets. One that has the hash of the one before has been asked for: in a long run of packets of one flow asking
     /// again takes a tenth of all instructions. (One whose hash is zero may go unasked for.)
     #[inline(always)]
-    fn each(&self, numbers: &Range<usize>, ask: impl Fn(FlowHash, usize)) {
+    fn each(&self, numbers: &Range<usize>, ask: impl Fn(usize, FlowHash, usize)) {
         let mut last = FlowHash::ZERO;
-        for (index, hash) in self.own.hashes(self.vector, self.existing(numbers)) {
+        let numbers = self.existing(numbers);
+        for (number, (index, hash)) in numbers.clone().zip(self.own.hashes(self.vector, numbers)) {
             if hash != last {
-                ask(hash, index);
+                ask(number, hash, index);
                 last = hash;
             }
         }

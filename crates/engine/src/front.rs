@@ -14,7 +14,9 @@ use flumen_model::sink::{Anomaly, AnomalyEnds};
 use flumen_model::source::{ChecksumNote, Entry, Packet};
 use flumen_model::{Ledger, PacketBatch, Timestamp};
 use flumen_pbuf::Pbuf;
-use flumen_table::{Compat, Defrag, DefragConfig, DefragCounters, FlowTable, HashSecret, Incomplete, Outcome};
+use flumen_table::{
+    Compat, Defrag, DefragConfig, DefragCounters, FlowTable, HashSecret, Incomplete, Outcome, ask_memory,
+};
 use flumen_wire::{Aside, DecodeCounters, Decoder, FlowPacket, Fragment, Inner, Macs, NonFlow, Transport};
 
 use crate::budget;
@@ -85,6 +87,16 @@ impl FrontCounters {
 
 /// Packets that are told of at a time, for datagrams that were given up.
 const TOLD_MAX: usize = 256;
+
+/// How far ahead frames are asked of memory: as far as their batch reaches, which is where the next one has a frame for each of
+/// these, and no farther than this.
+///
+/// Decoding needs little of memory, which so works meanwhile: who reads the next batch finds it near. (It takes 9 % off the time of
+/// the elephant, 5 % off that of the heavy-tailed and of the uniform capture of `benches`. While flows are looked up instead, or while a
+/// capture is read alone, memory has enough to do.)
+const AHEAD_MAX: usize = 1 << 20;
+/// Bytes that are asked for with every frame: two lines, in which the headers are, or all of a small frame.
+const ASKED: usize = 128;
 
 /// A frame, or the datagram that was put together when it came.
 #[derive(Clone, Copy)]
@@ -187,7 +199,11 @@ impl<'t> Front<'t> {
         into: &mut Vector,
     ) -> usize {
         let mut next = numbers.start;
+        let ahead = batch.span().min(AHEAD_MAX);
         for Packet { data, entry } in batch.packets_in(numbers) {
+            if let Some(lines) = batch.bytes_at::<ASKED>(entry.offset + ahead) {
+                ask_memory(lines);
+            }
             if into.len() >= most || !self.frame(data, entry, batch, into) {
                 break;
             }

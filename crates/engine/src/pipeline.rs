@@ -14,7 +14,7 @@ use flumen_model::{FlowRecord, Ledger, Tally, Timestamp};
 use flumen_table::{EndedFlow, FlowHash, FlowIds, FlowLookup, FlowTable, PacketKey, PacketView, RowGuard, Verdict};
 use flumen_wire::NonFlow;
 
-use crate::ahead::{Ahead, All, Decoded, Own};
+use crate::ahead::{Ahead, All, Decoded, Own, no_hints};
 use crate::clock::Second;
 use crate::config::EngineConfig;
 use crate::prim;
@@ -52,7 +52,7 @@ impl<'t> Worker<'t> {
     pub(crate) fn packets(&mut self, vector: &Vector, out: &mut Outlet<'_>) {
         let own = All(vector.len());
         // What is inside of a packet is behind it in the same vector: nobody else is waited for.
-        self.take(Ahead { table: self.table, vector, own, decoded: Decoded::Here }, out, || false);
+        self.take(Ahead { table: self.table, vector, own, decoded: Decoded::Here, hints: &no_hints() }, out, || false);
     }
 
     /// Takes the packets at this worker's `own` places of a vector, in order. `failed` says whether another worker has, that
@@ -64,7 +64,11 @@ impl<'t> Worker<'t> {
         out: &mut Outlet<'_>,
         failed: impl Fn() -> bool,
     ) {
-        self.take(Ahead { table: self.table, vector, own, decoded: Decoded::Elsewhere }, out, failed);
+        self.take(
+            Ahead { table: self.table, vector, own, decoded: Decoded::Elsewhere, hints: &no_hints() },
+            out,
+            failed,
+        );
     }
 
     #[inline(always)]
@@ -109,7 +113,7 @@ impl<'t> Worker<'t> {
             let bytes = u64::from(packet.plain.bytes);
             let parent = || if number == range.start { parent } else { 0 };
             let verdict = if packet.is_plain() {
-                match guard.plain_packet(&packet.plain, hash, || vector.rare(index)) {
+                match guard.plain_packet(&packet.plain, hash, ahead.hint(number), || vector.rare(index)) {
                     Verdict::Counted => {
                         counted.add(bytes);
                         if next < range.end && vector.hash(own.place(next)) == hash {

@@ -197,6 +197,18 @@ impl PacketBatch {
     pub fn block(&self) -> Option<&Pbuf> {
         self.block.as_ref()
     }
+    /// Bytes of the block from the first packet to the end of the last.
+    #[must_use]
+    pub fn span(&self) -> usize {
+        let end = self.entries.last().map_or(0, |last| last.offset + last.captured_len as usize);
+        end.saturating_sub(self.entries.first().map_or(0, |first| first.offset))
+    }
+    /// So many bytes from an offset of the block on, if it has them.
+    #[inline(always)]
+    #[must_use]
+    pub fn bytes_at<const N: usize>(&self, offset: usize) -> Option<&[u8; N]> {
+        self.block.as_ref()?.get(offset..)?.first_chunk()
+    }
     /// The packets in order.
     pub fn packets(&self) -> impl ExactSizeIterator<Item = Packet<'_>> + '_ {
         self.packets_in(0..self.len())

@@ -39,6 +39,7 @@ mod tcp;
 mod updates;
 mod usual;
 
+pub use bucket::Hint;
 pub use config::{Compat, MemcapPolicy, RateTracking, StateTimeouts, TableConfig, TimeoutClass, Timeouts, TrackTunnel};
 pub use counters::{EndCounters, LookupCounters};
 pub use defrag::{

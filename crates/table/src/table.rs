@@ -7,7 +7,7 @@ use core::ptr::NonNull;
 use flumen_kref::{Boxed, Ref};
 use flumen_model::{EndReason, FlowKey, IpVersion, Timestamp};
 
-use crate::bucket::{Bucket, Deadline, Due, Locked};
+use crate::bucket::{Bucket, Deadline, Due, Hint, Locked};
 use crate::config::{TableConfig, TimeoutClass};
 use crate::emergency::Emergency;
 use crate::flow::{Flow, FlowBody};
@@ -225,18 +225,18 @@ impl FlowTable {
         prefetch(core::ptr::from_ref(self.rows.at(self.row(hash))).cast());
     }
     /// Brings the likely flow's lines into the cache, as far as a packet of this key needs them: the second step. Needs the
-    /// row's line.
+    /// row's line. Says where the flow is, for the lookup.
     #[inline]
-    pub fn prefetch_flow(&self, key: &FlowKey, hash: FlowHash) {
-        let Some(slot) = self.rows.at(self.row(hash)).hint(hash) else { return };
+    pub fn prefetch_flow(&self, key: &FlowKey, hash: FlowHash) -> Hint {
+        let Some((hint, slot)) = self.rows.at(self.row(hash)).hint(hash) else { return Hint::NONE };
         let Hints { line, detail, .. } = self.store.hints(slot);
         prefetch(line);
         // Chosen, not branched to: whether the next packet is one of UDP no processor foresees.
         let has_detail = TimeoutClass::of(key.scope().protocol()) != TimeoutClass::Udp;
         prefetch(select_unpredictable(has_detail, detail, line));
-        if key.scope().ip_version() == IpVersion::V6 {
-            prefetch(self.store.annex_hint(slot));
-        }
+        let has_tails = key.scope().ip_version() == IpVersion::V6;
+        prefetch(select_unpredictable(has_tails, self.store.annex_hint(slot), line));
+        hint
     }
 
     /// Asks for the line of a row by number.

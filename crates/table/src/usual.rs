@@ -14,7 +14,7 @@ use flumen_model::{Direction, FlowKey, FlowState, Tally, Timestamp};
 use flumen_wire::{Macs, RawSegment, TcpSegment};
 
 use crate::account::oriented;
-use crate::bucket::Found;
+use crate::bucket::{Found, Hint};
 use crate::flow::{Detail, Flow, FlowBody, Marks};
 use crate::guard::{FlowGuard, Parts};
 use crate::hash::FlowHash;
@@ -119,12 +119,13 @@ impl Says {
 
 impl RowGuard<'_, '_> {
     /// Takes a packet of this row as [`RowGuard::packet`] would, the short way if it is usual. `rare` is asked for where
-    /// it is not. The packet is a plain one: what others say is not in it.
+    /// it is not. The packet is a plain one: what others say is not in it. `hint` is where its flow was.
     #[inline]
     pub fn plain_packet<'m>(
         &mut self,
         packet: &PlainPacket,
         hash: FlowHash,
+        hint: Hint,
         rare: impl FnOnce() -> Rare<'m>,
     ) -> Verdict {
         debug_assert!(packet.says != Says::More, "a packet that is not plain");
@@ -134,10 +135,31 @@ impl RowGuard<'_, '_> {
             let message = packet.message();
             return self.own_packet(&packet.key, hash, &packet.view(&message, rare()));
         }
-        let Some(Found { flow: place, direction: by_key, .. }) = self.locked.find(&packet.key, hash, &table.mask)
-        else {
-            return self.unusual(packet, hash, None, rare());
-        };
+        match self.locked.find_at(hint, &packet.key, &table.mask) {
+            Some(found) => self.known_packet(packet, hash, found, rare),
+            None => self.sought_packet(packet, hash, rare),
+        }
+    }
+
+    /// The same of one that has to be sought.
+    #[inline(never)]
+    fn sought_packet<'m>(&mut self, packet: &PlainPacket, hash: FlowHash, rare: impl FnOnce() -> Rare<'m>) -> Verdict {
+        match self.locked.find(&packet.key, hash, &self.lookup.table.mask) {
+            Some(found) => self.known_packet(packet, hash, found, rare),
+            None => self.unusual(packet, hash, None, rare()),
+        }
+    }
+
+    /// The same of one whose flow is found.
+    #[inline(always)]
+    fn known_packet<'m>(
+        &mut self,
+        packet: &PlainPacket,
+        hash: FlowHash,
+        found: Found,
+        rare: impl FnOnce() -> Rare<'m>,
+    ) -> Verdict {
+        let Found { flow: place, direction: by_key, .. } = found;
         self.recent = Some(place);
         // SAFETY:
         // - The flow is in this guard's row, which is locked; no other guard of it exists.

@@ -1,9 +1,9 @@
 //! What every case stands on: packets made by hand, a table with one or more workers, and records of what ends.
 
-use flumen_model::{FlowRecord, Span, Tally, Timestamp};
+use flumen_model::{FlowKey, FlowRecord, Span, Tally, Timestamp};
 use flumen_table::{
-    EndedFlow, FlowIds, FlowLookup, FlowTable, Message, PacketKey, PacketView, PlainPacket, Rare, Says, TableConfig,
-    Verdict,
+    EndedFlow, FlowHash, FlowIds, FlowLookup, FlowTable, Hint, Message, PacketKey, PacketView, PlainPacket, Rare, Says,
+    TableConfig, Verdict,
 };
 use flumen_wire::{
     Address, FastOpen, FlowPacket, Icmp, IpVersion, NonFlow, Ports, Quoted, TcpFlags, TcpSegment, Transport, VlanTags,
@@ -172,6 +172,8 @@ pub(crate) struct Worker<'t> {
     origin: u64,
     /// Which packets are offered the short way first.
     pub(crate) short: Short,
+    /// Where the flow was that was asked for last.
+    last_hint: Hint,
     /// Packets that it took, and how many of them behind another.
     pub(crate) taken_short: u64,
     pub(crate) in_trains: u64,
@@ -208,6 +210,7 @@ impl<'t> Worker<'t> {
             ids: FlowIds::new(at(0)),
             origin,
             short: Short::EveryOther,
+            last_hint: Hint::NONE,
             taken_short: 0,
             in_trains: 0,
         }
@@ -237,7 +240,8 @@ impl<'t> Worker<'t> {
         let mut verdict = match plain(&key, &view) {
             Some(plain) if self.short.is_offered(self.origin) => {
                 let mut was_asked = false;
-                let verdict = self.lookup.lock(row).plain_packet(&plain, hash, || {
+                let hint = self.hint(&plain.key, hash);
+                let verdict = self.lookup.lock(row).plain_packet(&plain, hash, hint, || {
                     was_asked = true;
                     Rare { origin: view.origin, macs: view.macs }
                 });
@@ -253,6 +257,15 @@ impl<'t> Worker<'t> {
         self.record_ended();
         if verdict == Verdict::NoSpare { Verdict::NonFlow(NonFlow::Memcap) } else { verdict }
     }
+    /// A hint of where a flow is that is right, or one of another packet, or none.
+    fn hint(&mut self, key: &FlowKey, hash: FlowHash) -> Hint {
+        match self.origin % 3 {
+            0 => self.last_hint = self.table.prefetch_flow(key, hash),
+            1 => {}
+            _ => return Hint::NONE,
+        }
+        self.last_hint
+    }
     /// Gives the first of some packets to the table, and if it went the short way those behind it that go with it, as the pipeline
     /// does. What became of those that were taken.
     pub(crate) fn send_train(&mut self, packets: &[(Timestamp, &Packet)]) -> Vec<Verdict> {
@@ -266,10 +279,11 @@ impl<'t> Worker<'t> {
         let mut all = packets.iter().map_while(plain_of).collect::<Vec<_>>().into_iter();
         let Some((hash, first)) = all.next() else { return vec![self.send(packets[0].0, packets[0].1)] };
         let behind: Vec<_> = all.take_while(|&(other, _)| other == hash).map(|(_, plain)| plain).collect();
+        let hint = self.hint(&first.key, hash);
         let mut guard = self.lookup.lock(self.table.row(hash));
         let origin = self.origin + 1;
         let mut was_asked = false;
-        let verdict = guard.plain_packet(&first, hash, || {
+        let verdict = guard.plain_packet(&first, hash, hint, || {
             was_asked = true;
             Rare { origin, macs: packets[0].1.wire.macs.as_ref() }
         });
