@@ -44,6 +44,8 @@ pub(crate) struct Front<'t> {
     /// What was odd about packets, when that is wanted, until it is taken.
     pub(crate) anomalies: Option<Vec<Anomaly>>,
     turn: Turn,
+    /// How many read the batches of the source, in turn: so many batches on is the next one of the same core.
+    readers: usize,
 }
 
 /// Whether what comes before the frames is known.
@@ -138,13 +140,15 @@ impl<'t> Front<'t> {
             given_up: VecDeque::new(),
             anomalies: config.anomalies.then(Vec::new),
             turn: Turn::InOrder,
+            readers: 1,
         }
     }
 
     /// One that decodes ahead of what comes before, for another that keeps the order: see [`Front::take_over`].
     pub(crate) fn ahead(table: &'t FlowTable, config: &EngineConfig, secret: [u64; 2]) -> Self {
         let none = DefragConfig { trackers: 0, hash_size: 1, prealloc: false, ..config.defrag.clone() };
-        Self::one_of(table, &EngineConfig { defrag: none, ..config.clone() }, secret, 0, 1)
+        let one = Self::one_of(table, &EngineConfig { defrag: none, ..config.clone() }, secret, 0, 1);
+        Self { readers: config.threads.workers, ..one }
     }
 
     /// The first of some frames, which are decoded ahead, comes at `at`.
@@ -199,7 +203,7 @@ impl<'t> Front<'t> {
         into: &mut Vector,
     ) -> usize {
         let mut next = numbers.start;
-        let ahead = batch.span().min(AHEAD_MAX);
+        let ahead = (batch.span() * self.readers).min(AHEAD_MAX);
         for Packet { data, entry } in batch.packets_in(numbers) {
             if let Some(lines) = batch.bytes_at::<ASKED>(entry.offset + ahead) {
                 ask_memory(lines);
