@@ -5,7 +5,7 @@ use core::ops::Range;
 
 use flumen_table::{FlowHash, FlowTable, Hint, ask_memory};
 
-use crate::vector::Vector;
+use crate::vector::{Keyed, Vector};
 
 /// What is asked of memory ahead of the lookups: the lines of the rows of packets that come a while later, and the lines of
 /// the flows of those that come sooner, whose rows are there by then. So memory works while packets are looked up.
@@ -40,8 +40,8 @@ pub(crate) trait Own: Copy {
     fn count(self) -> usize;
     /// The place in the vector of one of them.
     fn place(self, number: usize) -> usize;
-    /// Places and hashes of some of them.
-    fn hashes(self, vector: &Vector, numbers: Range<usize>) -> impl Iterator<Item = (usize, FlowHash)>;
+    /// Some of them with their hashes.
+    fn packets(self, vector: &Vector, numbers: Range<usize>) -> impl Iterator<Item = (FlowHash, &Keyed)>;
 }
 
 /// Those at these places.
@@ -55,8 +55,8 @@ impl Own for &[u32] {
         self[number] as usize
     }
     #[inline(always)]
-    fn hashes(self, vector: &Vector, numbers: Range<usize>) -> impl Iterator<Item = (usize, FlowHash)> {
-        self[numbers].iter().map(|&place| (place as usize, vector.hash(place as usize)))
+    fn packets(self, vector: &Vector, numbers: Range<usize>) -> impl Iterator<Item = (FlowHash, &Keyed)> {
+        self[numbers].iter().map(|&place| (vector.hash(place as usize), vector.packet(place as usize)))
     }
 }
 
@@ -74,8 +74,8 @@ impl Own for All {
         number
     }
     #[inline(always)]
-    fn hashes(self, vector: &Vector, numbers: Range<usize>) -> impl Iterator<Item = (usize, FlowHash)> {
-        numbers.clone().zip(vector.hashes_in(numbers))
+    fn packets(self, vector: &Vector, numbers: Range<usize>) -> impl Iterator<Item = (FlowHash, &Keyed)> {
+        vector.packets_in(numbers)
     }
 }
 
@@ -113,8 +113,8 @@ impl<O: Own> Ahead<'_, O> {
             self.existing(&rows).for_each(|number| ask_memory(self.vector.packet(self.own.place(number))));
         }
         self.each(&rows, |_, hash, _| self.table.prefetch_row(hash));
-        self.each(&flows, |number, hash, index| {
-            let hint = self.table.prefetch_flow(&self.vector.packet(index).plain.key, hash);
+        self.each(&flows, |number, hash, packet| {
+            let hint = self.table.prefetch_flow(&packet.plain.key, hash);
             self.hints[number % HINTS].set(hint);
         });
     }
@@ -132,12 +132,12 @@ impl<O: Own> Ahead<'_, O> {
     /// Shows these packets. One that has the hash of the one before has been asked for: in a long run of packets of one flow asking
     /// again takes a tenth of all instructions. (One whose hash is zero may go unasked for.)
     #[inline(always)]
-    fn each(&self, numbers: &Range<usize>, ask: impl Fn(usize, FlowHash, usize)) {
+    fn each(&self, numbers: &Range<usize>, ask: impl Fn(usize, FlowHash, &Keyed)) {
         let mut last = FlowHash::ZERO;
         let numbers = self.existing(numbers);
-        for (number, (index, hash)) in numbers.clone().zip(self.own.hashes(self.vector, numbers)) {
+        for (number, (hash, packet)) in numbers.clone().zip(self.own.packets(self.vector, numbers)) {
             if hash != last {
-                ask(number, hash, index);
+                ask(number, hash, packet);
                 last = hash;
             }
         }

@@ -175,10 +175,10 @@ impl<'t> Worker<'t> {
 #[inline(never)]
 fn train(guard: &mut RowGuard<'_, '_>, ahead: &Ahead<'_, impl Own>, numbers: Range<usize>, hash: FlowHash) -> Tally {
     let &Ahead { vector, own, .. } = ahead;
-    let packets = numbers.clone().zip(own.hashes(vector, numbers)).take_while(|&(_, (_, other))| other == hash);
-    let packets = packets.map(|(number, (index, _))| {
+    let packets = numbers.clone().zip(own.packets(vector, numbers)).take_while(|&(_, (other, _))| other == hash);
+    let packets = packets.map(|(number, (_, packet))| {
         ahead.step(number);
-        vector.packet(index)
+        packet
     });
     guard.train(packets.take_while(|packet| packet.is_plain()).map(|packet| &packet.plain))
 }

@@ -75,10 +75,10 @@ impl Vector {
     pub(crate) fn hash(&self, index: usize) -> FlowHash {
         self.hashes[index]
     }
-    /// The hashes of the packets at some places.
+    /// The packets at some places, with their hashes.
     #[inline(always)]
-    pub(crate) fn hashes_in(&self, places: Range<usize>) -> impl Iterator<Item = FlowHash> {
-        self.hashes[places].iter().copied()
+    pub(crate) fn packets_in(&self, places: Range<usize>) -> impl Iterator<Item = (FlowHash, &Keyed)> {
+        self.hashes[places.clone()].iter().copied().zip(&self.places[places])
     }
     /// What the table needs to know of a packet that says `message`. `parent` is the origin of the flow of its outside.
     #[inline]

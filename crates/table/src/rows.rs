@@ -1,6 +1,7 @@
 //! The array of rows: zeroed memory, touched row by row as flows come.
 
 use crate::bucket::Bucket;
+use crate::hash::FlowHash;
 #[cfg(not(loom))]
 use crate::storage::Pages;
 
@@ -29,6 +30,24 @@ impl Rows {
     pub(crate) fn at(&self, row: u32) -> &Bucket {
         assert!(row < self.len);
         // SAFETY:
+        // - There is such a row.
+        unsafe { self.at_unchecked(row) }
+    }
+    /// The row of a hash.
+    #[inline]
+    pub(crate) fn of(&self, hash: FlowHash) -> &Bucket {
+        // SAFETY:
+        // - A hash is scaled to a row among as many as there are.
+        unsafe { self.at_unchecked(hash.row(self.len)) }
+    }
+    /// A row by number.
+    ///
+    /// # Safety
+    /// There are more rows than `row`.
+    #[inline(always)]
+    unsafe fn at_unchecked(&self, row: u32) -> &Bucket {
+        debug_assert!(row < self.len);
+        // SAFETY:
         // - The row lies within the pages, which hold `len` of them and are aligned to more than a line.
         let bucket = unsafe { self.pages.base().cast::<Bucket>().add(row as usize) };
         // SAFETY:
@@ -44,6 +63,9 @@ impl Rows {
     }
     pub(crate) fn at(&self, row: u32) -> &Bucket {
         &self.buckets[row as usize]
+    }
+    pub(crate) fn of(&self, hash: FlowHash) -> &Bucket {
+        self.at(hash.row(self.len))
     }
 }
 

@@ -222,13 +222,13 @@ impl FlowTable {
     /// Brings the row's line into the cache: the first of two steps, some packets ahead of the lookup.
     #[inline]
     pub fn prefetch_row(&self, hash: FlowHash) {
-        prefetch(core::ptr::from_ref(self.rows.at(self.row(hash))).cast());
+        prefetch(core::ptr::from_ref(self.rows.of(hash)).cast());
     }
     /// Brings the likely flow's lines into the cache, as far as a packet of this key needs them: the second step. Needs the
     /// row's line. Says where the flow is, for the lookup.
     #[inline]
     pub fn prefetch_flow(&self, key: &FlowKey, hash: FlowHash) -> Hint {
-        let Some((hint, slot)) = self.rows.at(self.row(hash)).hint(hash) else { return Hint::NONE };
+        let Some((hint, slot)) = self.rows.of(hash).hint(hash) else { return Hint::NONE };
         let Hints { line, detail, .. } = self.store.hints(slot);
         prefetch(line);
         // Chosen, not branched to: whether the next packet is one of UDP no processor foresees.
