@@ -390,12 +390,14 @@ impl Locked<'_> {
 
     /// Takes all flows out of the row; `take` owns them. Those that are in the line are not touched.
     pub(crate) fn empty(&self, mut take: impl FnMut(SlotId)) {
+        // Put together first: which places are taken nobody foresees, only about how many.
+        let (mut slots, mut len) = ([0; INLINE], 0);
         for place in &self.bucket.slots {
-            if let Some(slot) = SlotId::from_raw(place.load(Ordering::Relaxed)) {
-                place.store(0, Ordering::Relaxed);
-                take(slot);
-            }
+            slots[len % INLINE] = place.load(Ordering::Relaxed);
+            len += usize::from(slots[len % INLINE] != 0);
+            place.store(0, Ordering::Relaxed);
         }
+        slots[..len].iter().filter_map(|&slot| SlotId::from_raw(slot)).for_each(&mut take);
         let mut next = self.bucket.overflow.load(Ordering::Relaxed);
         self.bucket.overflow.store(0, Ordering::Relaxed);
         while let Some(slot) = SlotId::from_raw(next) {

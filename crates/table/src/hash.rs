@@ -6,6 +6,8 @@
 //! sum of 128 bits to 64. The last two words of an IPv4 key are zero, and what they add is known beforehand: two
 //! multiplications and one to fold, and three and one for IPv6.
 
+use core::hint::select_unpredictable;
+
 use flumen_model::FlowKey;
 
 /// Hash of a flow key: decides the row and the tag.
@@ -59,10 +61,12 @@ impl HashSecret {
             return self.folded(self.first_words(ends, rest, head.scope.bits(), 0).wrapping_add(self.without_tails));
         }
         let tails = key.tails();
-        let is_turned = client > server || client == server && tails.0[0] > tails.0[1];
-        let ((ends, rest), [a, b, c]) =
-            if is_turned { (turned, tails.turned().words()) } else { (in_order, tails.words()) };
-        self.hash_words([ends, rest, head.scope.bits(), a, b, c])
+        let is_turned = if client == server { tails.0[0] > tails.0[1] } else { client > server };
+        // Chosen, not branched to: no processor foresees who speaks next.
+        let chosen = |turned, in_order| select_unpredictable(is_turned, turned, in_order);
+        let ([a, b, c], [d, e, f]) = (tails.words(), tails.turned().words());
+        let (ends, rest) = (chosen(turned.0, in_order.0), chosen(turned.1, in_order.1));
+        self.hash_words([ends, rest, head.scope.bits(), chosen(d, a), chosen(e, b), chosen(f, c)])
     }
 
     /// Hash of six words, whatever they mean.

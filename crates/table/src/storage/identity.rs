@@ -69,7 +69,8 @@ impl<'k> Probe<'k> {
     #[inline(never)]
     fn with_tails(&self, goes: bool, comes: bool, flow: KeyTails) -> (bool, bool) {
         let own = *self.key.tails();
-        (goes && flow == own, comes && flow == own.turned())
+        // Both, so that it is no guess at who speaks.
+        (goes & (flow == own), comes & (flow == own.turned()))
     }
 }
 
