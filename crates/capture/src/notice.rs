@@ -127,6 +127,11 @@ impl Oddities {
         self.snapped += u64::from(entry.captured_len < entry.wire_len);
     }
 
+    /// How often the clock has gone back from one packet to the next.
+    pub(crate) const fn steps_back(&self) -> u64 {
+        self.backwards
+    }
+
     /// Counts the packets of a batch.
     pub(crate) fn count(&mut self, packets: usize) {
         self.packets += packets as u64;

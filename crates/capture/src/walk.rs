@@ -124,6 +124,7 @@ fn walk<R: Records>(
     batch: &mut PacketBatch,
     odd: &mut Oddities,
 ) -> (usize, Result<Pause, Fault>) {
+    let steps_back = odd.steps_back();
     let pause = loop {
         if batch.len() == BATCH_LEN {
             break Ok(Pause::Full);
@@ -159,6 +160,9 @@ fn walk<R: Records>(
         }
     };
     odd.count(batch.len());
+    if odd.steps_back() == steps_back {
+        batch.found_in_order();
+    }
     (at, pause)
 }
 

@@ -7,7 +7,6 @@
 //! its turn, as a single worker would have: so what is found does not depend on the number of workers.
 
 use flumen_model::sink::Anomaly;
-use flumen_model::source::Entry;
 use flumen_model::{PacketBatch, PacketSource, SourceError, Timestamp};
 use flumen_table::FlowTable;
 
@@ -117,7 +116,7 @@ impl<'r> Stages for Decoding<'r> {
         raw.run_errand();
         let Some(first) = raw.entries().first() else { return };
         front.begin_ahead(first.timestamp, *lock(&self.checksums));
-        seen.note_all(raw.entries());
+        seen.note_all(raw);
         front.frames(raw, 0..raw.len(), usize::MAX, vector);
         vector.deal(&mut batch.hands);
     }
@@ -164,16 +163,6 @@ impl<'r> Stages for Decoding<'r> {
     }
 }
 
-/// Earliest and latest time of some packets.
-fn span(entries: &[Entry]) -> Option<(Timestamp, Timestamp)> {
-    let first = entries.first()?.timestamp;
-    Some(
-        entries.iter().fold((first, first), |(earliest, latest), entry| {
-            (earliest.min(entry.timestamp), latest.max(entry.timestamp))
-        }),
-    )
-}
-
 /// What has been read so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Seen {
@@ -191,16 +180,16 @@ impl Seen {
         self.span = Some((first.min(at), last.max(at)));
     }
     /// Notes the times of several packets.
-    pub(crate) fn note_all(&mut self, entries: &[Entry]) {
-        if let Some((earliest, latest)) = span(entries) {
-            self.opened.get_or_insert(entries[0].timestamp);
+    pub(crate) fn note_all(&mut self, batch: &PacketBatch) {
+        if let (Some(first), Some((earliest, latest))) = (batch.entries().first(), batch.times()) {
+            self.opened.get_or_insert(first.timestamp);
             self.note(earliest);
             self.note(latest);
         }
     }
     /// The same, if all of them lie in the second that is running; else none is noted.
-    pub(crate) fn note_within(&mut self, entries: &[Entry]) -> bool {
-        let Some((earliest, latest)) = span(entries) else { return false };
+    pub(crate) fn note_within(&mut self, batch: &PacketBatch) -> bool {
+        let Some((earliest, latest)) = batch.times() else { return false };
         let within = self.clock.is_within(earliest) && self.clock.is_within(latest);
         if within {
             self.note(earliest);

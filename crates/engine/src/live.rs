@@ -246,7 +246,7 @@ impl<'r, 's> LiveWorker<'r, 's> {
     fn batch(&mut self, batch: &PacketBatch) {
         let idle = || Timestamp::from_nanos((self.shared.now)().nanos().saturating_sub(LAG.nanos()));
         let at = batch.entries().last().map_or_else(idle, |last| last.timestamp);
-        self.done.seen.note_all(batch.entries());
+        self.done.seen.note_all(batch);
         if batch.is_empty() {
             self.vector.clear();
             self.front.reach(at, &mut self.vector);

@@ -101,7 +101,7 @@ impl Single<'_, '_> {
     fn batch(&mut self, batch: &PacketBatch, monitor: &Monitor) {
         let mut done = 0;
         // Nearly every batch lies within a second.
-        if !self.seen.note_within(batch.entries()) {
+        if !self.seen.note_within(batch) {
             for (i, entry) in batch.entries().iter().enumerate() {
                 if self.seen.opened.is_none() {
                     self.ids = FlowIds::new(entry.timestamp);

@@ -54,6 +54,8 @@ pub struct PacketBatch {
     /// Length of the block.
     len: usize,
     entries: Vec<Entry>,
+    /// The source has found their times in order.
+    in_order: bool,
     holding: Holding,
     /// What the source wants done.
     errand: Option<Errand>,
@@ -127,6 +129,7 @@ impl PacketBatch {
     /// Forgets the packets and lets go of the block.
     pub fn clear(&mut self) {
         self.entries.clear();
+        self.in_order = false;
         self.block = None;
         self.errand = None;
         self.len = 0;
@@ -135,6 +138,7 @@ impl PacketBatch {
     /// Starts a new run of packets that lie in `block`.
     pub fn start(&mut self, block: Pbuf) {
         self.entries.clear();
+        self.in_order = false;
         self.len = block.as_slice().len();
         self.block = Some(block);
         self.holding = Holding::Refers;
@@ -161,6 +165,23 @@ impl PacketBatch {
         let end = entry.offset.checked_add(entry.captured_len as usize);
         debug_assert!(end.is_some_and(|end| end <= self.len), "packet outside its block");
         self.entries.push(entry);
+    }
+    /// No packet of the batch is earlier than one before it: the source has seen so, and nobody need look again.
+    pub fn found_in_order(&mut self) {
+        debug_assert!(self.entries.is_sorted_by_key(|entry| entry.timestamp));
+        self.in_order = true;
+    }
+    /// Times of the earliest packet and the latest.
+    #[must_use]
+    pub fn times(&self) -> Option<(Timestamp, Timestamp)> {
+        let (first, last) = (self.entries.first()?.timestamp, self.entries.last()?.timestamp);
+        if self.in_order {
+            return Some((first, last));
+        }
+        let widened = |(earliest, latest): (Timestamp, Timestamp), entry: &Entry| {
+            (earliest.min(entry.timestamp), latest.max(entry.timestamp))
+        };
+        Some(self.entries.iter().fold((first, first), widened))
     }
     /// How many packets there are.
     #[must_use]
@@ -233,6 +254,25 @@ impl PacketBatch {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn entry(secs: u64) -> Entry {
+        let (timestamp, link) = (Timestamp::from_parts(secs, 0), LinkType::Ethernet);
+        Entry { timestamp, offset: 0, captured_len: 0, wire_len: 0, link, device: 0, checksum: ChecksumNote::None }
+    }
+
+    #[test]
+    fn times_of_a_batch_whether_or_not_its_source_has_found_them_in_order() {
+        let mut batch = PacketBatch::new();
+        assert_eq!(batch.times(), None);
+        for (times, in_order) in [(vec![7, 5, 9, 6], false), (vec![5, 6, 6, 9], true), (vec![9, 5, 6], false)] {
+            batch.start(Pbuf::empty());
+            times.iter().for_each(|&secs| batch.push(entry(secs)));
+            if in_order {
+                batch.found_in_order();
+            }
+            assert_eq!(batch.times(), Some((entry(5).timestamp, entry(9).timestamp)), "{times:?}");
+        }
+    }
 
     #[test]
     fn errand_that_was_left_then_it_is_run_once() {
