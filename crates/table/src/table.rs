@@ -1,14 +1,13 @@
 //! The flow table: rows, the store behind them, the spare pool, and what all workers share.
 
-use core::hint::select_unpredictable;
 use core::ops::Range;
 use core::ptr::NonNull;
 
 use flumen_kref::{Boxed, Ref};
-use flumen_model::{EndReason, FlowKey, IpVersion, Timestamp};
+use flumen_model::{EndReason, FlowKey, Timestamp};
 
-use crate::bucket::{Bucket, Deadline, Due, Hint, Locked};
-use crate::config::{TableConfig, TimeoutClass};
+use crate::bucket::{Bucket, Deadline, Due, Locked};
+use crate::config::TableConfig;
 use crate::emergency::Emergency;
 use crate::flow::{Flow, FlowBody};
 use crate::guard::{FlowGuard, FlowRef, body_of};
@@ -19,7 +18,7 @@ use crate::pool::SparePool;
 use crate::prim::{AtomicU32, AtomicU64, Ordering};
 use crate::rows::Rows;
 use crate::side::SideLayout;
-use crate::storage::{EndedFlow, FlowStore, Hints, Remaining, SpareFlow, detail_place, key_of, line_place};
+use crate::storage::{EndedFlow, FlowStore, Remaining, SpareFlow, key_of};
 
 /// Rows that share one summary of their deadlines.
 pub(crate) const GROUP_ROWS: u32 = 64;
@@ -51,7 +50,7 @@ pub struct FlowTable {
     config: TableConfig,
     secret: HashSecret,
     pub(crate) mask: KeyMask,
-    rows: Rows,
+    pub(crate) rows: Rows,
     /// Earliest deadline of each group of rows; not later than any of theirs.
     groups: Box<[Deadline]>,
     /// Earliest moment at which a flow of a group wants an update; empty without an active timeout.
@@ -217,39 +216,6 @@ impl FlowTable {
     #[must_use]
     pub fn emergency_counts(&self) -> (u64, u64) {
         self.emergency.counts()
-    }
-
-    /// Brings the row's line into the cache: the first of two steps, some packets ahead of the lookup.
-    #[inline]
-    pub fn prefetch_row(&self, hash: FlowHash) {
-        prefetch(core::ptr::from_ref(self.rows.of(hash)).cast());
-    }
-    /// Brings the likely flow's lines into the cache, as far as a packet of this key needs them: the second step. Needs the
-    /// row's line. Says where the flow is, for the lookup.
-    #[inline]
-    pub fn prefetch_flow(&self, key: &FlowKey, hash: FlowHash) -> Hint {
-        let Some((hint, slot)) = self.rows.of(hash).hint(hash) else { return Hint::NONE };
-        let Hints { line, detail, .. } = self.store.hints(slot);
-        prefetch(line);
-        // Chosen, not branched to: whether the next packet is one of UDP no processor foresees.
-        let has_detail = TimeoutClass::of(key.scope().protocol()) != TimeoutClass::Udp;
-        prefetch(select_unpredictable(has_detail, detail, line));
-        let has_tails = key.scope().ip_version() == IpVersion::V6;
-        prefetch(select_unpredictable(has_tails, self.store.annex_hint(slot), line));
-        hint
-    }
-
-    /// Asks for the line of a row by number.
-    pub(crate) fn prefetch_bucket(&self, row: u32) {
-        prefetch(core::ptr::from_ref(self.rows.at(row)).cast());
-    }
-    /// Asks for what of a row's flows says how much they are alive.
-    pub(crate) fn prefetch_lives(&self, row: u32) {
-        for slot in self.rows.at(row).hints() {
-            let Hints { flow, line, .. } = self.store.hints(slot);
-            prefetch(line);
-            prefetch(flow);
-        }
     }
 
     #[inline]
@@ -525,33 +491,4 @@ pub(crate) fn is_unreferenced(flow: NonNull<Flow>) -> bool {
     // SAFETY:
     // - The flow is in a locked row, hence in use.
     unsafe { flow.as_ref() }.count.read() == 1
-}
-
-/// Asks for all of a flow.
-#[inline]
-pub(crate) fn prefetch_all(flow: NonNull<Flow>) {
-    prefetch(line_place(flow).cast());
-    prefetch(detail_place(flow).cast());
-    prefetch(flow.as_ptr().cast());
-}
-
-/// Asks for all lines of something that will be read soon.
-#[inline]
-pub fn ask_memory<T>(of: &T) {
-    let first = core::ptr::from_ref(of).cast::<u8>();
-    for line in 0..size_of::<T>().div_ceil(64) {
-        prefetch(first.wrapping_add(line * 64));
-    }
-}
-
-#[inline]
-pub(crate) fn prefetch(at: *const u8) {
-    #[cfg(all(target_arch = "x86_64", not(miri), not(loom)))]
-    {
-        // SAFETY:
-        // - A prefetch is a hint: it faults on no address.
-        unsafe { core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(at.cast()) };
-    }
-    #[cfg(not(all(target_arch = "x86_64", not(miri), not(loom))))]
-    let _ = at;
 }

@@ -21,7 +21,7 @@ use super::assembly::Assembly;
 use super::ending::Incomplete;
 use super::policy::OverlapPolicy;
 use crate::hash::FlowHash;
-use crate::table::prefetch;
+use crate::prefetch::prefetch;
 
 /// Number of a tracker.
 pub(super) type Id = u32;

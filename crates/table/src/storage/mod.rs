@@ -42,8 +42,8 @@ use flumen_model::{EndReason, FlowKey, IpVersion, Timestamp};
 
 use crate::flow::{Beginning, Detail, Flow, FlowBody, FlowView};
 use crate::key::Message;
+use crate::prefetch::prefetch_all;
 use crate::prim::{Ordering, fence};
-use crate::table::prefetch_all;
 use crate::tcp::TcpSession;
 
 /// What a slot has room for.

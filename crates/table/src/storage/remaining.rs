@@ -14,7 +14,8 @@ use flumen_model::{EndReason, Timestamp};
 
 use super::{EndedFlow, SlotId, beginning_place, detail_place, line_place};
 use crate::flow::Flow;
-use crate::table::{FlowTable, prefetch, prefetch_all};
+use crate::prefetch::{prefetch, prefetch_all};
+use crate::table::FlowTable;
 
 /// Every flow that was in a table, and what had ended before, one by one in the order of [`EndedFlow::order`].
 #[derive(Debug)]
