@@ -93,9 +93,11 @@ impl<O: Own> Ahead<'_, O> {
     /// Packets between the one that is looked up and the first whose flow is asked for, and between that and the one whose
     /// row is.
     const DISTANCE: usize = 16;
+    const HINTS_LAST: () = assert!(HINTS >= Self::DISTANCE + Self::STEP);
 
     /// The first packet is about to come.
     pub(crate) fn begin(&self) {
+        let () = Self::HINTS_LAST;
         self.ask(0..2 * Self::DISTANCE, 0..Self::DISTANCE);
     }
     /// The packet of a number is about to be looked up.

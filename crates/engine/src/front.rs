@@ -203,7 +203,7 @@ impl<'t> Front<'t> {
         into: &mut Vector,
     ) -> usize {
         let mut next = numbers.start;
-        let ahead = (batch.span() * self.readers).min(AHEAD_MAX);
+        let ahead = batch.span().saturating_mul(self.readers).min(AHEAD_MAX);
         for Packet { data, entry } in batch.packets_in(numbers) {
             if let Some(lines) = batch.bytes_at::<ASKED>(entry.offset + ahead) {
                 ask_memory(lines);

@@ -391,7 +391,7 @@ impl Locked<'_> {
 
     /// Takes all flows out of the row; `take` owns them. Those that are in the line are not touched.
     pub(crate) fn empty(&self, mut take: impl FnMut(SlotId)) {
-        // Put together first: which places are taken nobody foresees, only about how many.
+        // Put together first: which places are taken no processor foresees, only about how many.
         let (mut slots, mut len) = ([0; INLINE], 0);
         for place in &self.bucket.slots {
             slots[len % INLINE] = place.load(Ordering::Relaxed);
