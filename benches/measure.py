@@ -151,8 +151,8 @@ ctypes.memset((ctypes.c_char * len(memory)).from_buffer(memory), 1, len(memory))
 
 
 def warm_memory(flows, directory):
-    """Touches memory and gives it back, right before a run: half a gigabyte and what a table needs for each flow, and then as
-    much by a file in `directory`, whose pages come from other lists of the kernel. Where a host takes free pages from its guests the
+    """Touches memory and gives it back, right before a run: half a gigabyte and what table and records need for each flow, and
+    then what the records need by a file in `directory`, whose pages come from other lists of the kernel. Where a host takes free pages from its guests the
     first touch of a page costs up to ten times as much when it was free for some seconds: without this a run is charged for what ran
     before it. (Of the SYN flood, with records in a file: 1.2 to 1.7 CPU s without the file here, 1.2 to 1.35 with it.) A process of
     its own does the first part, since what runs next would inherit the peak of this one."""

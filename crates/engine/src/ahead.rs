@@ -26,8 +26,13 @@ pub(crate) struct Ahead<'v, O> {
 /// Hints of the packets that come next.
 pub(crate) type Hints = [Cell<Hint>; HINTS];
 
-/// No fewer than there are from the packet that is looked up to the last whose flow was asked for.
+/// Packets for which lines are asked at a time.
+const STEP: usize = 8;
+/// Packets between the one that is looked up and the first whose flow is asked for, and between that and the one whose row is.
+const DISTANCE: usize = 16;
+/// Hints that are kept: of all packets from the one that is looked up to the last whose flow was asked for.
 const HINTS: usize = 32;
+const _: () = assert!(HINTS >= DISTANCE + STEP, "a hint lasts until its packet comes");
 
 /// None as yet.
 pub(crate) const fn no_hints() -> Hints {
@@ -88,24 +93,16 @@ pub(crate) enum Decoded {
 }
 
 impl<O: Own> Ahead<'_, O> {
-    /// Packets for which lines are asked at a time.
-    const STEP: usize = 8;
-    /// Packets between the one that is looked up and the first whose flow is asked for, and between that and the one whose
-    /// row is.
-    const DISTANCE: usize = 16;
-    const HINTS_LAST: () = assert!(HINTS >= Self::DISTANCE + Self::STEP);
-
     /// The first packet is about to come.
     pub(crate) fn begin(&self) {
-        let () = Self::HINTS_LAST;
-        self.ask(0..2 * Self::DISTANCE, 0..Self::DISTANCE);
+        self.ask(0..2 * DISTANCE, 0..DISTANCE);
     }
     /// The packet of a number is about to be looked up.
     #[inline(always)]
     pub(crate) fn step(&self, number: usize) {
-        if number.is_multiple_of(Self::STEP) {
-            let (rows, flows) = (number + 2 * Self::DISTANCE, number + Self::DISTANCE);
-            self.ask(rows..rows + Self::STEP, flows..flows + Self::STEP);
+        if number.is_multiple_of(STEP) {
+            let (rows, flows) = (number + 2 * DISTANCE, number + DISTANCE);
+            self.ask(rows..rows + STEP, flows..flows + STEP);
         }
     }
     /// Asks for the rows of some packets and the flows of others. Not inlined, so that it has registers of its own.

@@ -1,7 +1,7 @@
 //! The short way of usual packets: whoever goes it, and whoever does not, what comes out is the same.
 
 use flumen_model::FlowRecord;
-use flumen_table::{Compat, TableConfig};
+use flumen_table::{Compat, Hint, PacketKey, TableConfig};
 
 use crate::bed::{A, B, Packet, Random, Short, Worker, ms, segment, small, table};
 
@@ -133,4 +133,22 @@ fn random_conversations_then_the_short_way_makes_no_difference() {
     }
     assert!(cfg!(miri) || taken > sent / 10, "{taken} of {sent} went short");
     assert!(cfg!(miri) || in_trains > sent / 50, "{in_trains} of {sent} went behind another");
+}
+
+#[test]
+fn memory_asked_for_known_flows_of_one_row_then_each_has_a_hint_of_its_own_and_an_unknown_one_none() {
+    let table = table(TableConfig { hash_size: 1, ..small() });
+    let mut worker = Worker::new(&table);
+    let packets: Vec<_> = (1..=6).map(|port| Packet::udp(A, port, B, 53)).collect();
+    let hint = |packet: &Packet| match PacketKey::of(&packet.wire, 0, table.config()) {
+        PacketKey::Own(key) => table.prefetch_flow(&key, table.hash(&key)),
+        other => panic!("{other:?}"),
+    };
+    assert!(packets.iter().all(|packet| hint(packet) == Hint::NONE));
+    worker.count_all(&packets[..5]);
+    for (n, packet) in packets[..5].iter().enumerate() {
+        assert!(hint(packet) != Hint::NONE, "{n}");
+        assert!(packets[..n].iter().all(|other| hint(other) != hint(packet)), "{n}");
+    }
+    assert_eq!(hint(&packets[5]), Hint::NONE);
 }
